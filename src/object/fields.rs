@@ -1,0 +1,246 @@
+//! Field sets as `metadata.managedFields` writes them (fieldsV1, KEP-555), and the values they name.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use super::marks::MANAGER;
+
+/// One step of a path into an object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Segment {
+    /// A field of a struct or key of a map, `f:`.
+    Field(String),
+    /// The item of a list with these key fields, `k:`.
+    Key(Map<String, Value>),
+    /// The item of a set with this value, `v:`.
+    Value(Value),
+    /// The item at this position, `i:`.
+    Index(usize),
+}
+
+impl Segment {
+    fn parse(text: &str) -> Option<Self> {
+        let (sort, rest) = text.split_once(':')?;
+        match sort {
+            "f" => Some(Self::Field(rest.to_owned())),
+            "k" => serde_json::from_str(rest).ok().map(Self::Key),
+            "v" => serde_json::from_str(rest).ok().map(Self::Value),
+            "i" => rest.parse().ok().map(Self::Index),
+            _ => None,
+        }
+    }
+
+    /// The value that this step leads to.
+    pub fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        match self {
+            Self::Field(name) => value.get(name),
+            Self::Index(at) => value.get(at),
+            Self::Value(wanted) => value.as_array()?.iter().find(|item| *item == wanted),
+            Self::Key(key) => value.as_array()?.iter().find(|item| has_key(item, key)),
+        }
+    }
+}
+
+/// Whether a list item has these key fields. A key that the item omits was defaulted by its schema
+/// (`protocol: TCP`), so its absence is no difference.
+fn has_key(item: &Value, key: &Map<String, Value>) -> bool {
+    key.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
+}
+
+/// Where a field is, written as a person reads it: `spec.containers[name=web].image`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FieldPath(Vec<Segment>);
+
+impl FieldPath {
+    /// This path and one step more.
+    #[must_use]
+    pub fn then(&self, segment: Segment) -> Self {
+        let mut path = self.0.clone();
+        path.push(segment);
+        Self(path)
+    }
+
+    /// The value at this path, if the object has one.
+    pub fn of<'a>(&self, object: &'a Value) -> Option<&'a Value> {
+        self.0.iter().try_fold(object, |value, segment| segment.of(value))
+    }
+
+    /// Whether a field set holds this path, something above it as a whole, or something below it.
+    pub fn within(&self, fields: &Value) -> bool {
+        let mut node = fields;
+        for segment in &self.0 {
+            let Some(below) = children(node).find(|(s, _)| s == segment) else {
+                return false;
+            };
+            node = below.1;
+            if node.as_object().is_some_and(Map::is_empty) {
+                return true;
+            }
+        }
+        true
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, segment) in self.0.iter().enumerate() {
+            match segment {
+                Segment::Field(name) if is_plain(name) && at == 0 => f.write_str(name)?,
+                Segment::Field(name) if is_plain(name) => write!(f, ".{name}")?,
+                Segment::Field(name) => write!(f, "[{name}]")?,
+                Segment::Index(at) => write!(f, "[{at}]")?,
+                Segment::Value(value) => write!(f, "[={}]", bare(value))?,
+                Segment::Key(key) => {
+                    let pairs: Vec<_> =
+                        key.iter().map(|(k, v)| format!("{k}={}", bare(v))).collect();
+                    write!(f, "[{}]", pairs.join(","))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+fn bare(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// The steps that a field set takes from one of its nodes, with the node each leads to.
+pub fn children(node: &Value) -> impl Iterator<Item = (Segment, &Value)> {
+    let map = node.as_object().into_iter().flatten();
+    map.filter_map(|(key, below)| Some((Segment::parse(key)?, below)))
+}
+
+/// An entry of `metadata.managedFields`.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a>(&'a Value);
+
+impl<'a> Entry<'a> {
+    /// The tool's name, never a person's.
+    pub fn manager(self) -> &'a str {
+        self.text("manager")
+    }
+
+    /// `Apply` or `Update`.
+    pub fn operation(self) -> &'a str {
+        self.text("operation")
+    }
+
+    /// `scale`, `status`, or empty.
+    pub fn subresource(self) -> &'a str {
+        self.text("subresource")
+    }
+
+    /// When the entry's set last changed, RFC 3339 with second precision.
+    pub fn time(self) -> &'a str {
+        self.text("time")
+    }
+
+    /// The field set.
+    pub fn fields(self) -> &'a Value {
+        &self.0["fieldsV1"]
+    }
+
+    /// Whether this is the entry of our own applies.
+    pub fn is_ours(self) -> bool {
+        self.manager() == MANAGER && self.operation() == "Apply" && self.subresource().is_empty()
+    }
+
+    fn text(self, key: &str) -> &'a str {
+        self.0[key].as_str().unwrap_or_default()
+    }
+}
+
+/// The entries of an object's `metadata.managedFields`.
+pub fn entries(object: &Value) -> impl Iterator<Item = Entry<'_>> {
+    object["metadata"]["managedFields"].as_array().into_iter().flatten().map(Entry)
+}
+
+/// The entry of our own applies, if the object has one.
+pub fn ours(object: &Value) -> Option<Entry<'_>> {
+    entries(object).find(|entry| entry.is_ours())
+}
+
+/// Hash of the fields that we own on an object: it changes when anyone takes or removes one of them
+/// (design.md 3). `None` without an entry of ours.
+pub fn set_hash(object: &Value) -> Option<String> {
+    let fields = ours(object)?.fields().to_string();
+    Some(hex::encode(&Sha256::digest(fields)[..8]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn paths_read_well_and_find_values() {
+        let object = json!({
+            "metadata": {"annotations": {"example.com/a": "x"}, "finalizers": ["keep"]},
+            "spec": {"containers": [{"name": "web", "ports": [{"containerPort": 80}]}]},
+        });
+        let check = |path: &[&str], text: &str, value: Value| {
+            let segments = path.iter().map(|s| Segment::parse(s).unwrap()).collect();
+            let path = FieldPath(segments);
+            assert_eq!(path.to_string(), text);
+            assert_eq!(path.of(&object).cloned().unwrap_or(Value::Null), value, "{text}");
+        };
+        check(
+            &["f:metadata", "f:annotations", "f:example.com/a"],
+            "metadata.annotations[example.com/a]",
+            json!("x"),
+        );
+        check(
+            &["f:metadata", "f:finalizers", "v:\"keep\""],
+            "metadata.finalizers[=keep]",
+            json!("keep"),
+        );
+        check(
+            &[
+                "f:spec",
+                "f:containers",
+                "k:{\"name\":\"web\"}",
+                "f:ports",
+                "k:{\"containerPort\":80,\"protocol\":\"TCP\"}",
+                "f:containerPort",
+            ],
+            "spec.containers[name=web].ports[containerPort=80,protocol=TCP].containerPort",
+            json!(80),
+        );
+        check(&["f:spec", "f:replicas"], "spec.replicas", Value::Null);
+    }
+
+    #[test]
+    fn a_set_owns_what_is_above_at_and_below_its_members() {
+        let set = json!({"f:spec": {"f:replicas": {}, "f:template": {"f:x": {}}}});
+        let check = |path: &[&str], owned: bool| {
+            let path = FieldPath(path.iter().map(|s| Segment::parse(s).unwrap()).collect());
+            assert_eq!(path.within(&set), owned, "{path}");
+        };
+        check(&["f:spec", "f:replicas"], true);
+        check(&["f:spec", "f:replicas", "f:inside-an-atomic"], true);
+        check(&["f:spec", "f:template"], true);
+        check(&["f:spec", "f:paused"], false);
+    }
+
+    #[test]
+    fn the_set_hash_is_of_our_apply_entry_and_ignores_its_time() {
+        let object = |manager: &str, operation: &str, time: &str| {
+            json!({"metadata": {"managedFields": [{
+                "manager": manager, "operation": operation, "time": time,
+                "fieldsV1": {"f:spec": {"f:replicas": {}}},
+            }]}})
+        };
+        let ours = set_hash(&object(MANAGER, "Apply", "2026-01-01T00:00:00Z"));
+        assert!(ours.is_some());
+        assert_eq!(ours, set_hash(&object(MANAGER, "Apply", "2027-01-01T00:00:00Z")));
+        assert_eq!(set_hash(&object(MANAGER, "Update", "")), None);
+        assert_eq!(set_hash(&object("kubectl", "Apply", "")), None);
+    }
+}

@@ -1,0 +1,182 @@
+//! Our marks on an object. A copied label satisfies none of them but the label (design.md 4).
+
+use std::fmt;
+use std::str::FromStr;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::ObjectId;
+
+/// Field manager of every apply.
+pub const MANAGER: &str = "gitops-sync";
+/// Label whose value is the app; scopes lists and watches, never proves ownership.
+pub const LABEL_APP: &str = "gitops-sync.dev/app";
+/// Annotation that names app and object; true only on the object that it names.
+pub const ANNOTATION_ID: &str = "gitops-sync.dev/id";
+/// Annotation with the keyed hash of the manifest that was applied last.
+pub const ANNOTATION_HASH: &str = "gitops-sync.dev/hash";
+
+/// Longest value of a label, Kubernetes API conventions.
+const LABEL_MAX: usize = 63;
+/// Longest app name: its inventory's Secret name must fit into 253 characters.
+const NAME_MAX: usize = 200;
+
+/// The name of an app: an RFC 1123 subdomain, because Secrets are named after it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AppId(String);
+
+/// A name that no app can have.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no name for an app: use up to {NAME_MAX} of a-z, 0-9, '-' and '.', with a letter or digit at both ends"
+)]
+pub struct BadName(String);
+
+impl FromStr for AppId {
+    type Err = BadName;
+
+    fn from_str(name: &str) -> Result<Self, BadName> {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let inner = name.bytes().all(|b| plain(b) || b == b'-' || b == b'.');
+        let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
+        if inner && ends && name.len() <= NAME_MAX {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(BadName(name.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl AppId {
+    /// The name a source gives to its app when nobody does: its words, joined by dashes.
+    pub fn derived_from(words: &str) -> Self {
+        let mut name = String::new();
+        for c in words.to_lowercase().chars() {
+            match c {
+                'a'..='z' | '0'..='9' => name.push(c),
+                _ if name.is_empty() || name.ends_with('-') => {}
+                _ => name.push('-'),
+            }
+        }
+        name.truncate(LABEL_MAX);
+        let name = name.trim_matches('-');
+        Self(if name.is_empty() { "app".to_owned() } else { name.to_owned() })
+    }
+
+    /// The app's name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of [`LABEL_APP`]: the name, or its hash where a label could not hold it.
+    pub fn label(&self) -> String {
+        if self.0.len() <= LABEL_MAX {
+            return self.0.clone();
+        }
+        format!("sha256-{}", &hex::encode(Sha256::digest(&self.0))[..40])
+    }
+
+    /// The value of [`ANNOTATION_ID`] on the object `id` of this app.
+    pub fn identity(&self, id: &ObjectId) -> String {
+        format!("{}:{}/{}:{}/{}", self.0, id.kind.group, id.kind.kind, id.namespace, id.name)
+    }
+}
+
+/// The key of this installation's manifest hashes. Its loss costs one re-apply.
+#[derive(Clone)]
+pub struct HashKey(pub Vec<u8>);
+
+impl fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HashKey(…)")
+    }
+}
+
+impl HashKey {
+    /// Keyed hash of a manifest, stable against the order of its keys.
+    pub fn hash(&self, manifest: &Value) -> String {
+        // HMAC takes a key of any length, RFC 2104.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else { return String::new() };
+        mac.update(manifest.to_string().as_bytes());
+        hex::encode(&mac.finalize().into_bytes()[..16])
+    }
+}
+
+/// Marks a manifest as `id` of `app`, and returns the hash it now carries.
+pub fn mark(manifest: &mut Value, app: &AppId, id: &ObjectId, key: &HashKey) -> String {
+    set(manifest, "labels", LABEL_APP, &app.label());
+    set(manifest, "annotations", ANNOTATION_ID, &app.identity(id));
+    if let Some(annotations) = manifest["metadata"]["annotations"].as_object_mut() {
+        annotations.remove(ANNOTATION_HASH);
+    }
+    let hash = key.hash(manifest);
+    set(manifest, "annotations", ANNOTATION_HASH, &hash);
+    hash
+}
+
+fn set(manifest: &mut Value, map: &str, key: &str, value: &str) {
+    let map = &mut manifest["metadata"][map];
+    if !map.is_object() {
+        *map = json!({});
+    }
+    map[key] = json!(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::GroupKind;
+
+    #[test]
+    fn names_and_labels() {
+        let check = |name: &str, ok: bool| assert_eq!(name.parse::<AppId>().is_ok(), ok, "{name}");
+        check("web", true);
+        check("team.web-2", true);
+        check("", false);
+        check("Web", false);
+        check("-web", false);
+        check("a/b", false);
+        check(&"a".repeat(201), false);
+        let long: AppId = "a".repeat(64).parse().unwrap();
+        assert_eq!(long.label().len(), 47);
+        assert_eq!("web".parse::<AppId>().unwrap().label(), "web");
+    }
+
+    #[test]
+    fn derives_a_name_from_anything() {
+        let check = |words: &str, name: &str| assert_eq!(AppId::derived_from(words).as_str(), name);
+        check("config apps/web", "config-apps-web");
+        check("/manifests/", "manifests");
+        check("..", "app");
+        check("Team A__b", "team-a-b");
+    }
+
+    #[test]
+    fn the_hash_follows_the_manifest_and_the_key_alone() {
+        let app: AppId = "web".parse().unwrap();
+        let id = ObjectId::new(GroupKind::new("", "ConfigMap"), "demo", "c");
+        let marked = |body: Value, key: &[u8]| {
+            let mut body = body;
+            mark(&mut body, &app, &id, &HashKey(key.to_vec()))
+        };
+        let one = json!({"metadata": {"name": "c"}, "data": {"a": "1", "b": "2"}});
+        let same: Value =
+            serde_json::from_str(r#"{"data":{"b":"2","a":"1"},"metadata":{"name":"c"}}"#).unwrap();
+        let other = json!({"metadata": {"name": "c"}, "data": {"a": "1", "b": "3"}});
+        assert_eq!(marked(one.clone(), b"k"), marked(same, b"k"));
+        assert_ne!(marked(one.clone(), b"k"), marked(other, b"k"));
+        assert_ne!(marked(one.clone(), b"k"), marked(one.clone(), b"l"));
+        let mut twice = one;
+        let first = mark(&mut twice, &app, &id, &HashKey(b"k".to_vec()));
+        assert_eq!(mark(&mut twice, &app, &id, &HashKey(b"k".to_vec())), first);
+    }
+}

@@ -1,0 +1,10 @@
+//! What a Kubernetes object is to us: its identity, our marks on it, and who owns its fields. Pure.
+
+pub mod fields;
+pub mod id;
+pub mod live;
+pub mod marks;
+
+pub use id::{GroupKind, ObjectId};
+pub use live::Live;
+pub use marks::AppId;

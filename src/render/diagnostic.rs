@@ -1,0 +1,92 @@
+//! What is wrong with a source: one clear sentence, where, and what to do. Never file content.
+
+use std::fmt;
+
+use crate::object::ObjectId;
+
+use super::Origin;
+
+/// One thing wrong with what a source declares. Any of them forbids pruning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where it is.
+    pub origin: Origin,
+    /// The object concerned, once it is known.
+    pub object: Option<ObjectId>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// The ways in which a source can be wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+pub enum Problem {
+    /// The text is no YAML or JSON.
+    #[error("{0}")]
+    Malformed(String),
+    /// The file is larger than any manifest.
+    #[error(
+        "is {size} bytes long, over the limit of {limit}: split it, or move it out of the path"
+    )]
+    TooLarge {
+        /// Bytes of the file.
+        size: u64,
+        /// Bytes that are read at most.
+        limit: u64,
+    },
+    /// A link that leads nowhere, in circles, or out of the tree.
+    #[error("is a link that {0}: links may only lead to files of the same tree")]
+    BadLink(&'static str),
+    /// The file could not be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+    /// `apiVersion` without `kind`, or the other way round.
+    #[error("has no {0}: add it, or move a file that is no manifest out of the path")]
+    HalfAnObject(&'static str),
+    /// A field that identifies the object is missing or of the wrong type.
+    #[error("{0} must be a non-empty string")]
+    NotAString(&'static str),
+    /// `metadata.generateName` makes a new object at each apply.
+    #[error("has metadata.generateName: an object kept in git needs a metadata.name")]
+    GenerateName,
+    /// A name that cannot be part of a request.
+    #[error(
+        "{0} is not a valid name: see https://kubernetes.io/docs/concepts/overview/working-with-objects/names"
+    )]
+    InvalidName(&'static str),
+    /// A Secret whose data is not what a Secret holds.
+    #[error("{0} must be {1}")]
+    SecretData(String, &'static str),
+    /// Two places declare one object.
+    #[error("is declared a second time, first at {0}: remove one of the two")]
+    Duplicate(Origin),
+    /// The API server serves no such kind, and no CRD in the source defines it.
+    #[error(
+        "the cluster serves no kind {kind} in {api_version}: install its CRD, or correct apiVersion and kind"
+    )]
+    UnknownKind {
+        /// `apiVersion` as written.
+        api_version: String,
+        /// `kind` as written.
+        kind: String,
+    },
+    /// More files or bytes than are read from one source.
+    #[error("the source holds more than {0}: point the path at a smaller folder")]
+    TooMuch(String),
+}
+
+impl Diagnostic {
+    /// A diagnostic about a place, before any object is known.
+    pub fn at(origin: Origin, problem: Problem) -> Self {
+        Self { origin, object: None, problem }
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.origin)?;
+        if let Some(object) = &self.object {
+            write!(f, "{object} ")?;
+        }
+        write!(f, "{}", self.problem)
+    }
+}

@@ -1,0 +1,195 @@
+//! One document to the objects it declares.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::diagnostic::{Diagnostic, Problem};
+use super::sanitize;
+use crate::object::{GroupKind, ObjectId};
+
+/// A place in the source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    /// Path of the file within the source.
+    pub path: Arc<str>,
+    /// Line, from 1; 0 for the file as a whole.
+    pub line: u32,
+    /// Column, from 1; 0 for the line as a whole.
+    pub column: u32,
+}
+
+impl Origin {
+    /// A file as a whole.
+    pub fn file(path: &str) -> Self {
+        Self { path: path.into(), line: 0, column: 0 }
+    }
+
+    /// A line of the same file.
+    #[must_use]
+    pub fn line(&self, line: u32) -> Self {
+        Self { path: self.path.clone(), line, column: 0 }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        match (self.line, self.column) {
+            (0, _) => Ok(()),
+            (line, 0) => write!(f, ":{line}"),
+            (line, column) => write!(f, ":{line}:{column}"),
+        }
+    }
+}
+
+/// An object as git declares it. Its namespace is still as written: whether it has one is the
+/// cluster's to say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Identity, with the namespace as written (empty if none is).
+    pub id: ObjectId,
+    /// Version of its API group.
+    pub version: String,
+    /// The object, without what only a cluster may say (status, uid and the like).
+    pub body: Value,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+/// What a document turned out to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    /// The objects it declares.
+    pub manifests: Vec<Manifest>,
+    /// What is wrong with them.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Documents that are no Kubernetes objects, such as values files.
+    pub skipped: usize,
+}
+
+/// Reads one document; a `List` of any kind is expanded.
+pub fn read(document: Value, origin: &Origin) -> Read {
+    let mut read = Read::default();
+    collect(document, origin, &mut read, 0);
+    read
+}
+
+/// Lists in lists end here: nobody writes them by hand.
+const LIST_DEPTH: usize = 4;
+
+fn collect(document: Value, origin: &Origin, read: &mut Read, depth: usize) {
+    if is_list(&document) && depth < LIST_DEPTH {
+        let Value::Object(mut list) = document else { return };
+        if let Some(Value::Array(items)) = list.remove("items") {
+            items.into_iter().for_each(|item| collect(item, origin, read, depth + 1));
+        }
+        return;
+    }
+    match manifest(document, origin) {
+        Ok(Some(manifest)) => read.manifests.push(manifest),
+        Ok(None) => read.skipped += 1,
+        Err(diagnostic) => read.diagnostics.push(diagnostic),
+    }
+}
+
+/// `kind: List`, or `kind: DeploymentList` with items, as kubectl expands them.
+fn is_list(document: &Value) -> bool {
+    document["kind"].as_str().is_some_and(|kind| kind.ends_with("List"))
+        && document["apiVersion"].is_string()
+        && document["items"].is_array()
+}
+
+fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Diagnostic> {
+    let fail = |problem| Err(Diagnostic::at(origin.clone(), problem));
+    match (body.get("apiVersion").is_some(), body.get("kind").is_some()) {
+        (false, false) => return Ok(None),
+        (true, false) => return fail(Problem::HalfAnObject("kind")),
+        (false, true) => return fail(Problem::HalfAnObject("apiVersion")),
+        (true, true) => {}
+    }
+    let text = |value: &Value| value.as_str().filter(|t| !t.is_empty()).map(str::to_owned);
+    let Some(api_version) = text(&body["apiVersion"]) else {
+        return fail(Problem::NotAString("apiVersion"));
+    };
+    let Some(kind) = text(&body["kind"]) else { return fail(Problem::NotAString("kind")) };
+    let (group, version) = crate::object::id::split_api_version(&api_version);
+    let kind = GroupKind::new(group, &kind);
+    let id = identity(&body, kind).map_err(|problem| Diagnostic::at(origin.clone(), problem))?;
+    let named = |problem| Diagnostic {
+        object: Some(id.clone()),
+        ..Diagnostic::at(origin.clone(), problem)
+    };
+    sanitize::sanitize(&mut body, &id).map_err(named)?;
+    Ok(Some(Manifest { id, version: version.to_owned(), body, origin: origin.clone() }))
+}
+
+fn identity(body: &Value, kind: GroupKind) -> Result<ObjectId, Problem> {
+    let meta = &body["metadata"];
+    let name = match &meta["name"] {
+        Value::String(name) if !name.is_empty() => name,
+        Value::Null if meta.get("generateName").is_some() => return Err(Problem::GenerateName),
+        _ => return Err(Problem::NotAString("metadata.name")),
+    };
+    let namespace = match &meta["namespace"] {
+        Value::String(namespace) => namespace.as_str(),
+        Value::Null => "",
+        _ => return Err(Problem::NotAString("metadata.namespace")),
+    };
+    if !is_path_segment(name) {
+        return Err(Problem::InvalidName("metadata.name"));
+    }
+    if !namespace.is_empty() && !is_path_segment(namespace) {
+        return Err(Problem::InvalidName("metadata.namespace"));
+    }
+    Ok(ObjectId::new(kind, namespace, name))
+}
+
+/// Whether a name can be a segment of a URL path; the API server says the rest.
+/// (Kubernetes `IsValidPathSegmentName`.)
+fn is_path_segment(name: &str) -> bool {
+    name != "."
+        && name != ".."
+        && !name.contains(['/', '%', '?', '#'])
+        && !name.contains(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn of(document: Value) -> Read {
+        read(document, &Origin::file("a.yaml").line(3))
+    }
+
+    #[test]
+    fn objects_are_read_lists_expanded_and_the_rest_counted() {
+        let one = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}});
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [one, one]});
+        assert_eq!(of(one.clone()).manifests.len(), 1);
+        assert_eq!(of(list.clone()).manifests.len(), 2);
+        let nested = json!({"apiVersion": "v1", "kind": "ConfigMapList", "items": [list]});
+        assert_eq!(of(nested).manifests.len(), 2);
+        assert_eq!(of(json!({"replicas": 2})).skipped, 1);
+        assert_eq!(of(json!(["a"])).skipped, 1);
+    }
+
+    #[test]
+    fn what_is_no_object_is_said() {
+        let check = |document: Value, problem: Problem| {
+            assert_eq!(of(document).diagnostics[0].problem, problem);
+        };
+        check(json!({"apiVersion": "v1"}), Problem::HalfAnObject("kind"));
+        check(json!({"kind": "Pod"}), Problem::HalfAnObject("apiVersion"));
+        check(json!({"apiVersion": 1, "kind": "Pod"}), Problem::NotAString("apiVersion"));
+        check(json!({"apiVersion": "v1", "kind": "Pod"}), Problem::NotAString("metadata.name"));
+        let pod =
+            |metadata: Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata});
+        check(pod(json!({"generateName": "a-"})), Problem::GenerateName);
+        check(pod(json!({"name": 7})), Problem::NotAString("metadata.name"));
+        check(pod(json!({"name": "../a"})), Problem::InvalidName("metadata.name"));
+        check(pod(json!({"name": "a", "namespace": 7})), Problem::NotAString("metadata.namespace"));
+    }
+}

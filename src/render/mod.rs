@@ -1,0 +1,12 @@
+//! Files to manifests: every object a source declares, and every diagnostic. Pure; no output of a
+//! diagnostic ever echoes file content.
+
+pub mod diagnostic;
+pub mod manifest;
+pub mod plain;
+pub mod sanitize;
+pub mod yaml;
+
+pub use diagnostic::{Diagnostic, Problem};
+pub use manifest::{Manifest, Origin};
+pub use plain::{Rendered, SourceFile, plain};

@@ -1,0 +1,135 @@
+//! Takes out of a manifest what only a cluster may say, so that it cannot become phantom drift.
+
+use serde_json::{Map, Value, json};
+
+use super::diagnostic::Problem;
+use crate::object::ObjectId;
+
+/// Metadata that the API server owns.
+const SERVER_OWNED: &[&str] = &[
+    "creationTimestamp",
+    "managedFields",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "selfLink",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
+
+/// Makes a manifest apply to the same object again and again without a change.
+pub fn sanitize(body: &mut Value, id: &ObjectId) -> Result<(), Problem> {
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(meta) = body["metadata"].as_object_mut() {
+        SERVER_OWNED.iter().for_each(|field| drop(meta.remove(*field)));
+        meta.retain(|_, value| !value.is_null());
+    }
+    drop_empty_ca_bundles(body);
+    if id.kind.is("", "Secret") { secret(body) } else { Ok(()) }
+}
+
+/// An empty `caBundle` would undo what an injector wrote there.
+fn drop_empty_ca_bundles(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|key, value| key != "caBundle" || !is_empty_bundle(value));
+            fields.values_mut().for_each(drop_empty_ca_bundles);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_empty_ca_bundles),
+        _ => {}
+    }
+}
+
+/// `Cg==` is a line feed in base64, the usual placeholder of charts.
+fn is_empty_bundle(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| matches!(text.trim(), "" | "Cg=="))
+}
+
+/// Checks a Secret's values here, where an error can keep them to itself, and folds the write-only
+/// `stringData` into `data`.
+fn secret(body: &mut Value) -> Result<(), Problem> {
+    let Some(fields) = body.as_object_mut() else { return Ok(()) };
+    let mut data = entries(fields.remove("data"), "data")?;
+    for (key, value) in &data {
+        let text = value.as_str().ok_or_else(|| wrong("data", key, "a base64 string"))?;
+        base64(text).ok_or_else(|| wrong("data", key, "a base64 string"))?;
+    }
+    for (key, value) in entries(fields.remove("stringData"), "stringData")? {
+        let text = value.as_str().ok_or_else(|| wrong("stringData", &key, "a string"))?;
+        data.insert(key, json!(STANDARD.encode(text)));
+    }
+    if !data.is_empty() {
+        fields.insert("data".to_owned(), Value::Object(data));
+    }
+    Ok(())
+}
+
+fn entries(value: Option<Value>, field: &str) -> Result<Map<String, Value>, Problem> {
+    match value {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(map)) => Ok(map),
+        Some(_) => Err(Problem::SecretData(field.to_owned(), "a map of names to values")),
+    }
+}
+
+fn wrong(field: &str, key: &str, what: &'static str) -> Problem {
+    Problem::SecretData(format!("{field}.{key}"), what)
+}
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+fn base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text.replace(['\n', '\r'], "")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::GroupKind;
+
+    fn of(kind: &str, mut body: Value) -> Result<Value, Problem> {
+        let id = ObjectId::new(GroupKind::new("", kind), "", "x");
+        sanitize(&mut body, &id).map(|()| body)
+    }
+
+    #[test]
+    fn what_the_server_owns_is_left_out() {
+        let body = json!({
+            "metadata": {"name": "x", "uid": "1", "creationTimestamp": null, "labels": null},
+            "spec": {"status": "kept"}, "status": {"a": 1},
+        });
+        let clean = json!({"metadata": {"name": "x"}, "spec": {"status": "kept"}});
+        assert_eq!(of("Pod", body), Ok(clean));
+    }
+
+    #[test]
+    fn empty_ca_bundles_are_left_to_the_injector() {
+        let hooks = |bundle: &str| json!({"metadata": {}, "webhooks": [{"clientConfig": {"caBundle": bundle}}]});
+        let without = json!({"metadata": {}, "webhooks": [{"clientConfig": {}}]});
+        assert_eq!(of("W", hooks("Cg==")), Ok(without.clone()));
+        assert_eq!(of("W", hooks("")), Ok(without));
+        assert_eq!(of("W", hooks("TUlJ")), Ok(hooks("TUlJ")));
+    }
+
+    #[test]
+    fn secrets_fold_string_data_and_never_show_a_value() {
+        let body = json!({"metadata": {}, "data": {"a": "YQ=="}, "stringData": {"b": "b"}});
+        let folded = json!({"metadata": {}, "data": {"a": "YQ==", "b": "Yg=="}});
+        assert_eq!(of("Secret", body), Ok(folded));
+        let check = |body: Value, says: &str| {
+            let problem = of("Secret", body).unwrap_err().to_string();
+            assert!(problem.starts_with(says), "{problem}");
+            assert!(!problem.contains("31337"), "{problem}");
+        };
+        check(json!({"metadata": {}, "data": {"pin": 31337}}), "data.pin must be a base64");
+        check(json!({"metadata": {}, "data": {"pin": "31337!"}}), "data.pin must be a base64");
+        check(
+            json!({"metadata": {}, "stringData": {"pin": 31337}}),
+            "stringData.pin must be a string",
+        );
+        check(json!({"metadata": {}, "data": [31337]}), "data must be a map");
+    }
+}
