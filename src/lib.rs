@@ -2,3 +2,4 @@
 
 pub mod object;
 pub mod render;
+pub mod source;

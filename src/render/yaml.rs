@@ -230,7 +230,7 @@ mod tests {
         check("a:\n\t- hunter2: x\n", 2);
         check("a: *hunter2\n", 1);
         check("a: 'hunter2\n", 2);
-        check("y: hunter2\nyes: 2\n", 1);
+        check("y: hunter2\nyes: 2\n", 0);
     }
 
     #[test]

@@ -1,0 +1,151 @@
+//! Fetches a branch: runs the fetching child with a deadline, then reads the commit's blobs.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::error::display_url;
+use super::{Revision, Snapshot, SourceError, git};
+
+/// Environment that a fetching child keeps: where homes, certificates, proxies and agents are.
+const CHILD_ENVIRONMENT: &[&str] = &[
+    "HOME",
+    "PATH",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "SSH_AUTH_SOCK",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "NO_PROXY",
+    "no_proxy",
+];
+
+/// A branch of a repository, and how to get at it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Repository {
+    /// URL or local path.
+    pub url: String,
+    /// Branch to follow.
+    pub branch: String,
+    /// Name for basic authentication.
+    pub username: Option<String>,
+    /// Password or token for basic authentication.
+    pub password: Option<String>,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Repository({} {})", display_url(&self.url), self.branch)
+    }
+}
+
+/// What the fetching child is asked, on its standard input.
+#[derive(Serialize, Deserialize)]
+pub struct Request {
+    /// What to fetch.
+    pub repository: Repository,
+    /// Where the clone is or shall be.
+    pub dir: PathBuf,
+    /// Start over with a fresh clone.
+    pub fresh: bool,
+}
+
+/// What the fetching child answers, on its standard output.
+#[derive(Serialize, Deserialize)]
+pub struct Head {
+    /// Commit of the branch, in hex.
+    pub commit: String,
+    /// When it was committed, seconds since 1970.
+    pub time: i64,
+}
+
+/// Fetches one branch into one clone.
+#[derive(Debug)]
+pub struct Fetcher {
+    /// What to fetch.
+    pub repository: Repository,
+    /// Where the clone is.
+    pub dir: PathBuf,
+    /// Longest time a fetch may take.
+    pub timeout: Duration,
+}
+
+impl Fetcher {
+    /// Fetches the branch and returns its head. An unchanged head costs one listing of refs.
+    pub async fn fetch(&self, fresh: bool) -> Result<Revision, SourceError> {
+        let request = Request { repository: self.repository.clone(), dir: self.dir.clone(), fresh };
+        let answer = tokio::time::timeout(self.timeout, run_child(&request)).await;
+        let head = answer.map_err(|_| SourceError::FetchTimedOut {
+            url: display_url(&self.repository.url),
+            limit: self.timeout,
+        })??;
+        let branch = self.repository.branch.clone();
+        Ok(Revision { branch, commit: head.commit, time: head.time })
+    }
+
+    /// Reads the manifests below `path` of a fetched commit. A clone that turns out to be damaged
+    /// is fetched afresh, once.
+    pub async fn read(&self, revision: &Revision, path: &str) -> Result<Snapshot, SourceError> {
+        if let Ok(found) = self.read_blobs(revision, path).await {
+            return self.found(found, revision, path);
+        }
+        self.fetch(true).await?;
+        let found = self.read_blobs(revision, path).await;
+        let found =
+            found.map_err(|why| SourceError::CloneUnusable { dir: self.dir.clone(), why })?;
+        self.found(found, revision, path)
+    }
+
+    async fn read_blobs(
+        &self,
+        revision: &Revision,
+        path: &str,
+    ) -> Result<Option<Snapshot>, String> {
+        let (dir, commit, path) = (self.dir.clone(), revision.commit.clone(), path.to_owned());
+        let read = tokio::task::spawn_blocking(move || git::tree::read(&dir, &commit, &path));
+        tokio::time::timeout(self.timeout, read)
+            .await
+            .map_err(|_| "reading took too long".to_owned())?
+            .map_err(|error| error.to_string())?
+    }
+
+    fn found(
+        &self,
+        found: Option<Snapshot>,
+        revision: &Revision,
+        path: &str,
+    ) -> Result<Snapshot, SourceError> {
+        let place = format!("{} at {revision}", display_url(&self.repository.url));
+        found.ok_or_else(|| SourceError::PathNotFound { path: path.to_owned(), place })
+    }
+}
+
+/// Runs `gitops-sync git-fetch`; dropping the future kills it.
+async fn run_child(request: &Request) -> Result<Head, SourceError> {
+    let failed = |why: String| SourceError::ChildFailed { why };
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    let kept = CHILD_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let mut child = Command::new(program)
+        .arg(git::CHILD_VERB)
+        .env_clear()
+        .envs(kept)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let input = serde_json::to_vec(request).map_err(|error| failed(error.to_string()))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(&input).await.map_err(|error| failed(error.to_string()))?;
+    }
+    let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
+    let answer: Result<Result<Head, SourceError>, _> = serde_json::from_slice(&output.stdout);
+    answer.map_err(|_| failed(format!("it ended without an answer ({})", output.status)))?
+}

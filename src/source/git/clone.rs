@@ -1,0 +1,204 @@
+//! The fetching child's work: bring a clone to the head of a branch.
+//!
+//! Runs in a process of its own that may be killed at any instruction; whatever it leaves behind,
+//! the next run repairs, with a fresh clone at worst.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use git2::{
+    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions,
+    ProxyOptions, Remote, RemoteCallbacks, ResetType,
+};
+
+use crate::source::SourceError;
+use crate::source::error::display_url;
+use crate::source::fetch::{Head, Repository, Request};
+
+/// Answers one request, from standard input to standard output.
+pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
+    let mut text = Vec::new();
+    input.read_to_end(&mut text)?;
+    let request: Request = serde_json::from_slice(&text)?;
+    serde_json::to_writer(output, &fetch(&request))?;
+    Ok(())
+}
+
+/// Fetches the branch and resets the clone to it. A clone that cannot be used is made anew.
+fn fetch(request: &Request) -> Result<Head, SourceError> {
+    let unusable = |why: String| SourceError::CloneUnusable { dir: request.dir.clone(), why };
+    let _lock = lock(&request.dir).map_err(|error| unusable(error.to_string()))?;
+    if request.fresh {
+        wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
+    }
+    match attempt(request) {
+        Err(Trouble::Clone(_)) => {}
+        Err(Trouble::Source(error)) => return Err(error),
+        Ok(head) => return Ok(head),
+    }
+    wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
+    attempt(request).map_err(|trouble| match trouble {
+        Trouble::Clone(error) => unusable(error.message().to_owned()),
+        Trouble::Source(error) => error,
+    })
+}
+
+/// What went wrong: the remote side, or the clone on disk.
+enum Trouble {
+    Source(SourceError),
+    Clone(git2::Error),
+}
+
+impl From<git2::Error> for Trouble {
+    fn from(error: git2::Error) -> Self {
+        Self::Clone(error)
+    }
+}
+
+fn attempt(request: &Request) -> Result<Head, Trouble> {
+    let source = &request.repository;
+    let clone = open(&request.dir)?;
+    let mut remote = clone.remote_anonymous(&source.url)?;
+    let failed = |error| Trouble::Source(remote_error(&error, source));
+    let mut connection = remote
+        .connect_auth(Direction::Fetch, Some(callbacks(source)), Some(proxy()))
+        .map_err(failed)?;
+    let head = branch_head(connection.list().map_err(failed)?, source)?;
+    let tracking = format!("refs/remotes/origin/{}", source.branch);
+    let known = clone.refname_to_id(&tracking).ok();
+    if known != Some(head) || clone.find_commit(head).is_err() {
+        download(connection.remote(), source, &tracking, known.is_none())?;
+    }
+    drop(connection);
+    let commit = clone.find_commit(head)?;
+    if clone.head().ok().and_then(|h| h.target()) != Some(head) || is_bare_folder(&clone) {
+        clone.set_head_detached(head)?;
+        clone.reset(commit.as_object(), ResetType::Hard, None)?;
+    }
+    Ok(Head { commit: head.to_string(), time: commit.time().seconds() })
+}
+
+/// Opens the clone, without the locks that a killed predecessor left, or starts an empty one.
+fn open(dir: &Path) -> Result<git2::Repository, git2::Error> {
+    if !dir.join(".git").is_dir() {
+        return git2::Repository::init(dir);
+    }
+    remove_locks(&dir.join(".git"));
+    git2::Repository::open(dir)
+}
+
+fn remove_locks(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("objects") {
+            remove_locks(&path);
+        } else if path.extension().is_some_and(|end| end == "lock") {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Whether the work tree is gone.
+fn is_bare_folder(clone: &git2::Repository) -> bool {
+    let names = clone.workdir().and_then(|dir| fs::read_dir(dir).ok());
+    names.is_none_or(|names| names.flatten().all(|entry| entry.file_name() == ".git"))
+}
+
+/// The branch's commit in the remote's list of refs.
+fn branch_head(list: &[git2::RemoteHead<'_>], source: &Repository) -> Result<git2::Oid, Trouble> {
+    let wanted = format!("refs/heads/{}", source.branch);
+    let head = list.iter().find(|head| head.name() == wanted);
+    head.map(git2::RemoteHead::oid).ok_or_else(|| {
+        let (url, branch) = (display_url(&source.url), source.branch.clone());
+        Trouble::Source(SourceError::BranchNotFound { url, branch })
+    })
+}
+
+fn download(
+    remote: &mut Remote<'_>,
+    source: &Repository,
+    tracking: &str,
+    first: bool,
+) -> Result<(), Trouble> {
+    let mut options = FetchOptions::new();
+    options.remote_callbacks(callbacks(source)).proxy_options(proxy());
+    options.download_tags(AutotagOption::None).update_fetchhead(false);
+    // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
+    if first && can_be_shallow(&source.url) {
+        options.depth(1);
+    }
+    let refspec = format!("+refs/heads/{}:{tracking}", source.branch);
+    let fetched = remote.fetch(&[refspec], Some(&mut options), None);
+    fetched.map_err(|error| match error.class() {
+        ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl => {
+            Trouble::Source(remote_error(&error, source))
+        }
+        _ => Trouble::Clone(error),
+    })
+}
+
+/// libgit2's local transport cannot make a shallow clone.
+fn can_be_shallow(url: &str) -> bool {
+    ["http://", "https://", "ssh://"].iter().any(|scheme| url.starts_with(scheme))
+        || (!url.starts_with("file://") && !url.starts_with('/') && url.contains('@'))
+}
+
+fn proxy() -> ProxyOptions<'static> {
+    let mut proxy = ProxyOptions::new();
+    proxy.auto();
+    proxy
+}
+
+/// Gives the credentials once: libgit2 asks again when they were refused.
+fn callbacks(source: &Repository) -> RemoteCallbacks<'_> {
+    let mut asked = false;
+    let mut callbacks = RemoteCallbacks::new();
+    callbacks.credentials(move |_url, user, allowed| {
+        if std::mem::replace(&mut asked, true) {
+            return Err(refusal("the credentials are wrong"));
+        }
+        if allowed.contains(CredentialType::SSH_KEY) {
+            return Cred::ssh_key_from_agent(user.unwrap_or("git"));
+        }
+        let password = source.password.as_deref().ok_or_else(|| refusal("it wants credentials"))?;
+        Cred::userpass_plaintext(source.username.as_deref().unwrap_or("git"), password)
+    });
+    callbacks
+}
+
+fn refusal(why: &str) -> git2::Error {
+    git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, why)
+}
+
+/// Sorts libgit2's error into what a user can act on.
+fn remote_error(error: &git2::Error, source: &Repository) -> SourceError {
+    let (url, why) = (display_url(&source.url), error.message().to_owned());
+    let says = |text: &str| why.contains(text);
+    if error.code() == ErrorCode::Auth || says("status code: 401") || says("status code: 403") {
+        SourceError::CredentialsRefused { url, why }
+    } else if error.code() == ErrorCode::NotFound || says("status code: 404") {
+        SourceError::RepositoryNotFound { url }
+    } else {
+        SourceError::RepositoryUnreachable { url, why: why.replace(&source.url, "the repository") }
+    }
+}
+
+/// Holds the clone for this process; the system lets go of it even after a kill.
+fn lock(dir: &Path) -> std::io::Result<File> {
+    let mut name = dir.as_os_str().to_owned();
+    name.push(".lock");
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let file = File::create(PathBuf::from(name))?;
+    file.lock()?;
+    Ok(file)
+}
+
+fn wipe(dir: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,15 @@
+//! Where manifests come from: a git repository at one commit, or a folder.
+//!
+//! Remote operations run in a short-lived child of this program, killed at its deadline, because
+//! libgit2 has no trustworthy deadlines of its own.
+
+pub mod error;
+pub mod fetch;
+pub mod folder;
+pub mod git;
+pub mod snapshot;
+pub mod tree;
+
+pub use error::SourceError;
+pub use fetch::{Fetcher, Repository};
+pub use snapshot::{Revision, Snapshot};

@@ -1,0 +1,31 @@
+//! What a source holds at one moment.
+
+use std::fmt;
+
+use crate::render::{Diagnostic, SourceFile};
+
+/// A commit of a branch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Branch it was the head of.
+    pub branch: String,
+    /// Commit, in hex.
+    pub commit: String,
+    /// When it was committed, seconds since 1970.
+    pub time: i64,
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.branch, self.commit)
+    }
+}
+
+/// The files below a source's path, and what is wrong with them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Files that may hold manifests, in the order of their paths.
+    pub files: Vec<SourceFile>,
+    /// Files that could not be read.
+    pub diagnostics: Vec<Diagnostic>,
+}
