@@ -1,4 +1,4 @@
-// The programs of the test bed, pinned. See ../../testbed/src/build.rs for how they are built.
+// The programs of the test bed, pinned. See ../testbed/src/go.rs for how they are built.
 module gitops-sync.dev/controlplane
 
 go 1.26.0

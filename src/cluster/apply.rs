@@ -1,0 +1,75 @@
+//! Applies one object, reads one object, waits for CRDs.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use kube::api::{GetParams, Patch, PatchParams};
+use serde_json::Value;
+
+use super::{ApiError, Cluster, client};
+use crate::object::ObjectId;
+use crate::object::marks::MANAGER;
+use crate::plan::{Desired, Resource};
+
+/// Longest wait for a CRD to be established.
+const ESTABLISH: Duration = Duration::from_secs(30);
+/// Time between two looks at a CRD.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The answer to an apply.
+#[derive(Debug)]
+pub struct Response {
+    /// Whether the object was not there before.
+    pub created: bool,
+    /// The object as it is now.
+    pub object: Value,
+}
+
+impl Cluster {
+    /// Server-side-applies an object under our name, by force; with `dry_run` the server only
+    /// checks (KEP-555).
+    pub async fn apply(&self, desired: &Desired, dry_run: bool) -> Result<Response, ApiError> {
+        let mut params = PatchParams::apply(MANAGER).force();
+        if dry_run {
+            params = params.dry_run();
+        }
+        let request = client::requests(&desired.resource, &desired.id)
+            .patch(&desired.id.name, &params, &Patch::Apply(&desired.body))
+            .map_err(ApiError::BadRequest)?;
+        let (code, object) = self.send("apply", request).await?;
+        Ok(Response { created: code == StatusCode::CREATED, object })
+    }
+
+    /// Reads an object; `None` if there is none.
+    pub async fn get(&self, resource: &Resource, id: &ObjectId) -> Result<Option<Value>, ApiError> {
+        let request = client::requests(resource, id)
+            .get(&id.name, &GetParams::default())
+            .map_err(ApiError::BadRequest)?;
+        match self.send("get", request).await {
+            Ok((_, object)) => Ok(Some(object)),
+            Err(error) if error.code() == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until a CRD serves its kind. `false` when it does not in time.
+    pub async fn wait_established(&self, crd: &Desired) -> Result<bool, ApiError> {
+        let wait = async {
+            loop {
+                let object = self.get(&crd.resource, &crd.id).await?;
+                if object.as_ref().is_some_and(is_established) {
+                    return Ok(true);
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(ESTABLISH, wait).await.unwrap_or(Ok(false))
+    }
+}
+
+fn is_established(crd: &Value) -> bool {
+    let conditions = crd["status"]["conditions"].as_array().into_iter().flatten();
+    let mut established =
+        conditions.filter(|c| c["type"] == "Established" && c["status"] == "True");
+    established.next().is_some()
+}

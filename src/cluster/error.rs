@@ -1,0 +1,79 @@
+//! What a request to the API server can end in.
+
+use std::error::Error;
+
+use kube::core::Status;
+
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The API server answered, and refused.
+    #[error("{}", .0.message)]
+    Refused(Box<Status>),
+    /// No answer came.
+    #[error("the API server cannot be reached: {0}")]
+    Unreachable(String),
+    /// No answer came in time.
+    #[error("the API server did not answer within {0} s")]
+    TimedOut(u64),
+    /// The answer made no sense.
+    #[error("the API server's answer cannot be read: {0}")]
+    Unreadable(String),
+    /// The request could not be made.
+    #[error("cannot make the request: {0}")]
+    BadRequest(#[source] kube::core::request::Error),
+    /// There is no usable configuration for a cluster.
+    #[error("no cluster to talk to: {0}; set KUBECONFIG or --kubeconfig, or run inside a cluster")]
+    NoConfiguration(String),
+}
+
+impl ApiError {
+    /// HTTP code of a refusal, else 0.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Refused(status) => status.code,
+            _ => 0,
+        }
+    }
+
+    /// Whether nothing was wrong with the request itself, so that all others would fail as well.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::TimedOut(_))
+    }
+
+    /// The message as it may be shown. The API server quotes values; a Secret's are withheld.
+    pub fn shown(&self, secret: bool) -> String {
+        match self {
+            Self::Refused(status) if secret => {
+                let reason = if status.reason.is_empty() { "refused" } else { &status.reason };
+                format!(
+                    "{reason} ({}): the API server's message is withheld because it may quote the \
+                     Secret's values; look at it with kubectl apply --server-side --dry-run=server",
+                    status.code
+                )
+            }
+            _ => self.to_string(),
+        }
+    }
+
+    /// The namespace that a refusal says does not exist.
+    pub fn missing_namespace(&self) -> Option<&str> {
+        let Self::Refused(status) = self else { return None };
+        let details = status.details.as_ref().filter(|d| d.kind == "namespaces")?;
+        (status.code == 404).then_some(details.name.as_str())
+    }
+}
+
+/// An error with all that caused it, without repetitions.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,12 @@
+//! The only module that talks to Kubernetes. It decides nothing: plans are made above it.
+
+pub mod apply;
+pub mod client;
+pub mod discovery;
+pub mod error;
+pub mod observe;
+pub mod prune;
+pub mod store;
+
+pub use client::{Cluster, Connection};
+pub use error::ApiError;

@@ -1,0 +1,97 @@
+//! Deletes or abandons one object, exactly the one that was judged.
+
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use serde_json::{Value, json};
+
+use super::{ApiError, Cluster, client};
+use crate::object::fields;
+use crate::object::marks::{ANNOTATION_HASH, ANNOTATION_ID, LABEL_APP};
+use crate::object::{Live, ObjectId};
+use crate::plan::Resource;
+
+impl Cluster {
+    /// Deletes an object if it is still the one that was judged, dependents first.
+    pub async fn delete(
+        &self,
+        resource: &Resource,
+        id: &ObjectId,
+        live: &Live,
+        dry_run: bool,
+    ) -> Result<(), ApiError> {
+        let preconditions = Preconditions {
+            uid: Some(live.uid.clone()),
+            resource_version: Some(live.resource_version.clone()),
+        };
+        let mut params = DeleteParams::foreground().preconditions(preconditions);
+        if dry_run {
+            params = params.dry_run();
+        }
+        let request = client::requests(resource, id)
+            .delete(&id.name, &params)
+            .map_err(ApiError::BadRequest)?;
+        self.send("delete", request).await.map(drop)
+    }
+
+    /// Takes our marks and our ownership off an object and leaves the rest as it is: one JSON patch
+    /// that fails if the object is another by now.
+    pub async fn abandon(
+        &self,
+        resource: &Resource,
+        id: &ObjectId,
+        object: &Value,
+    ) -> Result<(), ApiError> {
+        let patch: json_patch::Patch = serde_json::from_value(abandoning(object))
+            .map_err(|error| ApiError::Unreadable(error.to_string()))?;
+        let request = client::requests(resource, id)
+            .patch(&id.name, &PatchParams::default(), &Patch::Json::<()>(patch))
+            .map_err(ApiError::BadRequest)?;
+        self.send("patch", request).await.map(drop)
+    }
+}
+
+/// The patch that abandons an object.
+fn abandoning(object: &Value) -> Value {
+    let meta = &object["metadata"];
+    let mut patch = vec![
+        json!({"op": "test", "path": "/metadata/uid", "value": meta["uid"]}),
+        json!({"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}),
+    ];
+    for (map, key) in
+        [("labels", LABEL_APP), ("annotations", ANNOTATION_ID), ("annotations", ANNOTATION_HASH)]
+    {
+        if meta[map].get(key).is_some() {
+            let path = format!("/metadata/{map}/{}", key.replace('/', "~1"));
+            patch.push(json!({"op": "remove", "path": path}));
+        }
+    }
+    if let Some(at) = fields::entries(object).position(fields::Entry::is_ours) {
+        patch.push(json!({"op": "remove", "path": format!("/metadata/managedFields/{at}")}));
+    }
+    Value::Array(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn abandoning_removes_our_marks_and_nothing_else() {
+        let object = json!({"metadata": {
+            "uid": "u", "resourceVersion": "7",
+            "labels": {LABEL_APP: "web", "app": "web"},
+            "annotations": {ANNOTATION_ID: "x", "note": "y"},
+            "managedFields": [
+                {"manager": "kubectl", "operation": "Update"},
+                {"manager": "gitops-sync", "operation": "Apply"},
+            ],
+        }});
+        let patch: json_patch::Patch = serde_json::from_value(abandoning(&object)).unwrap();
+        let mut left = object;
+        json_patch::patch(&mut left, &patch).unwrap();
+        assert_eq!(left["metadata"]["labels"], json!({"app": "web"}));
+        assert_eq!(left["metadata"]["annotations"], json!({"note": "y"}));
+        assert_eq!(left["metadata"]["managedFields"].as_array().unwrap().len(), 1);
+        left["metadata"]["uid"] = json!("other");
+        assert!(json_patch::patch(&mut left, &patch).is_err());
+    }
+}

@@ -1,0 +1,223 @@
+//! What drifted: the fields of ours whose values differ, and the tool that owns each now.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::object::fields::{self, Entry, FieldPath};
+use crate::object::id::split_api_version;
+
+/// Characters of a value that are shown at most.
+const SHOWN_MAX: usize = 120;
+
+/// A value as it may be shown: a secret's never is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The value as compact JSON, cut to a line's length.
+    Value(String),
+    /// There is no such field.
+    Absent,
+    /// There is a value that must not be shown.
+    Hidden,
+}
+
+impl Shown {
+    fn new(value: Option<&Value>, secret: bool) -> Self {
+        match value {
+            None => Self::Absent,
+            Some(_) if secret => Self::Hidden,
+            Some(value) => {
+                let text = value.to_string();
+                let cut = text.char_indices().nth(SHOWN_MAX).map(|(at, _)| at);
+                Self::Value(cut.map_or(text.clone(), |at| format!("{}…", &text[..at])))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(text) => f.write_str(text),
+            Self::Absent => f.write_str("(absent)"),
+            Self::Hidden => f.write_str("(hidden)"),
+        }
+    }
+}
+
+/// The tool behind a change, as `managedFields` tells it. It names no person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tool {
+    /// Field manager, such as `kubectl-edit`.
+    pub manager: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    /// `scale`, `status`, or empty.
+    pub subresource: String,
+    /// When its set of fields last changed.
+    pub time: String,
+}
+
+impl From<Entry<'_>> for Tool {
+    fn from(entry: Entry<'_>) -> Self {
+        Self {
+            manager: entry.manager().to_owned(),
+            operation: entry.operation().to_owned(),
+            subresource: entry.subresource().to_owned(),
+            time: entry.time().to_owned(),
+        }
+    }
+}
+
+/// A field of ours that someone else changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldDrift {
+    /// Which field, list items by their keys.
+    pub path: String,
+    /// The value that git wants.
+    pub wanted: Shown,
+    /// The value that was found.
+    pub found: Shown,
+    /// The tool that owns the field now; a removed field has no owner.
+    pub by: Option<Tool>,
+}
+
+/// Compares an object as it was found with the response to our apply, over the fields we own.
+/// Empty when only the ownership was lost, not a value.
+pub fn drift(found: &Value, applied: &Value) -> Vec<FieldDrift> {
+    let Some(ours) = fields::ours(applied) else { return Vec::new() };
+    let mut walk = Walk { found, secret: is_secret(applied), drifts: Vec::new() };
+    walk.compare(ours.fields(), &FieldPath::default(), Some(applied), Some(found));
+    walk.drifts
+}
+
+fn is_secret(object: &Value) -> bool {
+    let (group, _) = split_api_version(object["apiVersion"].as_str().unwrap_or_default());
+    group.is_empty() && object["kind"] == "Secret"
+}
+
+struct Walk<'a> {
+    found: &'a Value,
+    secret: bool,
+    drifts: Vec<FieldDrift>,
+}
+
+impl Walk<'_> {
+    /// Goes down our field set, and stops at the topmost difference.
+    fn compare(
+        &mut self,
+        set: &Value,
+        path: &FieldPath,
+        wanted: Option<&Value>,
+        found: Option<&Value>,
+    ) {
+        if wanted == found || wanted.is_none() {
+            return;
+        }
+        let is_leaf = set.as_object().is_none_or(Map::is_empty);
+        if found.is_none() || is_leaf {
+            self.report(path, wanted, found);
+            return;
+        }
+        for (segment, below) in fields::children(set) {
+            let wanted = wanted.and_then(|value| segment.of(value));
+            let found = found.and_then(|value| segment.of(value));
+            self.compare(below, &path.then(segment), wanted, found);
+        }
+    }
+
+    fn report(&mut self, path: &FieldPath, wanted: Option<&Value>, found: Option<&Value>) {
+        let text = path.to_string();
+        let secret = self.secret && text.starts_with("data");
+        self.drifts.push(FieldDrift {
+            path: text,
+            wanted: Shown::new(wanted, secret),
+            found: Shown::new(found, secret),
+            by: owner(self.found, path).map(Tool::from),
+        });
+    }
+}
+
+/// The newest entry, not ours, that holds a field.
+fn owner<'a>(object: &'a Value, path: &FieldPath) -> Option<Entry<'a>> {
+    let others = fields::entries(object).filter(|entry| !entry.is_ours());
+    // RFC 3339 in UTC sorts as text.
+    others.filter(|entry| path.within(entry.fields())).max_by_key(|entry| entry.time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(kind: &str, rest: Value, entries: Value) -> Value {
+        let mut object = json!({"apiVersion": "v1", "kind": kind});
+        object["metadata"] = json!({"managedFields": entries});
+        for (key, value) in rest.as_object().unwrap() {
+            object[key] = value.clone();
+        }
+        object
+    }
+
+    fn ours(fields: Value) -> Value {
+        json!([{"manager": "gitops-sync", "operation": "Apply", "fieldsV1": fields}])
+    }
+
+    fn theirs(manager: &str, time: &str, fields: Value) -> Value {
+        json!({"manager": manager, "operation": "Update", "subresource": "scale", "time": time,
+               "fieldsV1": fields})
+    }
+
+    #[test]
+    fn a_changed_field_names_its_newest_other_owner() {
+        let set = json!({"f:spec": {"f:replicas": {}, "f:paused": {}}});
+        let applied =
+            object("X", json!({"spec": {"replicas": 2, "paused": true}}), ours(set.clone()));
+        let replicas = json!({"f:spec": {"f:replicas": {}}});
+        let entries = json!([
+            theirs("old", "2026-01-01T00:00:00Z", replicas.clone()),
+            theirs("kubectl", "2026-02-01T00:00:00Z", replicas),
+            theirs("other", "2026-03-01T00:00:00Z", json!({"f:spec": {"f:x": {}}})),
+        ]);
+        let found = object("X", json!({"spec": {"replicas": 5, "paused": true}}), entries);
+        let drifts = drift(&found, &applied);
+        assert_eq!(drifts.len(), 1);
+        assert_eq!(drifts[0].path, "spec.replicas");
+        assert_eq!(
+            (drifts[0].wanted.to_string(), drifts[0].found.to_string()),
+            ("2".into(), "5".into())
+        );
+        let by = drifts[0].by.clone().unwrap();
+        assert_eq!((by.manager.as_str(), by.subresource.as_str()), ("kubectl", "scale"));
+    }
+
+    #[test]
+    fn a_removed_list_item_is_one_drift_without_owner() {
+        let key = "k:{\"name\":\"web\"}";
+        let set = json!({"f:spec": {"f:c": {key: {".": {}, "f:name": {}, "f:image": {}}}}});
+        let item = json!({"name": "web", "image": "nginx"});
+        let applied = object("X", json!({"spec": {"c": [item]}}), ours(set));
+        let found = object("X", json!({"spec": {"c": []}}), json!([]));
+        let drifts = drift(&found, &applied);
+        assert_eq!(drifts.len(), 1);
+        assert_eq!(drifts[0].path, "spec.c[name=web]");
+        assert_eq!((&drifts[0].found, &drifts[0].by), (&Shown::Absent, &None));
+    }
+
+    #[test]
+    fn equal_values_are_no_drift_and_secrets_are_hidden() {
+        let set = json!({"f:data": {"f:a": {}}, "f:metadata": {"f:labels": {"f:x": {}}}});
+        let secret = |a: &str, x: &str| {
+            let mut secret = object("Secret", json!({"data": {"a": a}}), ours(set.clone()));
+            secret["metadata"]["labels"] = json!({"x": x});
+            secret
+        };
+        assert_eq!(drift(&secret("YQ==", "1"), &secret("YQ==", "1")), []);
+        let drifts = drift(&secret("Yg==", "2"), &secret("YQ==", "1"));
+        let shown: Vec<_> = drifts.iter().map(|d| (d.path.as_str(), d.found.to_string())).collect();
+        assert_eq!(
+            shown,
+            [("data.a", "(hidden)".into()), ("metadata.labels.x", "\"2\"".to_owned())]
+        );
+    }
+}

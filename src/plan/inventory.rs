@@ -1,0 +1,113 @@
+//! The objects that an app has applied: the only ones it may ever delete.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use serde::{Deserialize, Serialize};
+
+use super::Desired;
+use crate::object::ObjectId;
+
+/// Bytes of an inventory that are read at most; a Secret holds 1 MiB compressed.
+const DECODED_LIMIT: u64 = 64 << 20;
+
+/// Where an app's manifests come from. Another source may not take over an inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceIdentity {
+    /// URL without credentials, or the folder.
+    pub url: String,
+    /// Path within it.
+    pub path: String,
+}
+
+/// What is recorded of an object that was applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Version it was applied at.
+    pub version: String,
+    /// Hash of the fields we owned after our last apply; absent before it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_hash: Option<String>,
+    /// Whether the form last applied forbids deletion.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep: bool,
+}
+
+/// The objects of an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Where they come from; `None` before the first pass.
+    pub source: Option<SourceIdentity>,
+    /// The objects.
+    pub entries: BTreeMap<ObjectId, Entry>,
+}
+
+/// The inventory as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    source: Option<SourceIdentity>,
+    entries: Vec<(ObjectId, Entry)>,
+}
+
+impl Inventory {
+    /// This inventory and all desired objects: what is stored before the first write of a pass.
+    #[must_use]
+    pub fn with<'a>(&self, desired: impl IntoIterator<Item = &'a Desired>) -> Self {
+        let mut union = self.clone();
+        for object in desired {
+            let entry = union.entries.entry(object.id.clone()).or_default();
+            object.resource.version.clone_into(&mut entry.version);
+        }
+        union
+    }
+
+    /// Compressed for storage.
+    pub fn encode(&self) -> std::io::Result<Vec<u8>> {
+        let entries = self.entries.clone().into_iter().collect();
+        let text = serde_json::to_vec(&Stored { source: self.source.clone(), entries })?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&text)?;
+        encoder.finish()
+    }
+
+    /// Reads what [`Inventory::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> std::io::Result<Self> {
+        let mut text = Vec::new();
+        GzDecoder::new(bytes).take(DECODED_LIMIT).read_to_end(&mut text)?;
+        let stored: Stored = serde_json::from_slice(&text)?;
+        Ok(Self { source: stored.source, entries: stored.entries.into_iter().collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::GroupKind;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_inventory_survives_storage(
+            names in proptest::collection::btree_set("[a-z]{1,12}", 0..50),
+            set_hash in proptest::option::of("[0-9a-f]{16}"),
+            keep: bool,
+        ) {
+            let source = Some(SourceIdentity { url: "https://x/y".into(), path: "p".into() });
+            let entry = Entry { version: "v1".into(), set_hash, keep };
+            let id = |name: String| ObjectId::new(GroupKind::new("g", "K"), "n", &name);
+            let entries = names.into_iter().map(|name| (id(name), entry.clone())).collect();
+            let inventory = Inventory { source, entries };
+            prop_assert_eq!(Inventory::decode(&inventory.encode().unwrap()).unwrap(), inventory);
+        }
+    }
+
+    #[test]
+    fn a_damaged_inventory_is_an_error_and_not_an_empty_one() {
+        assert!(Inventory::decode(b"").is_err());
+        assert!(Inventory::decode(b"nonsense").is_err());
+    }
+}

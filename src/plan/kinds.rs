@@ -1,0 +1,83 @@
+//! The kinds that the cluster serves, or will serve once the CRDs of a source are applied.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::object::GroupKind;
+use crate::render::Manifest;
+
+/// How objects of a kind are addressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// Group and kind.
+    pub kind: GroupKind,
+    /// Version that is spoken.
+    pub version: String,
+    /// Plural name in URLs.
+    pub plural: String,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// Whether it can be listed.
+    pub listable: bool,
+}
+
+impl Resource {
+    /// `apps/v1`, or `v1` for the core group.
+    pub fn api_version(&self) -> String {
+        match self.kind.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+}
+
+/// Kinds by group, kind and version.
+#[derive(Clone, Debug, Default)]
+pub struct Kinds {
+    by_kind: BTreeMap<GroupKind, Vec<Resource>>,
+}
+
+impl Kinds {
+    /// Adds a kind at a version; the first version added is the preferred one.
+    pub fn insert(&mut self, resource: Resource) {
+        self.by_kind.entry(resource.kind.clone()).or_default().push(resource);
+    }
+
+    /// The kind at exactly this version.
+    pub fn at(&self, kind: &GroupKind, version: &str) -> Option<&Resource> {
+        self.by_kind.get(kind)?.iter().find(|resource| resource.version == version)
+    }
+
+    /// The kind at its preferred version.
+    pub fn preferred(&self, kind: &GroupKind) -> Option<&Resource> {
+        self.by_kind.get(kind)?.first()
+    }
+
+    /// The kinds that the CRDs among some manifests define.
+    pub fn defined_by(manifests: &[Manifest]) -> Self {
+        let mut kinds = Self::default();
+        let is_crd =
+            |m: &&Manifest| m.id.kind.is("apiextensions.k8s.io", "CustomResourceDefinition");
+        for crd in manifests.iter().filter(is_crd) {
+            let spec = &crd.body["spec"];
+            for version in spec["versions"].as_array().into_iter().flatten() {
+                if let Some(resource) = defined(spec, version) {
+                    kinds.insert(resource);
+                }
+            }
+        }
+        kinds
+    }
+}
+
+fn defined(spec: &Value, version: &Value) -> Option<Resource> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Some(Resource {
+        kind: GroupKind::new(spec["group"].as_str()?, spec["names"]["kind"].as_str()?),
+        version: text(&version["name"])?,
+        plural: text(&spec["names"]["plural"])?,
+        namespaced: spec["scope"] == "Namespaced",
+        listable: true,
+    })
+}

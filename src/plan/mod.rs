@@ -1,0 +1,17 @@
+//! Decides what to do: desired objects, what the cluster shows, and the steps between. Pure.
+
+pub mod desired;
+pub mod diff;
+pub mod inventory;
+pub mod kinds;
+pub mod observed;
+pub mod order;
+pub mod prune;
+pub mod steps;
+
+pub use desired::Desired;
+pub use inventory::Inventory;
+pub use kinds::{Kinds, Resource};
+pub use observed::Observed;
+pub use order::Stage;
+pub use steps::{Cause, Hold, Plan, Step};

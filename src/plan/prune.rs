@@ -1,0 +1,176 @@
+//! May this object be deleted? Every clause of design.md 4 that concerns one object.
+
+use std::collections::BTreeSet;
+
+use super::Desired;
+use super::inventory::Entry;
+use crate::object::marks::LABEL_APP;
+use crate::object::{AppId, Live, ObjectId};
+
+/// What becomes of an object that the source no longer declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is deleted, if it is still exactly this one.
+    Delete,
+    /// It stays, without our marks.
+    Abandon(Spared),
+    /// It stays as it is and is no longer ours.
+    Forget(Spared),
+    /// It stays ours for now.
+    Wait(Spared),
+}
+
+/// Why an object is not deleted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+pub enum Spared {
+    /// It is gone already.
+    #[error("is already gone")]
+    AlreadyGone,
+    /// It is being deleted already.
+    #[error("is already being deleted")]
+    Terminating,
+    /// Its label or identity annotation does not name it as ours.
+    #[error("does not carry our marks: it is no longer ours")]
+    NotOurs,
+    /// A desired object is this very object under another group.
+    #[error("is a desired object under another API group")]
+    StillDesired,
+    /// A controller adopted it.
+    #[error("is owned by {0}: left to its owner")]
+    OwnedBy(String),
+    /// It carries a mark against deletion.
+    #[error("is marked to be kept ({0})")]
+    KeepMark(&'static str),
+    /// The form last applied carried a mark against deletion.
+    #[error("was marked to be kept when it was last applied")]
+    KeepRecorded,
+    /// It is a namespace that the cluster or this daemon needs, or something of the daemon's own.
+    #[error("belongs to the cluster or to gitops-sync itself")]
+    Protected,
+    /// It is a namespace that still holds a desired object.
+    #[error("is a namespace that still holds objects of this app")]
+    NamespaceInUse,
+}
+
+/// What the verdict on an object depends on beside the object.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The app.
+    pub app: &'a AppId,
+    /// Namespace of the daemon and of its inventories.
+    pub own_namespace: &'a str,
+    /// Namespaces that hold a desired object.
+    pub namespaces: BTreeSet<&'a str>,
+    /// Uids of all desired objects.
+    pub uids: BTreeSet<&'a str>,
+}
+
+impl<'a> Context<'a> {
+    /// The context of an app's pass.
+    pub fn new(
+        app: &'a AppId,
+        own_namespace: &'a str,
+        desired: impl IntoIterator<Item = &'a Desired>,
+        uids: BTreeSet<&'a str>,
+    ) -> Self {
+        let namespaces = desired.into_iter().map(|d| d.id.namespace.as_str()).collect();
+        Self { app, own_namespace, namespaces, uids }
+    }
+
+    /// Judges an object of the inventory by what the cluster shows of it right now.
+    pub fn verdict(&self, id: &ObjectId, entry: &Entry, live: Option<&Live>) -> Verdict {
+        let Some(live) = live else { return Verdict::Forget(Spared::AlreadyGone) };
+        if live.terminating {
+            Verdict::Forget(Spared::Terminating)
+        } else if live.label.as_ref() != Some(&self.app.label())
+            || live.identity.as_ref() != Some(&self.app.identity(id))
+        {
+            Verdict::Forget(Spared::NotOurs)
+        } else if self.uids.contains(live.uid.as_str()) {
+            Verdict::Forget(Spared::StillDesired)
+        } else if self.is_protected(id) {
+            Verdict::Abandon(Spared::Protected)
+        } else if let Some(owner) = &live.owner {
+            Verdict::Abandon(Spared::OwnedBy(owner.clone()))
+        } else if let Some(mark) = live.keep {
+            Verdict::Abandon(Spared::KeepMark(mark))
+        } else if entry.keep {
+            Verdict::Abandon(Spared::KeepRecorded)
+        } else if id.kind.is("", "Namespace") && self.namespaces.contains(id.name.as_str()) {
+            Verdict::Wait(Spared::NamespaceInUse)
+        } else {
+            Verdict::Delete
+        }
+    }
+
+    fn is_protected(&self, id: &ObjectId) -> bool {
+        let name = id.name.as_str();
+        if id.kind.is("", "Namespace") {
+            return name == "default" || name.starts_with("kube-") || name == self.own_namespace;
+        }
+        let crd = id.kind.is("apiextensions.k8s.io", "CustomResourceDefinition");
+        let own_secret = id.kind.is("", "Secret")
+            && id.namespace == self.own_namespace
+            && name.starts_with("gitops-sync-");
+        own_secret || (crd && name.ends_with(".gitops-sync.dev"))
+    }
+}
+
+/// The label selector that finds an app's objects.
+pub fn selector(app: &AppId) -> String {
+    format!("{LABEL_APP}={}", app.label())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::GroupKind;
+
+    fn verdict(kind: (&str, &str), name: &str, change: impl Fn(&mut Live, &mut Entry)) -> Verdict {
+        let app: AppId = "web".parse().unwrap();
+        let id = ObjectId::new(GroupKind::new(kind.0, kind.1), "demo", name);
+        let mut live = Live {
+            uid: "u1".into(),
+            label: Some(app.label()),
+            identity: Some(app.identity(&id)),
+            ..Live::default()
+        };
+        let mut entry = Entry::default();
+        change(&mut live, &mut entry);
+        let uids = BTreeSet::from(["u2"]);
+        let context =
+            Context { app: &app, own_namespace: "gitops-sync", namespaces: ["used"].into(), uids };
+        context.verdict(&id, &entry, Some(&live))
+    }
+
+    #[test]
+    fn only_what_is_ours_free_and_unprotected_is_deleted() {
+        const MAP: (&str, &str) = ("", "ConfigMap");
+        const NS: (&str, &str) = ("", "Namespace");
+        type Change = fn(&mut Live, &mut Entry);
+        let check = |kind, name, change: Change, expect: Verdict| {
+            assert_eq!(verdict(kind, name, change), expect, "{name}");
+        };
+        use Spared::*;
+        use Verdict::*;
+        check(MAP, "a", |_, _| (), Delete);
+        check(MAP, "a", |live, _| live.label = None, Forget(NotOurs));
+        check(MAP, "a", |live, _| live.label = Some("other".into()), Forget(NotOurs));
+        check(MAP, "a", |live, _| live.identity = None, Forget(NotOurs));
+        let copied: Change = |live, _| live.identity = Some("web:/ConfigMap:demo/original".into());
+        check(MAP, "copy", copied, Forget(NotOurs));
+        check(MAP, "a", |live, _| live.uid = "u2".into(), Forget(StillDesired));
+        check(MAP, "a", |live, _| live.terminating = true, Forget(Terminating));
+        check(MAP, "a", |live, _| live.owner = Some("X/y".into()), Abandon(OwnedBy("X/y".into())));
+        check(MAP, "a", |live, _| live.keep = Some("k"), Abandon(KeepMark("k")));
+        check(MAP, "a", |_, entry| entry.keep = true, Abandon(KeepRecorded));
+        check(NS, "default", |_, _| (), Abandon(Protected));
+        check(NS, "kube-system", |_, _| (), Abandon(Protected));
+        check(NS, "gitops-sync", |_, _| (), Abandon(Protected));
+        check(NS, "used", |_, _| (), Wait(NamespaceInUse));
+        check(NS, "free", |_, _| (), Delete);
+        const CRD: (&str, &str) = ("apiextensions.k8s.io", "CustomResourceDefinition");
+        check(CRD, "gitopsapps.gitops-sync.dev", |_, _| (), Abandon(Protected));
+        check(CRD, "widgets.example.com", |_, _| (), Delete);
+    }
+}
