@@ -1,7 +1,11 @@
 //! gitops-sync: an in-cluster, pull-based GitOps reconcile daemon.
 
+pub mod cli;
 pub mod cluster;
 pub mod object;
 pub mod plan;
 pub mod render;
+pub mod report;
+pub mod serve;
 pub mod source;
+pub mod sync;

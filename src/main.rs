@@ -1,1 +1,7 @@
-fn main() {}
+//! The `gitops-sync` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gitops_sync::cli::main()
+}

@@ -51,9 +51,7 @@ pub enum SourceError {
         limit: Duration,
     },
     /// The path is not in the commit.
-    #[error(
-        "no folder {path:?} in {place}: nothing is applied and nothing is pruned; check --path"
-    )]
+    #[error("no folder {path:?} in {place}: nothing is pruned; check --path")]
     PathNotFound {
         /// Path asked for.
         path: String,

@@ -1,0 +1,159 @@
+//! Arguments that several verbs share, and what they resolve to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use sha2::{Digest, Sha256};
+
+use crate::cluster::{Cluster, Connection};
+use crate::object::AppId;
+use crate::report::Metrics;
+use crate::report::logging::LogFormat;
+use crate::source::{Fetcher, Repository};
+
+/// Which cluster, and where in it.
+#[derive(Debug, Args)]
+pub struct ClusterArguments {
+    /// Context of the kubeconfig [default: its current one, or the pod's own account]
+    #[arg(long, env = "GITOPS_SYNC_CONTEXT", value_name = "NAME")]
+    pub context: Option<String>,
+    /// Kubeconfig file [default: KUBECONFIG, ~/.kube/config, or the pod's own account]
+    #[arg(long, env = "GITOPS_SYNC_KUBECONFIG", value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespace of gitops-sync's own Secrets [default: the pod's, or the context's]
+    #[arg(long, env = "GITOPS_SYNC_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Namespace of objects that name none [default: the pod's, or the context's, or "default"]
+    #[arg(long, env = "GITOPS_SYNC_TARGET_NAMESPACE", value_name = "NAME")]
+    pub target_namespace: Option<String>,
+}
+
+impl ClusterArguments {
+    /// Prepares the connection.
+    pub async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
+        let connection =
+            Connection { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
+        let metrics = metrics.clone();
+        let count = Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code));
+        Ok(Cluster::connect(&connection, count).await?)
+    }
+}
+
+/// Which branch of which repository.
+#[derive(Debug, Args)]
+pub struct GitArguments {
+    /// Branch to follow
+    #[arg(long, env = "GITOPS_SYNC_BRANCH", default_value = "main", value_name = "NAME")]
+    pub branch: String,
+    /// Folder of the repository that holds the manifests
+    #[arg(long, env = "GITOPS_SYNC_PATH", default_value = ".", value_name = "DIR")]
+    pub path: String,
+    /// User name for the repository
+    #[arg(long, env = "GITOPS_SYNC_GIT_USERNAME", value_name = "NAME")]
+    pub git_username: Option<String>,
+    /// File with the password or token for the repository
+    #[arg(long, env = "GITOPS_SYNC_GIT_PASSWORD_FILE", value_name = "FILE")]
+    pub git_password_file: Option<PathBuf>,
+    /// Folder for clones [default: gitops-sync in the user's cache folder]
+    #[arg(long, env = "GITOPS_SYNC_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Longest time a fetch may take
+    #[arg(long, env = "GITOPS_SYNC_FETCH_TIMEOUT", default_value = "60s", value_name = "TIME", value_parser = duration)]
+    pub fetch_timeout: Duration,
+}
+
+impl GitArguments {
+    /// What fetches the branch of the repository at `url`.
+    pub fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
+        check_path(&self.path)?;
+        let password = self.git_password_file.as_deref().map(password).transpose()?;
+        let (branch, username) = (self.branch.clone(), self.git_username.clone());
+        let repository = Repository { url: url.to_owned(), branch, username, password };
+        let dir = self.data_dir()?.join(clone_name(url, &self.branch));
+        Ok(Fetcher { repository, dir, timeout: self.fetch_timeout })
+    }
+
+    fn data_dir(&self) -> anyhow::Result<PathBuf> {
+        if let Some(dir) = &self.data_dir {
+            return Ok(dir.clone());
+        }
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+        let cache = cache.or_else(home).context("there is no HOME: set --data-dir")?;
+        Ok(cache.join("gitops-sync"))
+    }
+}
+
+/// A path that would leave the repository is refused before anything is fetched.
+fn check_path(path: &str) -> anyhow::Result<()> {
+    if path.starts_with('/') || path.split('/').any(|component| component == "..") {
+        bail!("--path {path:?} leads out of the repository: give a folder within it");
+    }
+    Ok(())
+}
+
+fn password(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read --git-password-file {}", file.display()))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// One clone per repository and branch.
+fn clone_name(url: &str, branch: &str) -> String {
+    hex::encode(&Sha256::digest(format!("{url}\n{branch}"))[..12])
+}
+
+/// How log lines look.
+#[derive(Debug, Args)]
+pub struct LogArguments {
+    /// How log lines look
+    #[arg(long, env = "GITOPS_SYNC_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+/// Reads `90s`, `5m`, `1h30m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let example = "write it as 15s, 5m or 1h30m";
+    let duration: jiff::SignedDuration = text.parse().map_err(|_| example.to_owned())?;
+    let duration = Duration::try_from(duration).map_err(|_| example.to_owned())?;
+    if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
+}
+
+/// The app's name when none is given: the last part of the URL and the path.
+pub fn default_name(url: &str, path: &str) -> AppId {
+    let url = crate::source::error::display_url(url);
+    let last = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
+    AppId::derived_from(&format!("{} {path}", last.trim_end_matches(".git")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_leave_the_repository_are_refused() {
+        let check = |path, ok| assert_eq!(check_path(path).is_ok(), ok, "{path}");
+        check(".", true);
+        check("apps/web", true);
+        check("a..b/..c", true);
+        check("../..", false);
+        check("apps/../..", false);
+        check("/etc", false);
+    }
+
+    #[test]
+    fn names_and_durations() {
+        let name = |url, path| default_name(url, path).to_string();
+        assert_eq!(
+            name("https://user:pw@git.example/team/config.git", "apps/web"),
+            "config-apps-web"
+        );
+        assert_eq!(name("git@git.example:config.git", "."), "config");
+        assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert!(duration("0s").is_err() && duration("-1s").is_err() && duration("soon").is_err());
+    }
+}

@@ -1,0 +1,49 @@
+//! The command line: arguments to configuration, one file per verb. Only this module prints.
+
+mod common;
+mod run;
+mod sync;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::source::git;
+
+/// Keeps a Kubernetes cluster as a git repository declares it.
+#[derive(Debug, Parser)]
+#[command(name = "gitops-sync", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the daemon: sync at each interval, at each webhook, until SIGTERM
+    Run(Box<run::Arguments>),
+    /// Sync once and exit; a server-side dry-run unless --apply is given
+    Sync(Box<sync::Arguments>),
+    /// The fetching child process
+    #[command(name = git::CHILD_VERB, hide = true)]
+    GitFetch,
+}
+
+/// Parses the command line and does what it says.
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().verb {
+        Verb::Run(arguments) => block_on(run::run(*arguments)),
+        Verb::Sync(arguments) => block_on(sync::sync(*arguments)),
+        Verb::GitFetch => git::clone::serve(&mut std::io::stdin(), &mut std::io::stdout())
+            .map(|()| ExitCode::SUCCESS)
+            .map_err(anyhow::Error::from),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn block_on(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+}

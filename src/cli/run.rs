@@ -1,0 +1,119 @@
+//! `gitops-sync run`: the daemon.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::sync::{Notify, watch};
+use tracing::info;
+
+use super::common::{ClusterArguments, GitArguments, LogArguments, default_name, duration};
+use crate::cluster::store::Store;
+use crate::object::AppId;
+use crate::report::{Metrics, Publisher, logging};
+use crate::serve::{Server, Shared, WebhookSecret};
+use crate::source::error::display_url;
+use crate::sync::{App, Daemon, Origin, Stop};
+
+/// Arguments of `run`. Each flag has a twin in the environment.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// URL or local path of the git repository
+    #[arg(long, env = "GITOPS_SYNC_REPO", value_name = "URL", hide_env_values = true)]
+    repo: String,
+    #[command(flatten)]
+    git: GitArguments,
+    /// Name of the app [default: from the repository and the path]
+    #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
+    name: Option<AppId>,
+    /// Time between two syncs
+    #[arg(long, env = "GITOPS_SYNC_INTERVAL", default_value = "15s", value_name = "TIME", value_parser = duration)]
+    interval: Duration,
+    /// Delete objects that are no longer in the repository
+    #[arg(long, env = "GITOPS_SYNC_PRUNE")]
+    prune: bool,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    /// Objects applied side by side
+    #[arg(long, env = "GITOPS_SYNC_PARALLEL", default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    parallel: u16,
+    /// Address of metrics, health and webhooks
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_LISTEN",
+        default_value = "0.0.0.0:8080",
+        value_name = "ADDRESS"
+    )]
+    listen: SocketAddr,
+    /// File with the secret that signs webhooks; without it there are none
+    #[arg(long, env = "GITOPS_SYNC_WEBHOOK_SECRET_FILE", value_name = "FILE")]
+    webhook_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    logging::init(arguments.log.log_format, "info");
+    let stop = Stop::on_signals()?;
+    let metrics = Arc::new(Metrics::new()?);
+    let app = app(&arguments, &metrics).await?;
+    let (ready, is_ready) = watch::channel(false);
+    let wake = Arc::new(Notify::new());
+    let shared = Shared {
+        metrics: metrics.clone(),
+        ready: is_ready,
+        wake: wake.clone(),
+        webhook_secret: arguments.webhook_secret_file.as_ref().map(webhook_secret).transpose()?,
+    };
+    let server = Server::bind(arguments.listen, shared)
+        .await
+        .with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"), app = %app.id, repo = display_url(&arguments.repo),
+        branch = arguments.git.branch, path = arguments.git.path, listen = %server.address()?,
+        "Starting"
+    );
+    let publisher = Publisher::new(app.id.clone(), metrics);
+    let daemon = Daemon { app, publisher, interval: arguments.interval, wake, ready };
+    let syncing = async {
+        daemon.run(stop.clone()).await;
+        anyhow::Ok(())
+    };
+    let serving = async { server.run(stop.clone()).await.context("the HTTP server failed") };
+    tokio::try_join!(syncing, serving)?;
+    info!("Stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
+    let fetcher = arguments.git.fetcher(&arguments.repo)?;
+    let path = arguments.git.path.clone();
+    let cluster = arguments.cluster.connect(metrics).await?;
+    let default = cluster.default_namespace().to_owned();
+    let namespace = arguments.cluster.namespace.as_ref().unwrap_or(&default);
+    let name = || default_name(&arguments.repo, &path);
+    Ok(App {
+        id: arguments.name.clone().unwrap_or_else(name),
+        store: Store::new(cluster.clone(), namespace),
+        target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(default.clone()),
+        cluster,
+        prune: arguments.prune,
+        dry_run: false,
+        refuse_other_source: false,
+        parallel: arguments.parallel.into(),
+        origin: Origin::Git { fetcher, path },
+    })
+}
+
+fn webhook_secret(file: &PathBuf) -> anyhow::Result<WebhookSecret> {
+    let shown = file.display();
+    let content = std::fs::read(file)
+        .with_context(|| format!("cannot read --webhook-secret-file {shown}"))?;
+    WebhookSecret::from_file_content(&content)
+        .with_context(|| format!("--webhook-secret-file {shown} is empty: anybody could sign"))
+}

@@ -1,0 +1,141 @@
+//! `gitops-sync sync`: one pass, for a laptop, a pipeline or a CronJob.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::bail;
+use clap::Args;
+
+use super::common::{ClusterArguments, GitArguments, LogArguments, default_name};
+use crate::cluster::store::Store;
+use crate::object::{AppId, ObjectId};
+use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger, logging};
+use crate::sync::{App, Memory, Origin, Stop, pass::pass};
+
+/// Arguments of `sync`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Folder with the manifests
+    #[arg(long, env = "GITOPS_SYNC_MANIFESTS", value_name = "DIR", conflicts_with = "repo")]
+    manifests: Option<PathBuf>,
+    /// URL or local path of the git repository
+    #[arg(long, env = "GITOPS_SYNC_REPO", value_name = "URL", hide_env_values = true)]
+    repo: Option<String>,
+    #[command(flatten)]
+    git: GitArguments,
+    /// Write to the cluster; without it the API server only checks
+    #[arg(long, env = "GITOPS_SYNC_APPLY")]
+    apply: bool,
+    /// Objects applied side by side
+    #[arg(long, env = "GITOPS_SYNC_PARALLEL", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    parallel: u16,
+    /// Delete objects of --name that are no longer among the manifests
+    #[arg(long, env = "GITOPS_SYNC_PRUNE", requires = "name")]
+    prune: bool,
+    /// Name of the app [default: from the repository and the path, or the folder]
+    #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
+    name: Option<AppId>,
+    #[command(flatten)]
+    cluster: ClusterArguments,
+    #[command(flatten)]
+    log: LogArguments,
+}
+
+/// Syncs once. The exit code is 0 only when nothing failed.
+pub async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    logging::init(arguments.log.log_format, "warn");
+    let stop = Stop::on_signals()?;
+    let metrics = Arc::new(Metrics::new()?);
+    let app = app(&arguments, &metrics).await?;
+    let outcome = pass(&app, &mut Memory::default(), Trigger::Command, &stop).await;
+    print(&outcome, app.dry_run)?;
+    Ok(if outcome.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
+    let (origin, default) = origin(arguments)?;
+    let cluster = arguments.cluster.connect(metrics).await?;
+    let own = cluster.default_namespace().to_owned();
+    let namespace = arguments.cluster.namespace.as_ref().unwrap_or(&own);
+    Ok(App {
+        id: arguments.name.clone().unwrap_or(default),
+        origin,
+        store: Store::new(cluster.clone(), namespace),
+        target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(own.clone()),
+        cluster,
+        prune: arguments.prune,
+        dry_run: !arguments.apply,
+        refuse_other_source: true,
+        parallel: arguments.parallel.into(),
+    })
+}
+
+fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
+    match (&arguments.manifests, &arguments.repo) {
+        (Some(folder), _) => {
+            let name = AppId::derived_from(&folder.to_string_lossy());
+            Ok((Origin::Folder(folder.clone()), name))
+        }
+        (None, Some(url)) => {
+            let (fetcher, path) = (arguments.git.fetcher(url)?, arguments.git.path.clone());
+            let name = default_name(url, &path);
+            Ok((Origin::Git { fetcher, path }, name))
+        }
+        (None, None) => bail!("nothing to sync: give --manifests DIR or --repo URL"),
+    }
+}
+
+/// Says what happened, object by object; what went wrong goes to standard error.
+fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Found {} manifest(s). dry_run={dry_run}", outcome.manifests)?;
+    writeln!(out, "Manifests hash: {}", outcome.manifests_hash)?;
+    for diagnostic in &outcome.diagnostics {
+        eprintln!("error: {diagnostic}");
+    }
+    for done in &outcome.done {
+        writeln!(out, "{}", object_line(done))?;
+    }
+    for (id, fate) in &outcome.leftovers {
+        writeln!(out, "{}", leftover_line(id, fate))?;
+    }
+    if let Some(failure) = &outcome.failure {
+        eprintln!("error: {failure}");
+    }
+    let succeeded = outcome.count(Action::is_in_sync) + outcome.pruned();
+    let failed = outcome.failed().max(usize::from(outcome.failure.is_some()));
+    writeln!(out, "Sync complete: {succeeded} succeeded, {failed} failed.")
+}
+
+fn object_line(done: &Done) -> String {
+    let (id, place) = (&done.desired.id, place(&done.desired.id));
+    match &done.action {
+        Action::NotChecked(why) => format!("{id} created{place} not checked by the server: {why}"),
+        Action::Failed(why) => format!("{id} failed{place}: {why} ({})", done.desired.origin),
+        Action::Waiting => format!("{id} failed{place}: it is being deleted; try again later"),
+        Action::Skipped => format!("{id} skipped{place}"),
+        Action::Created | Action::Recreated => format!("{id} created{place}"),
+        Action::Unchanged => format!("{id} unchanged{place}"),
+        Action::Configured | Action::Reverted(_) | Action::Reowned => {
+            format!("{id} configured{place}")
+        }
+    }
+}
+
+fn leftover_line(id: &ObjectId, fate: &Fate) -> String {
+    let place = place(id);
+    match fate {
+        Fate::Pruned => format!("{id} pruned{place}"),
+        Fate::Spared(why) => format!("{id} not pruned{place}: {why}"),
+        Fate::Failed(why) => format!("{id} not pruned{place}: {why}"),
+    }
+}
+
+fn place(id: &ObjectId) -> String {
+    match id.namespace.as_str() {
+        "" => String::new(),
+        namespace => format!(" (namespace {namespace})"),
+    }
+}

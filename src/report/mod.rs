@@ -1,0 +1,10 @@
+//! What a pass came to, and the one place that tells it: log lines, metrics.
+
+pub mod logging;
+pub mod metrics;
+pub mod outcome;
+pub mod publisher;
+
+pub use metrics::Metrics;
+pub use outcome::{Action, Done, Failure, Fate, Outcome, Trigger};
+pub use publisher::Publisher;

@@ -1,0 +1,209 @@
+//! The result of a pass as a value.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cluster::ApiError;
+use crate::cluster::store::StoreError;
+use crate::object::{GroupKind, ObjectId};
+use crate::plan::diff::FieldDrift;
+use crate::plan::inventory::SourceIdentity;
+use crate::plan::{Desired, Hold};
+use crate::render::Diagnostic;
+use crate::source::{Revision, SourceError};
+
+/// What started a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Trigger {
+    /// The process started.
+    Start,
+    /// The interval ended.
+    Interval,
+    /// A webhook asked for it.
+    Webhook,
+    /// The last pass failed.
+    Retry,
+    /// A person called it from the command line.
+    Command,
+}
+
+/// What stopped a pass before its end.
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+pub enum Failure {
+    /// The source could not be read.
+    #[error("{0}")]
+    Source(#[from] SourceError),
+    /// The API server was away, or discovery failed.
+    #[error("{doing}: {source}")]
+    ClusterUnavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// The request's failure.
+        source: ApiError,
+    },
+    /// Our state could not be read or written.
+    #[error("{0}")]
+    StateUnavailable(#[from] StoreError),
+    /// The app's inventory belongs to another source.
+    #[error(
+        "the app {app} belongs to {} (path {:?}), not to {} (path {:?}): choose another --name",
+        recorded.url, recorded.path, given.url, given.path
+    )]
+    OtherSource {
+        /// The app.
+        app: String,
+        /// The source in its inventory.
+        recorded: SourceIdentity,
+        /// The source asked for.
+        given: SourceIdentity,
+    },
+    /// The process is ending.
+    #[error("stopped: the process is ending")]
+    Stopped,
+    /// A defect of ours.
+    #[error("a defect in gitops-sync stopped the pass: please report the lines before this one")]
+    Panicked,
+}
+
+impl Failure {
+    /// The word for this failure, the same in logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Source(error) => error.reason(),
+            other => other.into(),
+        }
+    }
+}
+
+/// What happened to a desired object.
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Action {
+    /// It was not there.
+    Created,
+    /// It was changed, or taken over.
+    Configured,
+    /// It was as it shall be.
+    Unchanged,
+    /// Someone had changed it; it is as it shall be again.
+    Reverted(Vec<FieldDrift>),
+    /// Someone had deleted it; it is there again.
+    Recreated,
+    /// Someone had taken fields of ours without changing them.
+    Reowned,
+    /// It is being deleted; it is applied once that ends.
+    Waiting,
+    /// A dry-run that the server could not check, and why.
+    NotChecked(&'static str),
+    /// The API server refused it, and why.
+    Failed(String),
+    /// The pass ended before it.
+    Skipped,
+}
+
+impl Action {
+    /// Whether the object is now as git declares it.
+    pub fn is_in_sync(&self) -> bool {
+        !matches!(self, Self::Waiting | Self::Failed(_) | Self::Skipped)
+    }
+}
+
+/// A desired object after a pass.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The object.
+    pub desired: Arc<Desired>,
+    /// What happened to it.
+    pub action: Action,
+    /// Its uid, if known.
+    pub uid: String,
+    /// Hash of the fields we own on it now, if known.
+    pub set_hash: Option<String>,
+}
+
+/// What became of an object that git no longer declares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was deleted.
+    Pruned,
+    /// It was left alone, and why.
+    Spared(String),
+    /// It could not be deleted yet, and why.
+    Failed(String),
+}
+
+/// What a pass came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What started it.
+    pub trigger: Trigger,
+    /// The commit, once it was fetched.
+    pub revision: Option<Revision>,
+    /// What stopped it, if anything.
+    pub failure: Option<Failure>,
+    /// What is wrong with the source.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Number of manifests in the source.
+    pub manifests: usize,
+    /// Hash of the source's files.
+    pub manifests_hash: String,
+    /// Documents that are no Kubernetes objects.
+    pub skipped: usize,
+    /// The desired objects.
+    pub done: Vec<Done>,
+    /// The objects that git no longer declares.
+    pub leftovers: Vec<(ObjectId, Fate)>,
+    /// Why leftovers stay, if they do.
+    pub hold: Option<Hold>,
+    /// Kinds that could not be listed, and why.
+    pub unlisted: Vec<(GroupKind, String)>,
+    /// How long each stage took, in order.
+    pub stages: Vec<(&'static str, Duration)>,
+}
+
+impl Outcome {
+    /// A pass that has just begun.
+    pub fn new(trigger: Trigger) -> Self {
+        Self {
+            trigger,
+            revision: None,
+            failure: None,
+            diagnostics: Vec::new(),
+            manifests: 0,
+            manifests_hash: String::new(),
+            skipped: 0,
+            done: Vec::new(),
+            leftovers: Vec::new(),
+            hold: None,
+            unlisted: Vec::new(),
+            stages: Vec::new(),
+        }
+    }
+
+    /// Number of objects with which something like this happened.
+    pub fn count(&self, what: impl Fn(&Action) -> bool) -> usize {
+        self.done.iter().filter(|done| what(&done.action)).count()
+    }
+
+    /// Number of objects deleted.
+    pub fn pruned(&self) -> usize {
+        self.leftovers.iter().filter(|(_, fate)| *fate == Fate::Pruned).count()
+    }
+
+    /// Number of things that went wrong: diagnostics, refused objects, failed deletions.
+    pub fn failed(&self) -> usize {
+        let undeleted = self.leftovers.iter().filter(|(_, fate)| matches!(fate, Fate::Failed(_)));
+        self.diagnostics.len() + self.count(|action| !action.is_in_sync()) + undeleted.count()
+    }
+
+    /// Whether every object is known to be as git declares it.
+    pub fn is_success(&self) -> bool {
+        self.failure.is_none() && self.failed() == 0
+    }
+
+    /// How long the pass took.
+    pub fn duration(&self) -> Duration {
+        self.stages.iter().map(|(_, duration)| *duration).sum()
+    }
+}

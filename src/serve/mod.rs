@@ -1,0 +1,86 @@
+//! HTTP: metrics, health and webhooks.
+
+pub mod hooks;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+
+use crate::report::Metrics;
+use crate::sync::Stop;
+pub use hooks::WebhookSecret;
+
+/// Largest body of a webhook, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// What the server shows and whom it wakes.
+#[derive(Clone)]
+pub struct Shared {
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// Whether the first pass has ended.
+    pub ready: watch::Receiver<bool>,
+    /// Wakes the app.
+    pub wake: Arc<Notify>,
+    /// The webhooks' secret; without it there are no webhooks.
+    pub webhook_secret: Option<WebhookSecret>,
+}
+
+/// A server that has its port, so that a port in use is an error at the start.
+pub struct Server {
+    listener: TcpListener,
+    router: Router,
+}
+
+impl Server {
+    /// Takes the port.
+    pub async fn bind(address: SocketAddr, shared: Shared) -> std::io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await?, router: router(shared) })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until the process is to end.
+    pub async fn run(self, stop: Stop) -> std::io::Result<()> {
+        let stopped = async move { stop.wait().await };
+        axum::serve(self.listener, self.router).with_graceful_shutdown(stopped).await
+    }
+}
+
+fn router(shared: Shared) -> Router {
+    let mut router = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(|| async { "ok\n" }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz));
+    if shared.webhook_secret.is_some() {
+        router = router.route("/hooks/generic", post(hooks::generic));
+    }
+    router.layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(shared)
+}
+
+async fn metrics(
+    State(shared): State<Shared>,
+) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
+    let text = shared.metrics.text().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(([("content-type", prometheus::TEXT_FORMAT)], text))
+}
+
+/// Ready once the first pass has ended, either way: how the sync goes is told by metrics, not by
+/// restarting pods.
+async fn readyz(State(shared): State<Shared>) -> (StatusCode, &'static str) {
+    if *shared.ready.borrow() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "the first sync has not ended\n")
+    }
+}

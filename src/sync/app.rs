@@ -1,0 +1,84 @@
+//! One app: what it is made of, and what is remembered from pass to pass.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::cluster::Cluster;
+use crate::cluster::store::{Loaded, Store};
+use crate::object::AppId;
+use crate::object::marks::HashKey;
+use crate::plan::inventory::SourceIdentity;
+use crate::plan::{Inventory, Kinds};
+use crate::render::Rendered;
+use crate::source::error::display_url;
+use crate::source::{Fetcher, Revision};
+
+/// Where an app's manifests are.
+#[derive(Debug)]
+pub enum Origin {
+    /// Below a path of a git repository.
+    Git {
+        /// Fetches the repository.
+        fetcher: Fetcher,
+        /// Path below which the manifests are.
+        path: String,
+    },
+    /// In a folder.
+    Folder(PathBuf),
+}
+
+impl Origin {
+    /// The origin's identity, as inventories record it.
+    pub fn identity(&self) -> SourceIdentity {
+        match self {
+            Self::Git { fetcher, path } => SourceIdentity {
+                url: display_url(&fetcher.repository.url),
+                path: path.trim_matches('/').to_owned(),
+            },
+            Self::Folder(folder) => {
+                let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
+                SourceIdentity {
+                    url: format!("file://{}", absolute.display()),
+                    path: String::new(),
+                }
+            }
+        }
+    }
+}
+
+/// An app and how it is synced.
+pub struct App {
+    /// Its name.
+    pub id: AppId,
+    /// Where its manifests are.
+    pub origin: Origin,
+    /// The cluster it goes to.
+    pub cluster: Cluster,
+    /// Where its inventory is.
+    pub store: Store,
+    /// Namespace of namespaced objects that name none.
+    pub target_namespace: String,
+    /// Whether objects that left the source are deleted.
+    pub prune: bool,
+    /// Whether the API server only checks and nothing is written.
+    pub dry_run: bool,
+    /// Whether a source other than the inventory's is refused.
+    pub refuse_other_source: bool,
+    /// Objects applied side by side.
+    pub parallel: usize,
+}
+
+/// What is remembered from pass to pass. Losing it costs requests, never correctness.
+#[derive(Default)]
+pub struct Memory {
+    /// The last commit rendered, and what it declared.
+    pub rendered: Option<(Revision, Arc<Rendered>)>,
+    /// The kinds that the cluster serves.
+    pub kinds: Option<Kinds>,
+    /// The key of manifest hashes.
+    pub key: Option<HashKey>,
+    /// The inventory as it is stored.
+    pub loaded: Option<Loaded>,
+    /// The inventory as we know it, ahead of what is stored while saving fails.
+    pub inventory: Inventory,
+}

@@ -1,0 +1,195 @@
+//! Executes the steps of a plan, stage by stage.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{self, StreamExt};
+use serde_json::Value;
+
+use super::pass::outage;
+use super::{App, Stop};
+use crate::cluster::ApiError;
+use crate::cluster::apply::Response;
+use crate::object::fields;
+use crate::plan::diff::drift;
+use crate::plan::inventory::Inventory;
+use crate::plan::{Cause, Desired, Plan, Stage, Step};
+use crate::report::{Action, Done, Failure, Outcome};
+
+/// Tries to apply an object whose kind was established a moment ago.
+const NEW_KIND_TRIES: u32 = 50;
+/// Pause between them.
+const NEW_KIND_PAUSE: Duration = Duration::from_millis(100);
+
+/// Applies each stage, objects side by side, and waits for CRDs before what needs them. Fills in
+/// `outcome.done`, also when it fails.
+pub async fn apply(
+    app: &App,
+    plan: &Plan,
+    stop: &Stop,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let new_namespaces = new_namespaces(plan);
+    let mut failure = None;
+    for stage in plan.steps.chunk_by(|a, b| a.desired.stage() == b.desired.stage()) {
+        let run = |step: &'_ Step| {
+            let step = step.clone();
+            let skip = stop.is_set();
+            let new_namespaces = &new_namespaces;
+            async move {
+                if skip { Ok(skipped(&step)) } else { execute(app, &step, new_namespaces).await }
+            }
+        };
+        let mut running = stream::iter(stage).map(run).buffer_unordered(app.parallel);
+        while let Some(done) = running.next().await {
+            match done {
+                Ok(done) => outcome.done.push(done),
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        drop(running);
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if !app.dry_run {
+            establish(app, stage, outcome).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The inventory after the steps: what we own now on each object that is in sync.
+pub fn recorded(mut superset: Inventory, done: &[Done]) -> Inventory {
+    for done in done.iter().filter(|done| done.action.is_in_sync()) {
+        if let Some(entry) = superset.entries.get_mut(&done.desired.id) {
+            done.desired.resource.version.clone_into(&mut entry.version);
+            entry.keep = done.desired.keep;
+            if done.set_hash.is_some() {
+                entry.set_hash.clone_from(&done.set_hash);
+            }
+        }
+    }
+    superset
+}
+
+/// Namespaces of the plan that are not there yet.
+fn new_namespaces(plan: &Plan) -> BTreeSet<String> {
+    let namespaces = plan.steps.iter().filter(|s| s.desired.stage() == Stage::Namespaces);
+    namespaces.filter(|s| s.live.is_none()).map(|s| s.desired.id.name.clone()).collect()
+}
+
+fn skipped(step: &Step) -> Done {
+    done(&step.desired, Action::Skipped, &Value::Null)
+}
+
+fn done(desired: &Arc<Desired>, action: Action, object: &Value) -> Done {
+    let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
+    Done { desired: desired.clone(), action, uid, set_hash: fields::set_hash(object) }
+}
+
+/// Does what one step says. Only an outage is an error.
+async fn execute(
+    app: &App,
+    step: &Step,
+    new_namespaces: &BTreeSet<String>,
+) -> Result<Done, Failure> {
+    let desired = &step.desired;
+    let result = match (&step.cause, &step.live) {
+        (Cause::InSync, Some(live)) => {
+            let (uid, set_hash) = (live.uid.clone(), live.set_hash.clone());
+            return Ok(Done { desired: desired.clone(), action: Action::Unchanged, uid, set_hash });
+        }
+        (Cause::Terminating, _) => return Ok(done(desired, Action::Waiting, &Value::Null)),
+        (Cause::New | Cause::Changed, _) => fresh(app, desired).await,
+        (Cause::Missing | Cause::Drifted | Cause::Unknown | Cause::InSync, _) => {
+            restore(app, desired, step.cause).await
+        }
+    };
+    match result {
+        Ok(done) => Ok(done),
+        Err(error) => {
+            let error = outage("applying objects", error)?;
+            let unchecked = app.dry_run.then(|| unchecked(step, &error, new_namespaces)).flatten();
+            let secret = desired.id.kind.is("", "Secret");
+            let action = unchecked.unwrap_or_else(|| Action::Failed(error.shown(secret)));
+            Ok(done(desired, action, &Value::Null))
+        }
+    }
+}
+
+/// Applies what is new or changed.
+async fn fresh(app: &App, desired: &Arc<Desired>) -> Result<Done, ApiError> {
+    let response = send(app, desired).await?;
+    let action = if response.created { Action::Created } else { Action::Configured };
+    Ok(done(desired, action, &response.object))
+}
+
+/// Puts back what others changed: reads it first, to tell what it was.
+async fn restore(app: &App, desired: &Arc<Desired>, cause: Cause) -> Result<Done, ApiError> {
+    let found = app.cluster.get(&desired.resource, &desired.id).await?;
+    if found.as_ref().is_some_and(|object| object["metadata"]["deletionTimestamp"].is_string()) {
+        return Ok(done(desired, Action::Waiting, &Value::Null));
+    }
+    let response = send(app, desired).await?;
+    let drifts = found.as_ref().map(|found| drift(found, &response.object));
+    let action = match (cause, drifts) {
+        (Cause::Unknown, None) => Action::Created,
+        (Cause::Unknown, Some(drifts)) if drifts.is_empty() => Action::Unchanged,
+        (Cause::Unknown, Some(_)) => Action::Configured,
+        (_, None) => Action::Recreated,
+        (_, Some(drifts)) if drifts.is_empty() => Action::Reowned,
+        (_, Some(drifts)) => Action::Reverted(drifts),
+    };
+    Ok(done(desired, action, &response.object))
+}
+
+/// Sends an apply. A kind whose CRD was just established may take a moment to be served.
+async fn send(app: &App, desired: &Desired) -> Result<Response, ApiError> {
+    let mut tries = 1;
+    loop {
+        match app.cluster.apply(desired, app.dry_run).await {
+            Err(error)
+                if error.code() == 404
+                    && desired.kind_is_new
+                    && !app.dry_run
+                    && tries < NEW_KIND_TRIES =>
+            {
+                tries += 1;
+                tokio::time::sleep(NEW_KIND_PAUSE).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Why a dry-run could not be checked by the server, if it is for want of something that the same
+/// plan brings.
+fn unchecked(step: &Step, error: &ApiError, new_namespaces: &BTreeSet<String>) -> Option<Action> {
+    if step.desired.kind_is_new {
+        return Some(Action::NotChecked("its CRD is new"));
+    }
+    let missing = error.missing_namespace()?;
+    new_namespaces.contains(missing).then_some(Action::NotChecked("namespace is new"))
+}
+
+/// Waits until the CRDs of a stage serve their kinds.
+async fn establish(app: &App, stage: &[Step], outcome: &mut Outcome) -> Result<(), Failure> {
+    let sent =
+        |step: &&Step| step.desired.stage() == Stage::Definitions && step.cause != Cause::InSync;
+    for step in stage.iter().filter(sent) {
+        let failed =
+            |done: &&mut Done| done.desired.id == step.desired.id && done.action.is_in_sync();
+        let Some(done) = outcome.done.iter_mut().find(failed) else { continue };
+        let why = match app.cluster.wait_established(&step.desired).await {
+            Ok(true) => continue,
+            Ok(false) => "the CRD was applied but is not established".to_owned(),
+            Err(error) => outage("waiting for a CRD", error)?.to_string(),
+        };
+        done.action = Action::Failed(why);
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! The pass from source to report, and the loop that runs it.
+
+pub mod app;
+pub mod apply;
+pub mod daemon;
+pub mod pass;
+pub mod prune;
+pub mod stop;
+
+pub use app::{App, Memory, Origin};
+pub use daemon::Daemon;
+pub use stop::Stop;

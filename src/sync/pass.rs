@@ -1,0 +1,240 @@
+//! One pass over one app: the story of the data flow, from source to report.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::app::{App, Memory, Origin};
+use super::{Stop, apply, prune};
+use crate::cluster::ApiError;
+use crate::object::marks::HashKey;
+use crate::plan::desired::Settings;
+use crate::plan::prune::selector;
+use crate::plan::steps::Circumstances;
+use crate::plan::{Desired, Hold, Inventory, Observed, Plan, desired, steps};
+use crate::render::{self, Rendered};
+use crate::report::{Failure, Outcome, Trigger};
+use crate::source::{SourceError, folder};
+
+/// Brings an app's objects to what its source declares.
+pub async fn pass(app: &App, memory: &mut Memory, trigger: Trigger, stop: &Stop) -> Outcome {
+    let mut outcome = Outcome::new(trigger);
+    if let Err(failure) = run(app, memory, &mut outcome, stop).await {
+        outcome.failure = Some(failure);
+    }
+    outcome
+}
+
+async fn run(
+    app: &App,
+    memory: &mut Memory,
+    outcome: &mut Outcome,
+    stop: &Stop,
+) -> Result<(), Failure> {
+    let mut clock = Clock(Instant::now());
+    let read = tokio::select! {
+        read = read(app, memory, outcome, &mut clock) => read,
+        () = stop.wait() => return Err(Failure::Stopped),
+    };
+    let (rendered, stale) = or_last_good(read, memory)?;
+    let key = recall(app, memory).await?;
+    let wanted = resolve(app, memory, key, &rendered, outcome).await?;
+    let observed = observe(app, memory, &wanted, outcome).await?;
+    clock.stage("observe", outcome);
+    let plan = plan(app, memory, &wanted, &observed, stale.is_some(), outcome);
+    clock.stage("plan", outcome);
+    record(app, memory, plan.superset.clone()).await?;
+    clock.stage("record", outcome);
+    let applied = apply::apply(app, &plan, stop, outcome).await;
+    memory.inventory = apply::recorded(plan.superset.clone(), &outcome.done);
+    forget_new_kinds(memory, outcome);
+    clock.stage("apply", outcome);
+    applied?;
+    prune::prune(app, memory, &plan, outcome).await?;
+    record(app, memory, memory.inventory.clone()).await?;
+    clock.stage("prune", outcome);
+    match stale {
+        Some(error) => Err(error.into()),
+        None if stop.is_set() => Err(Failure::Stopped),
+        None => Ok(()),
+    }
+}
+
+/// While the source cannot be read, what it last declared is kept in place, and nothing pruned.
+fn or_last_good(
+    read: Result<Arc<Rendered>, SourceError>,
+    memory: &Memory,
+) -> Result<(Arc<Rendered>, Option<SourceError>), Failure> {
+    match (read, &memory.rendered) {
+        (Ok(rendered), _) => Ok((rendered, None)),
+        (Err(error), Some((_, rendered))) => Ok((rendered.clone(), Some(error))),
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Measures the stages of a pass.
+struct Clock(Instant);
+
+impl Clock {
+    fn stage(&mut self, name: &'static str, outcome: &mut Outcome) {
+        outcome.stages.push((name, self.0.elapsed()));
+        self.0 = Instant::now();
+    }
+}
+
+/// Fetches and renders the source; an unchanged commit is not read again.
+async fn read(
+    app: &App,
+    memory: &mut Memory,
+    outcome: &mut Outcome,
+    clock: &mut Clock,
+) -> Result<Arc<Rendered>, SourceError> {
+    let (snapshot, revision) = match &app.origin {
+        Origin::Folder(path) => (folder::read(path)?, None),
+        Origin::Git { fetcher, path } => {
+            let fetched = fetcher.fetch(false).await;
+            clock.stage("fetch", outcome);
+            let revision = fetched?;
+            outcome.revision = Some(revision.clone());
+            if let Some((known, rendered)) = &memory.rendered
+                && *known == revision
+            {
+                return Ok(rendered.clone());
+            }
+            (fetcher.read(&revision, path).await?, Some(revision))
+        }
+    };
+    let mut rendered = render::plain(&snapshot.files);
+    rendered.diagnostics.splice(0..0, snapshot.diagnostics);
+    let rendered = Arc::new(rendered);
+    memory.rendered = revision.map(|revision| (revision, rendered.clone()));
+    clock.stage("render", outcome);
+    Ok(rendered)
+}
+
+/// Loads the hash key and the inventory, once.
+async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> {
+    let key = match (&memory.key, app.dry_run) {
+        (Some(key), _) => key.clone(),
+        (None, false) => app.store.key_or_new().await?,
+        // Nothing was ever applied without a key, so any will do to compare with nothing.
+        (None, true) => app.store.key().await?.unwrap_or(HashKey(Vec::new())),
+    };
+    memory.key = Some(key.clone());
+    if memory.loaded.is_none() {
+        let loaded = app.store.load(&app.id).await?;
+        memory.inventory = loaded.inventory.clone();
+        memory.loaded = Some(loaded);
+    }
+    let given = app.origin.identity();
+    match &memory.inventory.source {
+        Some(recorded) if app.refuse_other_source && *recorded != given => {
+            Err(Failure::OtherSource { app: app.id.to_string(), recorded: recorded.clone(), given })
+        }
+        _ => Ok(key),
+    }
+}
+
+/// Resolves manifests against the kinds that the cluster serves; asks it again about unknown ones.
+async fn resolve(
+    app: &App,
+    memory: &mut Memory,
+    key: HashKey,
+    rendered: &Rendered,
+    outcome: &mut Outcome,
+) -> Result<Vec<Arc<Desired>>, Failure> {
+    let failed = |source| Failure::ClusterUnavailable { doing: "discovering kinds", source };
+    let namespace = app.target_namespace.clone();
+    let settings = Settings { app: app.id.clone(), key, namespace };
+    let is_cached = memory.kinds.is_some();
+    let mut kinds = match memory.kinds.take() {
+        Some(kinds) => kinds,
+        None => app.cluster.discover().await.map_err(failed)?,
+    };
+    let (mut wanted, mut unknown) = desired::resolve(rendered.manifests.clone(), &kinds, &settings);
+    if is_cached && !unknown.is_empty() {
+        kinds = app.cluster.discover().await.map_err(failed)?;
+        (wanted, unknown) = desired::resolve(rendered.manifests.clone(), &kinds, &settings);
+    }
+    memory.kinds = Some(kinds);
+    outcome.manifests = rendered.manifests.len();
+    outcome.manifests_hash.clone_from(&rendered.hash);
+    outcome.skipped = rendered.skipped;
+    outcome.diagnostics.clone_from(&rendered.diagnostics);
+    outcome.diagnostics.extend(unknown);
+    Ok(wanted)
+}
+
+/// Lists what the cluster has of the kinds that are wanted or were applied.
+async fn observe(
+    app: &App,
+    memory: &mut Memory,
+    wanted: &[Arc<Desired>],
+    outcome: &mut Outcome,
+) -> Result<Observed, Failure> {
+    let served = wanted.iter().filter(|object| !object.kind_is_new).map(|object| &object.id);
+    let ids = served.chain(memory.inventory.entries.keys());
+    let kinds: BTreeSet<_> = ids.map(|id| id.kind.clone()).collect();
+    let new: BTreeSet<_> =
+        wanted.iter().filter(|object| object.kind_is_new).map(|o| &o.id.kind).collect();
+    let kinds = kinds.into_iter().filter(|kind| !new.contains(kind)).collect();
+    let known = memory.kinds.clone().unwrap_or_default();
+    let listed = app.cluster.observe(&known, kinds, &selector(&app.id)).await;
+    let unavailable = |source| Failure::ClusterUnavailable { doing: "listing objects", source };
+    let (observed, unlisted) = listed.map_err(unavailable)?;
+    if !unlisted.is_empty() {
+        // A kind may have come, gone or changed its version.
+        memory.kinds = Some(app.cluster.discover().await.map_err(unavailable)?);
+    }
+    outcome.unlisted = unlisted;
+    Ok(observed)
+}
+
+fn plan(
+    app: &App,
+    memory: &Memory,
+    wanted: &[Arc<Desired>],
+    observed: &Observed,
+    is_stale: bool,
+    outcome: &mut Outcome,
+) -> Plan {
+    let circumstances = Circumstances {
+        source: app.origin.identity(),
+        prune: app.prune,
+        has_diagnostics: is_stale || !outcome.diagnostics.is_empty(),
+    };
+    let plan = steps::plan(wanted, &memory.inventory, observed, &circumstances);
+    let asked_to_hold = plan.hold.filter(|hold| *hold != Hold::PruneOff);
+    outcome.hold = asked_to_hold.filter(|_| !plan.leftovers.is_empty());
+    plan
+}
+
+/// Stores the inventory, before the first write and after the last.
+async fn record(app: &App, memory: &mut Memory, inventory: Inventory) -> Result<(), Failure> {
+    if app.dry_run {
+        return Ok(());
+    }
+    let loaded = memory.loaded.get_or_insert_default();
+    let saved = app.store.save(&app.id, loaded, inventory).await;
+    if saved.is_err() {
+        // What is stored is another's by now, or unknown: read it again.
+        memory.loaded = None;
+    }
+    Ok(saved?)
+}
+
+/// After a CRD was applied, its kind is known only to a new discovery.
+fn forget_new_kinds(memory: &mut Memory, outcome: &Outcome) {
+    if outcome.done.iter().any(|done| done.desired.kind_is_new) {
+        memory.kinds = None;
+    }
+}
+
+/// An outage ends the pass; any other refusal concerns one object.
+pub(super) fn outage(doing: &'static str, error: ApiError) -> Result<ApiError, Failure> {
+    if error.is_outage() {
+        Err(Failure::ClusterUnavailable { doing, source: error })
+    } else {
+        Ok(error)
+    }
+}

@@ -1,0 +1,38 @@
+//! The wish of the process to end.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Tells whether the process is to end, and waits for it.
+#[derive(Clone, Debug)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// Ends at SIGTERM or SIGINT.
+    pub fn on_signals() -> std::io::Result<Self> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let (sender, receiver) = watch::channel(false);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            sender.send_replace(true);
+            sender.closed().await;
+        });
+        Ok(Self(receiver))
+    }
+
+    /// Whether the process is to end.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Returns when the process is to end.
+    pub async fn wait(&self) {
+        let mut receiver = self.0.clone();
+        // An error means that the sender is gone, which only happens at the end.
+        let _ = receiver.wait_for(|stop| *stop).await;
+    }
+}
