@@ -51,16 +51,21 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
+/// A field that is left out of the line when it is empty.
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
 fn log_done(done: &Done) {
     let id = &done.desired.id;
     match &done.action {
         Action::Reverted(drifts) => drifts.iter().for_each(|drift| log_drift(id, drift)),
         Action::Recreated => {
-            warn!(object = %id, namespace = id.namespace, "Drift reverted: the object had been deleted");
+            warn!(object = %id, namespace = some(&id.namespace), "Drift reverted: the object had been deleted");
         }
         action @ (Action::Created | Action::Configured | Action::Reowned) => {
             let action: &str = action.into();
-            info!(object = %id, namespace = id.namespace, action, "Applied");
+            info!(object = %id, namespace = some(&id.namespace), action, "Applied");
         }
         _ => {}
     }
@@ -71,12 +76,12 @@ fn log_drift(id: &ObjectId, drift: &FieldDrift) {
     let FieldDrift { path: field, wanted, found, by } = drift;
     match by {
         Some(tool) => warn!(
-            object = %id, namespace = id.namespace, field, %wanted, %found,
-            manager = tool.manager, operation = tool.operation, subresource = tool.subresource,
-            time = tool.time, "Drift reverted"
+            object = %id, namespace = some(&id.namespace), field, %wanted, %found,
+            manager = tool.manager, operation = tool.operation, subresource = some(&tool.subresource),
+            time = some(&tool.time), "Drift reverted"
         ),
         None => warn!(
-            object = %id, namespace = id.namespace, field, %wanted, %found,
+            object = %id, namespace = some(&id.namespace), field, %wanted, %found,
             manager = "unknown", "Drift reverted: a removed field has no owner to name"
         ),
     }
@@ -84,7 +89,7 @@ fn log_drift(id: &ObjectId, drift: &FieldDrift) {
 
 fn log_pruned((id, fate): &(ObjectId, Fate)) {
     if *fate == Fate::Pruned {
-        info!(object = %id, namespace = id.namespace, "Pruned: no longer in git");
+        info!(object = %id, namespace = some(&id.namespace), "Pruned: no longer in git");
     }
 }
 
@@ -130,7 +135,7 @@ fn place(id: &ObjectId) -> String {
 fn log_pass(outcome: &Outcome) {
     let trigger: &str = outcome.trigger.into();
     let seconds = (outcome.duration().as_secs_f64() * 1000.0).round() / 1000.0;
-    let revision = outcome.revision.as_ref().map(ToString::to_string).unwrap_or_default();
+    let revision = outcome.revision.as_ref().map(ToString::to_string);
     if let Some(failure) = &outcome.failure {
         if matches!(failure, Failure::Stopped) {
             return info!(revision, trigger, seconds, "Sync stopped");

@@ -1,0 +1,5 @@
+//! End to end, on a real control plane and real git: one binary, one control plane.
+
+mod support;
+
+mod engine;

@@ -1,0 +1,182 @@
+//! What every test starts from: the shared control plane, a repository, the real program.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use testbed::{ControlPlane, GitServer, Repo, Spawned, eventually};
+
+/// Longest wait for anything that shall come true.
+pub const DEADLINE: Duration = Duration::from_secs(60);
+
+/// The control plane of all tests.
+pub fn plane() -> &'static ControlPlane {
+    ControlPlane::shared().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The program under test.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-sync"));
+    command.env_remove("KUBECONFIG");
+    command
+}
+
+/// A test's own namespace, repository and data folder. The app is named after the namespace.
+pub struct Fixture {
+    pub namespace: String,
+    pub git: GitServer,
+    pub repo: Repo,
+    pub data: TempDir,
+}
+
+impl Fixture {
+    /// A fresh fixture; `name` tells whose it is.
+    pub fn new(name: &str) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let namespace = format!("{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        plane().kubectl(&["create", "namespace", &namespace]).unwrap();
+        let git = GitServer::start().unwrap();
+        let repo = git.create_repo("config").unwrap();
+        Self { namespace, git, repo, data: TempDir::new().unwrap() }
+    }
+
+    /// Commits these files.
+    pub fn commit(&self, files: &[(&str, &str)]) -> String {
+        for (path, text) in files {
+            self.repo.write(path, text).unwrap();
+        }
+        self.repo.commit("Change").unwrap()
+    }
+
+    /// The arguments that place an app in the test's namespace of the cluster.
+    fn place(&self, command: &mut Command, kubeconfig: &Path) {
+        command.arg("--kubeconfig").arg(kubeconfig);
+        command.args(["--namespace", &self.namespace, "--target-namespace", &self.namespace]);
+        command.args(["--name", &self.namespace]);
+        command.arg("--data-dir").arg(self.data.path());
+    }
+
+    /// Starts the daemon on the folder `apps` of the repository, with a short interval.
+    pub fn run(&self, arguments: &[&str]) -> Daemon {
+        let mut command = self.run_command(self.repo.url());
+        command.args(arguments);
+        Daemon::start(command)
+    }
+
+    /// `run` on the folder `apps` of the repository at `url`, not started yet.
+    pub fn run_command(&self, url: &str) -> Command {
+        let mut command = program();
+        command.args(["run", "--repo", url, "--path", "apps", "--listen", "127.0.0.1:0"]);
+        command.env("GITOPS_SYNC_INTERVAL", "500ms");
+        self.place(&mut command, plane().kubeconfig());
+        command
+    }
+
+    /// Runs `sync` to its end, on whatever the arguments name.
+    pub fn sync(&self, arguments: &[&str]) -> Finished {
+        let mut command = program();
+        command.arg("sync");
+        self.place(&mut command, plane().kubeconfig());
+        Finished::of(command.args(arguments).output().unwrap())
+    }
+
+    /// kubectl in the test's namespace.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let mut all = vec!["-n", &self.namespace];
+        all.extend(arguments);
+        plane().kubectl(&all).unwrap()
+    }
+
+    /// A field of an object of the namespace, empty if there is none.
+    pub fn field(&self, object: &str, path: &str) -> String {
+        let output = format!("jsonpath={{{path}}}");
+        self.kubectl(&["get", object, "-o", &output, "--ignore-not-found"])
+    }
+
+    /// Waits until a field has a value.
+    pub fn expect(&self, object: &str, path: &str, value: &str) {
+        eventually(DEADLINE, &format!("{object} {path} to be {value:?}"), || {
+            let found = self.field(object, path);
+            if found == value { Ok(Some(())) } else { Err(found) }
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// A ConfigMap with one entry.
+pub fn config_map(name: &str, value: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value:?}\n")
+}
+
+/// A running daemon.
+pub struct Daemon(pub Spawned);
+
+impl Daemon {
+    /// Starts a command.
+    pub fn start(command: Command) -> Self {
+        Self(Spawned::start(command).unwrap())
+    }
+
+    /// The number of lines so far.
+    pub fn mark(&self) -> usize {
+        self.0.lines().len()
+    }
+
+    /// Waits for a line with all these words, from the mark on.
+    pub fn line_after(&self, mark: usize, words: &[&str]) -> String {
+        let wanted = |line: &str| words.iter().all(|word| line.contains(word));
+        let line = self.0.wait_for_line_after(mark, wanted, DEADLINE);
+        line.unwrap_or_else(|error| panic!("no line with {words:?}: {error}"))
+    }
+
+    /// Waits for a line with all these words.
+    pub fn line(&self, words: &[&str]) -> String {
+        self.line_after(0, words)
+    }
+
+    /// Waits until a pass that began after now has ended well.
+    pub fn next_sync(&self) -> String {
+        let mark = self.mark();
+        self.line_after(mark, &["INFO Synced"]);
+        let mark = self.mark();
+        self.line_after(mark, &["INFO Synced"])
+    }
+
+    /// `http://address` of its HTTP server.
+    pub fn url(&self) -> String {
+        let line = self.line(&["listen="]);
+        let address = line.split("listen=").nth(1).unwrap().split_whitespace().next().unwrap();
+        format!("http://{address}")
+    }
+
+    /// The text of its metrics.
+    pub fn metrics(&self) -> String {
+        testbed::http("GET", &format!("{}/metrics", self.url()), &[], b"").unwrap().1
+    }
+}
+
+/// A command that ran to its end.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    fn of(output: Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Asserts that standard output has this line.
+    pub fn has_line(&self, line: &str) {
+        assert!(self.stdout.lines().any(|l| l == line), "no line {line:?} in {self:#?}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Scratch.
+fn main() -> Result<(), testbed::Error> {
+    println!("{}", testbed::build_bin("gitops-sync")?.display());
+    Ok(())
+}

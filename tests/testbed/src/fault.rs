@@ -1,0 +1,87 @@
+//! What can be wrong with a git server.
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::{Stream, StreamExt, future, stream};
+use std::io;
+
+/// How the git server treats requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// As it should.
+    #[default]
+    None,
+    /// Refuses whoever does not send these credentials.
+    BasicAuth {
+        /// The user's name.
+        user: String,
+        /// The password, or a token.
+        password: String,
+    },
+    /// Accepts the request and never answers.
+    Hang,
+    /// Begins an answer, then sends nothing more and keeps the connection open.
+    Stall {
+        /// How much of the body is sent.
+        after_bytes: usize,
+    },
+    /// Breaks the connection in the middle of the answer.
+    Cut {
+        /// How much of the body is sent.
+        after_bytes: usize,
+    },
+    /// Answers with nothing but this status, such as 500.
+    Status(u16),
+}
+
+impl Fault {
+    /// The answer to a request that is not to be served, if and when there is one.
+    pub(crate) async fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+        match self {
+            Self::Hang => future::pending().await,
+            Self::Status(code) => Some(StatusCode::from_u16(*code).ok()?.into_response()),
+            Self::BasicAuth { user, password } if !is_authorized(headers, user, password) => {
+                let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"testbed\"")];
+                Some((StatusCode::UNAUTHORIZED, challenge).into_response())
+            }
+            _ => None,
+        }
+    }
+
+    /// What reaches the client of a body.
+    pub(crate) fn spoil(&self, body: Body) -> Body {
+        let chunks = body.into_data_stream().map(|chunk| chunk.map_err(io::Error::other));
+        match self {
+            Self::Stall { after_bytes } => {
+                Body::from_stream(truncate(chunks, *after_bytes).chain(stream::pending()))
+            }
+            Self::Cut { after_bytes } => {
+                let error = Err(io::ErrorKind::ConnectionAborted.into());
+                Body::from_stream(truncate(chunks, *after_bytes).chain(stream::iter([error])))
+            }
+            _ => Body::from_stream(chunks),
+        }
+    }
+}
+
+/// Ends after `limit` bytes.
+fn truncate(
+    chunks: impl Stream<Item = io::Result<Bytes>>,
+    limit: usize,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    chunks.scan(limit, |left, chunk| {
+        let part = chunk.map(|bytes| bytes.slice(..bytes.len().min(*left)));
+        let is_over = *left == 0;
+        *left -= part.as_ref().map_or(0, Bytes::len);
+        future::ready((!is_over).then_some(part))
+    })
+}
+
+fn is_authorized(headers: &HeaderMap, user: &str, password: &str) -> bool {
+    let wanted = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    headers.get(header::AUTHORIZATION).is_some_and(|sent| sent.as_bytes() == wanted.as_bytes())
+}
