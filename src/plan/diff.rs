@@ -103,7 +103,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Goes down our field set, and stops at the topmost difference.
+    /// Goes down our field set to the topmost thing of ours that differs.
     fn compare(
         &mut self,
         set: &Value,
@@ -115,7 +115,9 @@ impl Walk<'_> {
             return;
         }
         let is_leaf = set.as_object().is_none_or(Map::is_empty);
-        if found.is_none() || is_leaf {
+        // `.` says that the map or item as such is ours, not only fields in it.
+        let is_gone = found.is_none() && set.get(".").is_some();
+        if is_leaf || is_gone {
             self.report(path, wanted, found);
             return;
         }
@@ -202,6 +204,18 @@ mod tests {
         assert_eq!(drifts.len(), 1);
         assert_eq!(drifts[0].path, "spec.c[name=web]");
         assert_eq!((&drifts[0].found, &drifts[0].by), (&Shown::Absent, &None));
+    }
+
+    #[test]
+    fn a_removed_map_is_one_drift_for_each_field_of_ours() {
+        let set = json!({"f:metadata": {"f:labels": {"f:a": {}, "f:b": {}}}});
+        let mut applied = object("X", json!({}), ours(set));
+        applied["metadata"]["labels"] = json!({"a": "1", "b": "2", "c": "3"});
+        let paths: Vec<_> = drift(&object("X", json!({}), json!([])), &applied)
+            .into_iter()
+            .map(|d| d.path)
+            .collect();
+        assert_eq!(paths, ["metadata.labels.a", "metadata.labels.b"]);
     }
 
     #[test]

@@ -41,14 +41,15 @@ pub trait Tree {
     fn content(&self, path: &str) -> Result<Vec<u8>, String>;
 }
 
-/// Reads the manifests below `path` of a tree. `None` if there is no such folder.
+/// Reads the manifests below `path` of a tree, shown by their paths from the tree's root. `None` if
+/// there is no such folder.
 pub fn read(tree: &dyn Tree, path: &str) -> Result<Option<Snapshot>, String> {
     let mut walk = Walk { tree, seen: BTreeSet::new(), bytes: 0, snapshot: Snapshot::default() };
     let root = match resolve(tree, "", path)? {
         Place::At(root, Node::Folder) => root,
         _ => return Ok(None),
     };
-    walk.folder(&root, "", 0)?;
+    walk.folder(&root, &root, 0)?;
     walk.snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(walk.snapshot))
 }
@@ -224,8 +225,8 @@ mod tests {
             ("b/.hidden.yaml", ""),
         ];
         check(&files, "", &["a.yaml", "b/c.yml", "b/d.json"]);
-        check(&files, "b", &["c.yml", "d.json"]);
-        check(&files, "./b/", &["c.yml", "d.json"]);
+        check(&files, "b", &["b/c.yml", "b/d.json"]);
+        check(&files, "./b/", &["b/c.yml", "b/d.json"]);
     }
 
     #[test]
@@ -244,7 +245,7 @@ mod tests {
         let twice = [("base/a.yaml", ""), ("again", "-> base"), ("b.yaml", "-> base/a.yaml")];
         check(&twice, "", &["base/a.yaml"]);
         let beside = [("base/a.yaml", ""), ("prod/base", "-> ../base")];
-        check(&beside, "prod", &["base/a.yaml"]);
+        check(&beside, "prod", &["prod/base/a.yaml"]);
     }
 
     #[test]
@@ -260,6 +261,6 @@ mod tests {
             "",
             &[&format!("a.yaml:{circle}"), &format!("b.yaml:{circle}")],
         );
-        check(&[("x/up", "-> .."), ("x/a.yaml", "")], "x", &["a.yaml"]);
+        check(&[("x/up", "-> .."), ("x/a.yaml", "")], "x", &["x/a.yaml"]);
     }
 }

@@ -1,6 +1,8 @@
 //! Commit to cluster, drift, prune: what the daemon is for.
 
-use crate::support::{Fixture, config_map, plane};
+use testbed::{Signal, eventually};
+
+use crate::support::{DEADLINE, Fixture, config_map, plane};
 
 #[test]
 fn an_unchanged_pass_writes_nothing_and_a_restart_neither() {
@@ -19,4 +21,169 @@ fn an_unchanged_pass_writes_nothing_and_a_restart_neither() {
         .filter(|r| r.namespace == test.namespace && !matches!(r.verb.as_str(), "get" | "list"))
         .collect();
     assert!(writes.is_empty(), "{writes:#?}");
+}
+
+#[test]
+fn only_what_changed_is_applied() {
+    let test = Fixture::new("changed");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["Synced", "created=2"]);
+    let mark = plane().audit().mark().unwrap();
+    let commit = test.commit(&[("apps/b.yaml", &config_map("b", "2"))]);
+    daemon.line(&["Synced", &commit, "configured=1 unchanged=1"]);
+    test.expect("configmap/b", ".data.key", "2");
+    let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+    let applied: Vec<_> = requests
+        .iter()
+        .filter(|r| r.namespace == test.namespace && r.verb == "patch")
+        .map(|r| r.name.as_str())
+        .collect();
+    assert_eq!(applied, ["b"]);
+}
+
+#[test]
+fn drift_is_reverted_and_told_by_field_and_tool() {
+    let test = Fixture::new("drift");
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {pin: hunter2}\n";
+    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/s.yaml", secret)]);
+    let daemon = test.run(&[]);
+    daemon.line(&["Synced", "created=2"]);
+    let told = |words: &[&str]| {
+        daemon.line(&[&["Drift reverted"], words].concat());
+    };
+    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"other\"}}"]);
+    told(&["configmap/a", "data.key", "wanted=\"1\" found=\"other\"", "kubectl-patch", "Update"]);
+    test.expect("configmap/a", ".data.key", "1");
+    test.kubectl(&["label", "configmap", "a", "gitops-sync.dev/app-"]);
+    told(&["configmap/a", "metadata.labels[gitops-sync.dev/app]", "found=(absent)"]);
+    test.kubectl(&["delete", "configmap", "a"]);
+    told(&["configmap/a", "the object had been deleted"]);
+    test.expect("configmap/a", ".data.key", "1");
+    test.kubectl(&["patch", "secret", "s", "-p", "{\"stringData\":{\"pin\":\"31337\"}}"]);
+    told(&["secret/s", "data.pin", "wanted=(hidden) found=(hidden)"]);
+    // Fields that git does not set are not ours.
+    test.kubectl(&["label", "configmap", "a", "team=x"]);
+    daemon.next_sync();
+    assert_eq!(test.field("configmap/a", ".metadata.labels.team"), "x");
+    let said = daemon.0.lines().join("\n");
+    for value in ["hunter2", "aHVudGVyMg", "31337", "MzEzMzc"] {
+        assert!(!said.contains(value), "{value} in {said}");
+    }
+}
+
+#[test]
+fn wiped_ownership_is_taken_back_and_is_no_drift() {
+    let test = Fixture::new("wiped");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["Synced", "created=1"]);
+    let wipe = r#"[{"op":"replace","path":"/metadata/managedFields","value":[{}]}]"#;
+    test.kubectl(&["patch", "configmap", "a", "--type", "json", "-p", wipe]);
+    daemon.line(&["Applied", "configmap/a", "reowned"]);
+    assert!(!daemon.0.lines().iter().any(|line| line.contains("Drift")));
+    daemon.line_after(daemon.mark(), &["Synced", "unchanged=1"]);
+}
+
+#[test]
+fn a_crd_its_objects_a_namespace_and_its_content_come_in_one_commit() {
+    let test = Fixture::new("order");
+    let group = format!("{}.example.com", test.namespace);
+    let crd = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata:\n  name: \
+         widgets.{group}\nspec:\n  group: {group}\n  scope: Namespaced\n  names: {{kind: Widget, \
+         plural: widgets, singular: widget}}\n  versions:\n  - name: v1\n    served: true\n    \
+         storage: true\n    schema:\n      openAPIV3Schema: {{type: object, \
+         x-kubernetes-preserve-unknown-fields: true}}\n"
+    );
+    let space = format!("{}-new", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    let widget = format!(
+        "apiVersion: {group}/v1\nkind: Widget\nmetadata: {{name: w, namespace: {space}}}\nspec: {{a: 1}}\n"
+    );
+    test.commit(&[
+        ("apps/a-widget.yaml", &widget),
+        ("apps/y-namespace.yaml", &namespace),
+        ("apps/z-crd.yaml", &crd),
+    ]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=3", "failed=0"]);
+    daemon.line_after(daemon.mark(), &["INFO Synced", "unchanged=3"]);
+    // Everything goes again in reverse, but for the namespace that another object still needs.
+    test.repo.remove("apps/a-widget.yaml").unwrap();
+    test.repo.remove("apps/z-crd.yaml").unwrap();
+    test.commit(&[("apps/keep.yaml", &config_map("keep", "1"))]);
+    daemon.line(&["Synced", "created=1", "pruned=2"]);
+    eventually(DEADLINE, "the CRD to go", || {
+        plane().kubectl(&["get", "crd", &format!("widgets.{group}"), "--ignore-not-found", "-o", "name"])
+            .map(|name| name.is_empty().then_some(()))
+    })
+    .unwrap();
+}
+
+#[test]
+fn what_is_kept_or_owned_by_others_is_abandoned_and_not_deleted() {
+    let test = Fixture::new("spared");
+    let kept = config_map("kept", "1")
+        .replace("  name: kept\n", "  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n");
+    let files = [("kept", kept), ("adopted", config_map("adopted", "1")), ("a", config_map("a", "1"))];
+    for (name, text) in &files {
+        test.repo.write(&format!("apps/{name}.yaml"), text).unwrap();
+    }
+    test.repo.commit("Three").unwrap();
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["Synced", "created=3"]);
+    let uid = test.field("configmap/a", ".metadata.uid");
+    let owner = format!(
+        "{{\"metadata\":{{\"ownerReferences\":[{{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\
+         \"name\":\"a\",\"uid\":\"{uid}\"}}]}}}}"
+    );
+    test.kubectl(&["patch", "configmap", "adopted", "-p", &owner]);
+    test.repo.remove("apps/kept.yaml").unwrap();
+    test.repo.remove("apps/adopted.yaml").unwrap();
+    test.repo.commit("Remove two").unwrap();
+    daemon.line(&["Not pruned: configmap/kept", "helm.sh/resource-policy", "no longer managed"]);
+    daemon.line(&["Not pruned: configmap/adopted", "is owned by ConfigMap/a"]);
+    daemon.next_sync();
+    for name in ["configmap/kept", "configmap/adopted"] {
+        assert_eq!(test.field(name, ".data.key"), "1");
+        assert_eq!(test.field(name, r".metadata.labels.gitops-sync\.dev/app"), "");
+        assert!(!test.field(name, ".metadata.managedFields[*].manager").contains("gitops-sync"));
+    }
+}
+
+#[test]
+fn sigterm_ends_it_well() {
+    let test = Fixture::new("sigterm");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["Synced", "created=1"]);
+    daemon.0.signal(Signal::TERM).unwrap();
+    let status = daemon.0.wait_exit(DEADLINE).unwrap();
+    assert_eq!(status.code(), Some(0), "{:#?}", daemon.0.lines());
+    daemon.line(&["Stopped"]);
+}
+
+#[test]
+fn kill_minus_nine_while_it_works_orphans_nothing() {
+    let test = Fixture::new("killed");
+    for round in 0..5_u64 {
+        for n in 0..20 {
+            let (old, new) = (format!("apps/r{}-{n}.yaml", round.wrapping_sub(1)), format!("r{round}-{n}"));
+            let _ = test.repo.remove(&old);
+            test.repo.write(&format!("apps/{new}.yaml"), config_map(&new, "1")).unwrap();
+        }
+        test.repo.commit("Twenty others").unwrap();
+        let daemon = test.run(&["--prune", "--parallel", "1"]);
+        daemon.line(&["Starting"]);
+        std::thread::sleep(std::time::Duration::from_millis(60 * (round + 1)));
+        daemon.0.kill().unwrap();
+    }
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "objects=20", "failed=0"]);
+    daemon.next_sync();
+    let names = test.kubectl(&["get", "configmaps", "-o", "name"]);
+    let ours: Vec<_> = names.lines().filter(|name| name.contains("/r")).collect();
+    assert_eq!(ours.len(), 20, "{ours:#?}");
+    assert!(ours.iter().all(|name| name.contains("/r4-")), "{ours:#?}");
 }

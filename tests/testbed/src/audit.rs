@@ -8,8 +8,8 @@ use std::{
     path::PathBuf,
 };
 
-/// The audit log. The API server writes the line of a request before it ends the response, so a client that has
-/// its answer finds its line. A watch has its line when it ends.
+/// The audit log. The API server writes the line of a request before it ends the response, so a
+/// client that has its answer finds its line. A watch has its line when it ends.
 pub struct Audit {
     path: PathBuf,
 }
@@ -58,7 +58,8 @@ impl Audit {
             .map_err(Error::io("read the audit log"))
     }
 
-    /// The requests that ended since `mark`, of all user agents that begin with `user_agent`; "" means all.
+    /// The requests that ended since `mark`, of all user agents that begin with `user_agent`; ""
+    /// means all.
     ///
     /// # Errors
     /// If the log cannot be read.
@@ -109,7 +110,11 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    const LINE: &str = r#"{"verb":"patch","userAgent":"kubectl/v1","requestURI":"/x","user":{"username":"bob"},"objectRef":{"apiGroup":"apps","resource":"deployments","namespace":"n","name":"d","subresource":"scale"},"responseStatus":{"code":200}}"#;
+    const LINE: &str = concat!(
+        r#"{"verb":"patch","userAgent":"kubectl/v1","requestURI":"/x","user":{"username":"bob"},"#,
+        r#""objectRef":{"apiGroup":"apps","resource":"deployments","subresource":"scale"},"#,
+        r#""responseStatus":{"code":200}}"#
+    );
 
     #[test]
     fn reads_whole_lines_after_the_mark() {

@@ -9,32 +9,30 @@ use std::{
 
 const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
 
-/// Builds the binary `name` with the profile, and into the target folder, of the running executable.
+/// Builds the binary `name` with the profile, and into the target folder, of the running
+/// executable.
 ///
 /// # Errors
-/// If the running executable is in no target folder, or cargo fails; cargo says why on the terminal.
+/// If the running executable is in no target folder, or cargo fails; cargo says why on the
+/// terminal.
 pub fn build_bin(name: &str) -> Result<PathBuf, Error> {
-    let (target, built) = place()
-        .ok_or_else(|| Error::Invalid("not run from a target folder; use cargo".to_owned()))?;
+    let outside = || Error::Invalid("not run from a target folder: use cargo run".to_owned());
+    let (target, built) = place().ok_or_else(outside)?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args(["build", "--manifest-path", MANIFEST, "--bin", name, "--target-dir"])
-        .arg(&target);
-    command.args(selection(&target, &built));
+    command.args(["build", "--manifest-path", MANIFEST, "--bin", name]);
+    command.arg("--target-dir").arg(&target).args(selection(&target, &built));
     console::say(format_args!("building {name}"));
     let status = command.status().map_err(Error::io("start cargo"))?;
     if !status.success() {
+        let command = format!("cargo build --bin {name}");
         let output = "see above".to_owned();
-        return Err(Error::Failed {
-            command: format!("cargo build --bin {name}"),
-            status: status.to_string(),
-            output,
-        });
+        return Err(Error::Failed { command, status: status.to_string(), output });
     }
     Ok(built.join(name))
 }
 
-/// The target folder and, in it, the folder of the profile: the executable is there, in `deps` or in `examples`.
+/// The target folder and, in it, the folder of the profile: the executable is there, in `deps` or
+/// in `examples`.
 fn place() -> Option<(PathBuf, PathBuf)> {
     let exe = env::current_exe().ok()?;
     let is_inner = |folder: &&Path| !folder.ends_with("deps") && !folder.ends_with("examples");
@@ -43,15 +41,11 @@ fn place() -> Option<(PathBuf, PathBuf)> {
 
 /// Profile and platform, from `<target>/[platform/]<profile>`.
 fn selection(target: &Path, built: &Path) -> Vec<String> {
-    let profile = match built.file_name().map(|name| name.to_string_lossy()) {
-        Some(folder) if folder != "debug" => folder.into_owned(),
-        _ => "dev".to_owned(),
-    };
-    let mut args = vec!["--profile".to_owned(), profile];
-    if let Some(platform) =
-        built.parent().filter(|parent| *parent != target).and_then(Path::file_name)
-    {
-        args.extend(["--target".to_owned(), platform.to_string_lossy().into_owned()]);
-    }
+    let name =
+        |folder: &Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let profile = Some(name(built)).filter(|folder| folder != "debug");
+    let platform = built.parent().filter(|parent| *parent != target).map(name);
+    let mut args = vec!["--profile".to_owned(), profile.unwrap_or_else(|| "dev".to_owned())];
+    args.extend(platform.into_iter().flat_map(|platform| ["--target".to_owned(), platform]));
     args
 }

@@ -17,8 +17,8 @@ const ATTEMPTS: usize = 5;
 
 static SHARED: LazyLock<Result<ControlPlane, Error>> = LazyLock::new(ControlPlane::start);
 
-/// etcd, an API server and, unless [`api_only`](ControlPlane::api_only), all that makes Deployments run: one fake
-/// node holds any number of pods. All of it ends on drop, or with the process.
+/// etcd, an API server and, unless [`api_only`](ControlPlane::api_only), all that makes Deployments
+/// run: one fake node holds any number of pods. All of it ends on drop, or with the process.
 pub struct ControlPlane {
     // Dropped in this order: those who call the API server first, the folder of their files last.
     controllers: Vec<Spawned>,
@@ -30,7 +30,8 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts everything: returns when the node is ready and the `default` namespace has its service account.
+    /// Starts everything: returns when the node is ready and the `default` namespace has its
+    /// service account.
     ///
     /// # Errors
     /// If a program cannot be found or built, ends early, or is not ready in time.
@@ -43,7 +44,8 @@ impl ControlPlane {
         Ok(plane)
     }
 
-    /// Starts etcd and the API server only, in about half the time: objects are stored and nothing acts on them.
+    /// Starts etcd and the API server only, in about half the time: objects are stored and nothing
+    /// acts on them.
     ///
     /// # Errors
     /// If a program cannot be found or built, ends early, or is not ready in time.
@@ -89,7 +91,8 @@ impl ControlPlane {
         &self.site.server
     }
 
-    /// The administrator's kubeconfig, with one context, named `testbed`. It refers to no other file.
+    /// The administrator's kubeconfig, with one context, named `testbed`. It refers to no other
+    /// file.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
@@ -161,7 +164,8 @@ impl ControlPlane {
         lock(&self.api).take().map_or(Ok(()), |api| api.kill())
     }
 
-    /// Starts the API server at the same address and with the same data, and waits until it is ready.
+    /// Starts the API server at the same address and with the same data, and waits until it is
+    /// ready.
     ///
     /// # Errors
     /// If it is not ready in time.

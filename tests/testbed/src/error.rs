@@ -2,7 +2,8 @@
 
 use std::{error::Error as _, fmt, io, time::Duration};
 
-/// What went wrong, and what to do about it. `Debug` reads like `Display`, for `unwrap` and `main` print that.
+/// What went wrong, and what to do about it. `Debug` reads like `Display`, for `unwrap` and `main`
+/// print that.
 #[derive(thiserror::Error)]
 pub enum Error {
     /// A file, a socket or a process refused.

@@ -11,8 +11,8 @@ use std::{
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// A folder for the files of one control plane or git server, removed on drop. What a killed process left behind,
-/// the next one removes.
+/// A folder for the files of one control plane or git server, removed on drop. What a killed
+/// process left behind, the next one removes.
 pub(crate) struct RunFolder(PathBuf);
 
 impl RunFolder {

@@ -23,8 +23,8 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (HeaderName::from_static("git-protocol"), "GIT_PROTOCOL"),
 ];
 
-/// Answers `request` from the repositories in a folder; both bodies are streamed. The program ends when its
-/// output is no longer read.
+/// Answers `request` from the repositories in a folder; both bodies are streamed. The program ends
+/// when its output is no longer read.
 pub(crate) async fn answer(repositories: &Path, request: Request) -> io::Result<Response> {
     let (head, body) = request.into_parts();
     let mut child = command(repositories, &head).spawn()?;

@@ -7,6 +7,7 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
+    serve::ListenerExt,
 };
 use futures::TryStreamExt;
 use std::{
@@ -81,8 +82,8 @@ impl GitServer {
         self.set_fault_for("", fault);
     }
 
-    /// From now on treats those requests so whose path and query contain `part`, and all others well.
-    /// `/git-upload-pack` is the transfer, `/info/refs` the question before it.
+    /// From now on treats those requests so whose path and query contain `part`, and all others
+    /// well. `/git-upload-pack` is the transfer, `/info/refs` the question before it.
     pub fn set_fault_for(&self, part: &str, fault: Fault) {
         *lock(&self.shared.rule) = Rule { fault, only: part.to_owned() };
     }
@@ -118,7 +119,11 @@ fn serve(shared: Arc<Shared>) -> io::Result<(Runtime, String)> {
         .thread_name("git-server")
         .build()?;
     runtime.spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
+        // As git servers do: else each answer waits 40 ms for the client's acknowledgement of its
+        // first part.
+        let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|connection| {
+            let _ = connection.set_nodelay(true);
+        });
         axum::serve(listener, Router::new().fallback(handle).with_state(shared)).await
     });
     Ok((runtime, address))

@@ -41,35 +41,23 @@ pub(crate) fn key() -> String {
 /// Builds `tools` into `folder`, under the names that Go gives them.
 pub(crate) fn build(tools: &[Tool], folder: &Path) -> Result<(), Error> {
     let mut command = go("build");
-    command
-        .args([
-            "-v",
-            "-mod=readonly",
-            "-trimpath",
-            "-buildvcs=false",
-            "-ldflags",
-            &link_flags(),
-            "-o",
-        ])
-        .arg(folder);
-    command.args(tools.iter().map(|tool| tool.package()));
+    command.args(["-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags"]);
+    command.arg(link_flags()).arg("-o").arg(folder).args(tools.iter().map(|tool| tool.package()));
     let start = Instant::now();
     let build = Spawned::start(command).map_err(explain_missing)?;
-    console::say(
-        "building the control plane from its pinned sources, once: about six minutes on two cores",
-    );
+    console::say("building the control plane, once: about six minutes on two cores");
     let status = loop {
         match build.exit_within(REPORT)? {
             Some(status) => break status,
             None => report(&build.lines(), start.elapsed()),
         }
     };
-    if status.success() {
-        console::say(format_args!("built in {} s", start.elapsed().as_secs()));
-        return Ok(());
+    if !status.success() {
+        let command = format!("go build, in {MODULE}");
+        return Err(Error::Failed { command, status: status.to_string(), output: build.tail() });
     }
-    let command = format!("go build, in {MODULE}");
-    Err(Error::Failed { command, status: status.to_string(), output: build.tail() })
+    console::say(format_args!("built in {} s", start.elapsed().as_secs()));
+    Ok(())
 }
 
 /// kwok's stages as one YAML stream. Asks the network only if kwok's module was never downloaded.
@@ -94,7 +82,8 @@ fn go(verb: &str) -> Command {
     command
 }
 
-/// Tells the programs their versions. Without it helm takes every cluster for Kubernetes 1.20 and refuses charts.
+/// Tells the programs their versions. Otherwise helm would render each chart as for Kubernetes
+/// 1.20.
 fn link_flags() -> String {
     let kubernetes = Tool::KubeApiserver.version();
     let mut parts = kubernetes.split('.');
@@ -122,7 +111,7 @@ fn explain_missing(error: Error) -> Error {
     match error {
         Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Error::Missing {
             program: "go",
-            remedy: "the control plane is built from source, once: install Go 1.26 or newer from https://go.dev/dl",
+            remedy: "it builds the control plane, once; get Go 1.26 or newer: https://go.dev/dl",
         },
         other => other,
     }

@@ -24,7 +24,9 @@ pub fn http(
         .build();
     let request = headers
         .iter()
-        .fold(Request::builder().method(method).uri(url), |r, (name, value)| r.header(*name, *value))
+        .fold(Request::builder().method(method).uri(url), |r, (name, value)| {
+            r.header(*name, *value)
+        })
         .body(body)
         .map_err(|error| failed(error.to_string()))?;
     let answer = config.new_agent().run(request).map_err(|error| failed(error.to_string()))?;

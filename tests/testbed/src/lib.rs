@@ -1,8 +1,10 @@
-//! A real Kubernetes control plane and a real git server, for the tests, the demo and the benchmark.
+//! A real Kubernetes control plane and a real git server, for the tests, the demo and the
+//! benchmark.
 //!
-//! Nothing here stands in for anything: [`ControlPlane`] runs etcd, kube-apiserver, kube-controller-manager,
-//! kube-scheduler and kwok, at the versions that `tests/controlplane/go.mod` pins; [`GitServer`] serves bare
-//! repositories through `git http-backend`. [`Programs`] finds the programs, or builds them once with Go.
+//! Nothing here stands in for anything: [`ControlPlane`] runs etcd, kube-apiserver,
+//! kube-controller-manager, kube-scheduler and kwok, at the versions that
+//! `tests/controlplane/go.mod` pins; [`GitServer`] serves bare repositories through `git
+//! http-backend`. [`Programs`] finds the programs, or builds them once with Go.
 //!
 //! Every process started here dies with the process that started it, also when that one is killed.
 

@@ -16,8 +16,9 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Finds each program: in `KUBEBUILDER_ASSETS` if the API server there has the pinned version, in the cache, on
-    /// `PATH` if it has the pinned version; else builds it into the cache, which takes minutes, once.
+    /// Finds each program: in `KUBEBUILDER_ASSETS` if the API server there has the pinned version,
+    /// in the cache, on `PATH` if it has the pinned version; else builds it into the cache, which
+    /// takes minutes, once.
     ///
     /// # Errors
     /// If Go is missing or a build fails.

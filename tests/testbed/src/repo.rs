@@ -7,8 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A repository of a [`GitServer`](crate::GitServer). Changes are pushed past the server, by file path: they work
-/// whatever its fault, and do not count as its requests.
+/// A repository of a [`GitServer`](crate::GitServer). Changes are pushed past the server, by file
+/// path: they work whatever its fault, and do not count as its requests.
 pub struct Repo {
     bare: PathBuf,
     work: PathBuf,

@@ -15,7 +15,8 @@ use std::{
 const TAIL: usize = 40;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// A process that keeps each line it prints, on either stream, and is killed with its process group on drop.
+/// A process that keeps each line it prints, on either stream, and is killed with its process group
+/// on drop.
 pub struct Spawned {
     name: String,
     child: Mutex<Child>,
@@ -71,7 +72,8 @@ impl Spawned {
         lock(&self.child).id()
     }
 
-    /// All lines so far. Their number is a mark for [`wait_for_line_after`](Self::wait_for_line_after).
+    /// All lines so far. Their number is a mark for
+    /// [`wait_for_line_after`](Self::wait_for_line_after).
     pub fn lines(&self) -> Vec<String> {
         lock(&self.output.state).lines.clone()
     }
@@ -128,7 +130,8 @@ impl Spawned {
         Ok(status)
     }
 
-    /// Waits for the process to end by itself; afterwards [`lines`](Self::lines) holds all it printed.
+    /// Waits for the process to end by itself; afterwards [`lines`](Self::lines) holds all it
+    /// printed.
     ///
     /// # Errors
     /// With the last 40 lines, if it runs on past the deadline.
@@ -137,7 +140,8 @@ impl Spawned {
         self.exit_within(deadline)?.ok_or_else(late)
     }
 
-    /// Sends `signal` to the process, not to its children; one that has ended already is left alone.
+    /// Sends `signal` to the process, not to its children; one that has ended already is left
+    /// alone.
     ///
     /// # Errors
     /// If the system refuses.
@@ -237,8 +241,8 @@ impl Output {
         self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Waits for the readers to reach the end of what a dead process printed. A grandchild may hold the streams
-    /// open for ever, so not longer than a second.
+    /// Waits for the readers to reach the end of what a dead process printed. A grandchild may hold
+    /// the streams open for ever, so not longer than a second.
     fn drain(&self) {
         let more = |state: &mut State| state.open_streams > 0;
         let _ = self.changed.wait_timeout_while(lock(&self.state), Duration::from_secs(1), more);

@@ -1,8 +1,8 @@
 //! Starts processes that cannot outlive this one.
 //!
-//! Linux kills a child whose parent *thread* ends (`PR_SET_PDEATHSIG`), so all are started by one thread that
-//! never ends. That covers what destructors cannot: SIGKILL, ctrl-c, abort, and statics, which are never dropped.
-//! Elsewhere only destructors stop them.
+//! Linux kills a child whose parent *thread* ends (`PR_SET_PDEATHSIG`), so all are started by one
+//! thread that never ends. That covers what destructors cannot: SIGKILL, ctrl-c, abort, and
+//! statics, which are never dropped. Elsewhere only destructors stop them.
 
 use std::{
     io,
@@ -51,7 +51,8 @@ fn die_with_parent(command: &mut Command) {
         // The parent may have died before the call above: then no signal will come.
         if process::getppid() == Some(parent) { Ok(()) } else { Err(Errno::SRCH.into()) }
     };
-    // SAFETY: after fork the hook only makes two system calls; it neither allocates nor takes a lock.
+    // SAFETY: after fork the hook only makes two system calls; it neither allocates nor takes a
+    // lock.
     unsafe { command.pre_exec(hook) };
 }
 

@@ -60,7 +60,8 @@ impl Tool {
         pinned_version(self.module())
     }
 
-    /// Whether `text`, printed by the program for [`version_args`](Self::version_args), names the pinned version.
+    /// Whether `text`, printed by the program for [`version_args`](Self::version_args), names the
+    /// pinned version.
     pub(crate) fn is_pinned_version(self, text: &str) -> bool {
         text.split(|c: char| !c.is_ascii_digit() && c != '.').any(|word| word == self.version())
     }

@@ -9,8 +9,8 @@ use std::{
 
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Asks `probe` every 50 ms until it gives a value. `Ok(None)` and `Err` both mean "not yet"; the last error is
-/// named if the deadline passes.
+/// Asks `probe` every 50 ms until it gives a value. `Ok(None)` and `Err` both mean "not yet"; the
+/// last error is named if the deadline passes.
 ///
 /// # Errors
 /// [`Error::Late`], with `what` and the last state.

@@ -1,0 +1,208 @@
+//! git that fails in every way, and a clone that is damaged: it recovers by itself.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use testbed::Fault;
+
+use crate::support::{Daemon, Fixture, config_map};
+
+/// The clone of a test's only repository.
+fn clone(test: &Fixture) -> PathBuf {
+    let entries = fs::read_dir(test.data.path()).unwrap().flatten();
+    entries.map(|e| e.path()).find(|path| path.is_dir()).unwrap()
+}
+
+/// A daemon that has synced one object.
+fn synced(test: &Fixture) -> Daemon {
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--fetch-timeout", "3s"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    daemon
+}
+
+/// Commits a new value and waits for it to be live.
+fn goes_on(test: &Fixture, daemon: &Daemon, value: &str) {
+    let commit = test.commit(&[("apps/a.yaml", &config_map("a", value))]);
+    daemon.line(&["INFO Synced", &commit]);
+    assert_eq!(test.field("configmap/a", ".data.key"), value);
+}
+
+#[test]
+fn an_unchanged_head_costs_one_small_request() {
+    let test = Fixture::new("idle");
+    let daemon = synced(&test);
+    daemon.next_sync();
+    let before = (test.git.requests().len(), test.git.bytes_served());
+    daemon.next_sync();
+    let requests = test.git.requests().split_off(before.0);
+    assert!(requests.iter().all(|r| r.contains("info/refs")), "{requests:?}");
+    let bytes = test.git.bytes_served() - before.1;
+    assert!(bytes < 2_000 * requests.len() as u64, "{bytes} bytes in {} requests", requests.len());
+}
+
+#[test]
+fn the_first_clone_over_http_is_shallow_and_history_may_be_rewritten() {
+    let test = Fixture::new("shallow");
+    for n in 0..5 {
+        test.commit(&[("apps/a.yaml", &config_map("a", &n.to_string()))]);
+    }
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let shallow = fs::read_to_string(clone(&test).join(".git/shallow")).unwrap();
+    assert_eq!(shallow.trim(), test.repo.head().unwrap());
+    goes_on(&test, &daemon, "incremental");
+    test.repo.write("apps/a.yaml", config_map("a", "rewritten")).unwrap();
+    let commit = test.repo.force_push_rewritten("Rewrite").unwrap();
+    daemon.line(&["INFO Synced", &commit]);
+    test.expect("configmap/a", ".data.key", "rewritten");
+}
+
+#[test]
+fn a_local_repository_is_cloned_in_full() {
+    let test = Fixture::new("local");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    for url in [test.repo.file_url(), test.repo.path().display().to_string()] {
+        let daemon = Daemon::start(test.run_command(&url));
+        daemon.line(&["INFO Synced", "objects=1"]);
+        goes_on(&test, &daemon, &format!("{}", url.len()));
+    }
+}
+
+#[test]
+fn a_damaged_clone_heals() {
+    let test = Fixture::new("damaged");
+    let daemon = synced(&test);
+    let dir = clone(&test);
+    let damages: [(&str, fn(&Path)); 5] = [
+        ("stale locks", |dir| {
+            for lock in ["index.lock", "HEAD.lock", "shallow.lock", "refs/remotes/origin/main.lock"] {
+                fs::write(dir.join(".git").join(lock), "").unwrap();
+            }
+        }),
+        ("a dirty work tree", |dir| {
+            fs::write(dir.join("apps/a.yaml"), "nonsense: [").unwrap();
+            fs::write(dir.join("apps/untracked.yaml"), "nonsense: [").unwrap();
+        }),
+        ("a vanished work tree", |dir| fs::remove_dir_all(dir.join("apps")).unwrap()),
+        ("corrupt objects", |dir| corrupt(&dir.join(".git/objects"))),
+        ("a vanished clone", |dir| fs::remove_dir_all(dir).unwrap()),
+    ];
+    for (damage, make) in damages {
+        make(&dir);
+        goes_on(&test, &daemon, damage);
+        assert_eq!(fs::read_to_string(dir.join("apps/a.yaml")).unwrap(), config_map("a", damage));
+    }
+    fs::write(dir.join(".git/HEAD"), "nonsense").unwrap();
+    goes_on(&test, &daemon, "a broken HEAD");
+}
+
+/// Overwrites every object and pack of a repository.
+fn corrupt(dir: &Path) {
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        if entry.path().is_dir() {
+            corrupt(&entry.path());
+        } else {
+            fs::remove_file(entry.path()).unwrap();
+            fs::write(entry.path(), "corrupt").unwrap();
+        }
+    }
+}
+
+#[test]
+fn objects_damaged_while_the_daemon_was_away_are_fetched_again() {
+    let test = Fixture::new("offline");
+    drop(synced(&test));
+    corrupt(&clone(&test).join(".git/objects"));
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "unchanged=1"]);
+}
+
+#[test]
+fn a_server_that_hangs_cuts_or_fails_is_waited_out_and_drift_still_reverted() {
+    let test = Fixture::new("faults");
+    let daemon = synced(&test);
+    let faults = [
+        (Fault::Hang, "FetchTimedOut"),
+        (Fault::Cut { after_bytes: 20 }, "RepositoryUnreachable"),
+        (Fault::Status(500), "RepositoryUnreachable"),
+    ];
+    for (fault, reason) in faults {
+        test.git.set_fault(fault);
+        let mark = daemon.mark();
+        daemon.line_after(mark, &["Sync failed", reason]);
+        test.kubectl(&["delete", "configmap", "a"]);
+        daemon.line_after(mark, &["Drift reverted", "configmap/a"]);
+        test.git.set_fault(Fault::None);
+        goes_on(&test, &daemon, reason);
+    }
+}
+
+#[test]
+fn a_first_clone_that_is_cut_leaves_nothing_in_the_way() {
+    let test = Fixture::new("cut");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    test.git.set_fault_for("git-upload-pack", Fault::Cut { after_bytes: 200 });
+    let daemon = test.run(&["--fetch-timeout", "3s"]);
+    daemon.line(&["Sync failed"]);
+    test.git.set_fault(Fault::None);
+    daemon.line(&["INFO Synced", "created=1"]);
+}
+
+#[test]
+fn the_right_credentials_are_accepted() {
+    let test = Fixture::new("creds");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    test.git.set_fault(Fault::BasicAuth { user: "bob".into(), password: "hunter2".into() });
+    let file = test.data.path().join("password");
+    fs::write(&file, "hunter2\n").unwrap();
+    let daemon = test.run(&["--git-username", "bob", "--git-password-file", file.to_str().unwrap()]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let in_clone = std::process::Command::new("grep")
+        .args(["-r", "hunter2"])
+        .arg(clone(&test))
+        .output()
+        .unwrap();
+    assert_eq!(in_clone.status.code(), Some(1), "the password is on disk");
+    assert!(daemon.0.lines().iter().all(|line| !line.contains("hunter2")));
+}
+
+#[test]
+fn a_webhook_starts_a_sync_at_once() {
+    use hmac::{Hmac, KeyInit, Mac};
+    let test = Fixture::new("hook");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let file = test.data.path().join("secret");
+    fs::write(&file, "s3cret\n").unwrap();
+    let arguments = ["--interval", "1h", "--webhook-secret-file", file.to_str().unwrap()];
+    let daemon = test.run(&arguments);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let url = format!("{}/hooks/generic", daemon.url());
+    let post = |signature: &str, body: &[u8]| {
+        testbed::http("POST", &url, &[("X-Hub-Signature-256", signature)], body).unwrap().0
+    };
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"s3cret").unwrap();
+    mac.update(b"{}");
+    let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+    assert_eq!(post("sha256=00", b"{}"), 401);
+    assert_eq!(post(&signature, b"{ }"), 401);
+    assert_eq!(post(&signature, &vec![b'x'; 2 << 20]), 413);
+    let commit = test.commit(&[("apps/a.yaml", &config_map("a", "2"))]);
+    assert_eq!(post(&signature, b"{}"), 202);
+    daemon.line(&["INFO Synced", "trigger=\"webhook\"", &commit, "configured=1"]);
+    for path in ["/livez", "/readyz", "/healthz", "/metrics"] {
+        let (code, _) = testbed::http("GET", &format!("{}{path}", daemon.url()), &[], b"").unwrap();
+        assert_eq!(code, 200, "{path}");
+    }
+}
+
+#[test]
+fn without_a_secret_there_are_no_webhooks() {
+    let test = Fixture::new("nohook");
+    let daemon = synced(&test);
+    let (code, _) =
+        testbed::http("POST", &format!("{}/hooks/generic", daemon.url()), &[], b"").unwrap();
+    assert_eq!(code, 404);
+    let _ = Duration::ZERO;
+}
