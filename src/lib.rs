@@ -1,4 +1,4 @@
-//! gitops-sync: an in-cluster, pull-based GitOps reconcile daemon.
+//! gitops-sync: an in-cluster, pull-based `GitOps` reconcile daemon.
 
 pub mod cli;
 pub mod cluster;

@@ -10,7 +10,7 @@ use testbed::{ControlPlane, GitServer, Repo, Spawned, build_bin, eventually, htt
 use crate::Wish;
 
 /// Longest wait for anything that shall come true.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A web Deployment with its Service: what the repository holds at first.
 const MANIFESTS: &[(&str, &str)] = &[

@@ -16,7 +16,7 @@ use crate::source::{Fetcher, Repository};
 
 /// Which cluster, and where in it.
 #[derive(Debug, Args)]
-pub struct ClusterArguments {
+pub(super) struct ClusterArguments {
     /// Context of the kubeconfig [default: its current one, or the pod's own account]
     #[arg(long, env = "GITOPS_SYNC_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
@@ -33,7 +33,7 @@ pub struct ClusterArguments {
 
 impl ClusterArguments {
     /// Prepares the connection.
-    pub async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
+    pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
         let connection =
             Connection { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
         let metrics = metrics.clone();
@@ -44,7 +44,7 @@ impl ClusterArguments {
 
 /// Which branch of which repository.
 #[derive(Debug, Args)]
-pub struct GitArguments {
+pub(super) struct GitArguments {
     /// Branch to follow
     #[arg(long, env = "GITOPS_SYNC_BRANCH", default_value = "main", value_name = "NAME")]
     pub branch: String,
@@ -67,7 +67,7 @@ pub struct GitArguments {
 
 impl GitArguments {
     /// What fetches the branch of the repository at `url`.
-    pub fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
+    pub(super) fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
         check_path(&self.path)?;
         let password = self.git_password_file.as_deref().map(password).transpose()?;
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
@@ -108,14 +108,14 @@ fn clone_name(url: &str, branch: &str) -> String {
 
 /// How log lines look.
 #[derive(Debug, Args)]
-pub struct LogArguments {
+pub(super) struct LogArguments {
     /// How log lines look
     #[arg(long, env = "GITOPS_SYNC_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
 }
 
 /// Reads `90s`, `5m`, `1h30m`.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let example = "write it as 15s, 5m or 1h30m";
     let duration: jiff::SignedDuration = text.parse().map_err(|_| example.to_owned())?;
     let duration = Duration::try_from(duration).map_err(|_| example.to_owned())?;
@@ -123,7 +123,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The app's name when none is given: the last part of the URL and the path.
-pub fn default_name(url: &str, path: &str) -> AppId {
+pub(super) fn default_name(url: &str, path: &str) -> AppId {
     let url = crate::source::error::display_url(url);
     let last = url.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default();
     AppId::derived_from(&format!("{} {path}", last.trim_end_matches(".git")))
@@ -153,7 +153,7 @@ mod tests {
         );
         assert_eq!(name("git@git.example:config.git", "."), "config");
         assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
         assert!(duration("0s").is_err() && duration("-1s").is_err() && duration("soon").is_err());
     }
 }

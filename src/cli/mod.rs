@@ -1,5 +1,7 @@
 //! The command line: arguments to configuration, one file per verb. Only this module prints.
 
+#![expect(clippy::print_stderr, reason = "printing is this module's work")]
+
 mod common;
 mod run;
 mod sync;

@@ -21,7 +21,7 @@ use crate::sync::{App, Daemon, Origin, Stop};
 
 /// Arguments of `run`. Each flag has a twin in the environment.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// URL or local path of the git repository
     #[arg(long, env = "GITOPS_SYNC_REPO", value_name = "URL", hide_env_values = true)]
     repo: String,
@@ -57,7 +57,7 @@ pub struct Arguments {
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
-pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "info");
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);

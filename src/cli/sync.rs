@@ -1,4 +1,4 @@
-//! `gitops-sync sync`: one pass, for a laptop, a pipeline or a CronJob.
+//! `gitops-sync sync`: one pass, for a laptop, a pipeline or a `CronJob`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::sync::{App, Memory, Origin, Stop, pass::pass};
 
 /// Arguments of `sync`.
 #[derive(Debug, Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Folder with the manifests
     #[arg(long, env = "GITOPS_SYNC_MANIFESTS", value_name = "DIR", conflicts_with = "repo")]
     manifests: Option<PathBuf>,
@@ -44,7 +44,7 @@ pub struct Arguments {
 }
 
 /// Syncs once. The exit code is 0 only when nothing failed.
-pub async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "warn");
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);
@@ -128,8 +128,7 @@ fn leftover_line(id: &ObjectId, fate: &Fate) -> String {
     let place = place(id);
     match fate {
         Fate::Pruned => format!("{id} pruned{place}"),
-        Fate::Spared(why) => format!("{id} not pruned{place}: {why}"),
-        Fate::Failed(why) => format!("{id} not pruned{place}: {why}"),
+        Fate::Spared(why) | Fate::Failed(why) => format!("{id} not pruned{place}: {why}"),
     }
 }
 

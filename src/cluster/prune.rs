@@ -60,8 +60,8 @@ fn abandoning(object: &Value) -> Value {
         [("labels", LABEL_APP), ("annotations", ANNOTATION_ID), ("annotations", ANNOTATION_HASH)]
     {
         if meta[map].get(key).is_some() {
-            let path = format!("/metadata/{map}/{}", key.replace('/', "~1"));
-            patch.push(json!({"op": "remove", "path": path}));
+            let pointer = format!("/metadata/{map}/{}", key.replace('/', "~1"));
+            patch.push(json!({"op": "remove", "path": pointer}));
         }
     }
     if let Some(at) = fields::entries(object).position(fields::Entry::is_ours) {

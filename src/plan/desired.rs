@@ -51,21 +51,22 @@ pub struct Settings {
 /// Resolves manifests against the kinds a cluster serves. All diagnostics are returned, not only
 /// the first.
 pub fn resolve(
-    manifests: Vec<Manifest>,
+    manifests: &[Manifest],
     served: &Kinds,
     settings: &Settings,
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
-    let defined = Kinds::defined_by(&manifests);
+    let defined = Kinds::defined_by(manifests);
     let mut desired: BTreeMap<ObjectId, Arc<Desired>> = BTreeMap::new();
     let mut diagnostics = Vec::new();
-    for mut manifest in manifests {
+    for manifest in manifests {
         let (kind, version) = (&manifest.id.kind, manifest.version.as_str());
         let now = served.at(kind, version);
         let Some(resource) = now.or_else(|| defined.at(kind, version)).cloned() else {
-            diagnostics.push(unknown_kind(&manifest));
+            diagnostics.push(unknown_kind(manifest));
             continue;
         };
         let kind_is_new = now.is_none();
+        let mut manifest = manifest.clone();
         settle_namespace(&mut manifest, &resource, &settings.namespace);
         if let Some(first) = desired.get(&manifest.id) {
             diagnostics.push(duplicate(&manifest, &first.origin));
@@ -137,7 +138,7 @@ mod tests {
         }
         let app = "web".parse().unwrap();
         let key = HashKey(vec![1]);
-        resolve(rendered.manifests, &served, &Settings { app, key, namespace: "demo".into() })
+        resolve(&rendered.manifests, &served, &Settings { app, key, namespace: "demo".into() })
     }
 
     #[test]

@@ -83,14 +83,16 @@ fn collect(document: Value, origin: &Origin, read: &mut Read, depth: usize) {
     if is_list(&document) && depth < LIST_DEPTH {
         let Value::Object(mut list) = document else { return };
         if let Some(Value::Array(items)) = list.remove("items") {
-            items.into_iter().for_each(|item| collect(item, origin, read, depth + 1));
+            for item in items {
+                collect(item, origin, read, depth + 1);
+            }
         }
         return;
     }
     match manifest(document, origin) {
         Ok(Some(manifest)) => read.manifests.push(manifest),
         Ok(None) => read.skipped += 1,
-        Err(diagnostic) => read.diagnostics.push(diagnostic),
+        Err(diagnostic) => read.diagnostics.push(*diagnostic),
     }
 }
 
@@ -101,8 +103,8 @@ fn is_list(document: &Value) -> bool {
         && document["items"].is_array()
 }
 
-fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Diagnostic> {
-    let fail = |problem| Err(Diagnostic::at(origin.clone(), problem));
+fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Diagnostic>> {
+    let fail = |problem| Err(Box::new(Diagnostic::at(origin.clone(), problem)));
     match (body.get("apiVersion").is_some(), body.get("kind").is_some()) {
         (false, false) => return Ok(None),
         (true, false) => return fail(Problem::HalfAnObject("kind")),
@@ -116,12 +118,13 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Diagno
     let Some(kind) = text(&body["kind"]) else { return fail(Problem::NotAString("kind")) };
     let (group, version) = crate::object::id::split_api_version(&api_version);
     let kind = GroupKind::new(group, &kind);
-    let id = identity(&body, kind).map_err(|problem| Diagnostic::at(origin.clone(), problem))?;
-    let named = |problem| Diagnostic {
-        object: Some(id.clone()),
-        ..Diagnostic::at(origin.clone(), problem)
+    let id = match identity(&body, kind) {
+        Ok(id) => id,
+        Err(problem) => return fail(problem),
     };
-    sanitize::sanitize(&mut body, &id).map_err(named)?;
+    if let Err(problem) = sanitize::sanitize(&mut body, &id) {
+        return Err(Box::new(Diagnostic { origin: origin.clone(), object: Some(id), problem }));
+    }
     Ok(Some(Manifest { id, version: version.to_owned(), body, origin: origin.clone() }))
 }
 

@@ -1,6 +1,7 @@
 //! Plain YAML and JSON files to the objects they declare.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -42,12 +43,11 @@ pub fn plain(files: &[SourceFile]) -> Rendered {
         for manifest in read.manifests {
             // Until the namespace is known, only what is written alike is surely the same object.
             let key = manifest.id.clone();
-            match first.get(&key) {
-                Some(at) => rendered.diagnostics.push(duplicate(&manifest, at)),
-                None => {
-                    first.insert(key, manifest.origin.clone());
-                    rendered.manifests.push(manifest);
-                }
+            if let Some(at) = first.get(&key) {
+                rendered.diagnostics.push(duplicate(&manifest, at));
+            } else {
+                first.insert(key, manifest.origin.clone());
+                rendered.manifests.push(manifest);
             }
         }
     }
@@ -85,12 +85,12 @@ fn file_manifests(file: &SourceFile) -> manifest::Read {
 
 fn documents(file: &SourceFile) -> Result<Vec<yaml::Document>, yaml::Malformed> {
     let text = std::str::from_utf8(&file.content).map_err(|error| {
-        let before = &file.content[..error.valid_up_to()];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        let line = file.content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         let line = u32::try_from(line).unwrap_or_default();
         yaml::Malformed { line, column: 0, why: "the text is not UTF-8".to_owned() }
     })?;
-    if file.path.ends_with(".json") { yaml::json(text) } else { yaml::documents(text) }
+    let is_json = Path::new(&file.path).extension().is_some_and(|end| end == "json");
+    if is_json { yaml::json(text) } else { yaml::documents(text) }
 }
 
 /// Sha256 over the sorted hashes of the files.
@@ -98,7 +98,9 @@ fn content_hash(files: &[SourceFile]) -> String {
     let mut hashes: Vec<_> = files.iter().map(|file| Sha256::digest(&file.content)).collect();
     hashes.sort_unstable();
     let mut whole = Sha256::new();
-    hashes.iter().for_each(|hash| whole.update(hash));
+    for hash in hashes {
+        whole.update(hash);
+    }
     hex::encode(whole.finalize())
 }
 

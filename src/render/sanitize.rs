@@ -23,8 +23,7 @@ pub fn sanitize(body: &mut Value, id: &ObjectId) -> Result<(), Problem> {
         fields.remove("status");
     }
     if let Some(meta) = body["metadata"].as_object_mut() {
-        SERVER_OWNED.iter().for_each(|field| drop(meta.remove(*field)));
-        meta.retain(|_, value| !value.is_null());
+        meta.retain(|field, value| !SERVER_OWNED.contains(&field.as_str()) && !value.is_null());
     }
     drop_empty_ca_bundles(body);
     if id.kind.is("", "Secret") { secret(body) } else { Ok(()) }

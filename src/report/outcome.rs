@@ -9,7 +9,7 @@ use crate::object::{GroupKind, ObjectId};
 use crate::plan::diff::FieldDrift;
 use crate::plan::inventory::SourceIdentity;
 use crate::plan::{Desired, Hold};
-use crate::render::Diagnostic;
+use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
 
 /// What started a pass.
@@ -179,6 +179,14 @@ impl Outcome {
             unlisted: Vec::new(),
             stages: Vec::new(),
         }
+    }
+
+    /// Notes what the source holds.
+    pub fn found(&mut self, rendered: &Rendered) {
+        self.manifests = rendered.manifests.len();
+        self.manifests_hash.clone_from(&rendered.hash);
+        self.skipped = rendered.skipped;
+        self.diagnostics.clone_from(&rendered.diagnostics);
     }
 
     /// Number of objects with which something like this happened.

@@ -74,16 +74,18 @@ fn log_done(done: &Done) {
 /// One line per field: which, from what to what, and by which tool.
 fn log_drift(id: &ObjectId, drift: &FieldDrift) {
     let FieldDrift { path: field, wanted, found, by } = drift;
-    match by {
-        Some(tool) => warn!(
-            object = %id, namespace = some(&id.namespace), field, %wanted, %found,
-            manager = tool.manager, operation = tool.operation, subresource = some(&tool.subresource),
+    let namespace = some(&id.namespace);
+    if let Some(tool) = by {
+        warn!(
+            object = %id, namespace, field, %wanted, %found, manager = tool.manager,
+            operation = tool.operation, subresource = some(&tool.subresource),
             time = some(&tool.time), "Drift reverted"
-        ),
-        None => warn!(
-            object = %id, namespace = some(&id.namespace), field, %wanted, %found,
-            manager = "unknown", "Drift reverted: a removed field has no owner to name"
-        ),
+        );
+    } else {
+        warn!(
+            object = %id, namespace, field, %wanted, %found, manager = "unknown",
+            "Drift reverted: a removed field has no owner to name"
+        );
     }
 }
 

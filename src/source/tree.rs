@@ -45,10 +45,7 @@ pub trait Tree {
 /// there is no such folder.
 pub fn read(tree: &dyn Tree, path: &str) -> Result<Option<Snapshot>, String> {
     let mut walk = Walk { tree, seen: BTreeSet::new(), bytes: 0, snapshot: Snapshot::default() };
-    let root = match resolve(tree, "", path)? {
-        Place::At(root, Node::Folder) => root,
-        _ => return Ok(None),
-    };
+    let Place::At(root, Node::Folder) = resolve(tree, "", path)? else { return Ok(None) };
     walk.folder(&root, &root, 0)?;
     walk.snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(walk.snapshot))
@@ -146,7 +143,8 @@ impl Walk<'_> {
         }
         self.bytes += size;
         if self.bytes > TOTAL_LIMIT || self.seen.len() > COUNT_LIMIT {
-            return self.too_much(shown);
+            self.too_much(shown);
+            return Ok(());
         }
         let content = self.tree.content(real)?;
         self.snapshot.files.push(SourceFile { path: shown.to_owned(), content });
@@ -154,13 +152,12 @@ impl Walk<'_> {
     }
 
     /// Says once that the source is too large; what is beyond is not read.
-    fn too_much(&mut self, shown: &str) -> Result<(), String> {
+    fn too_much(&mut self, shown: &str) {
         let said = |d: &Diagnostic| matches!(d.problem, Problem::TooMuch(_));
         if !self.snapshot.diagnostics.iter().any(said) {
             let limit = format!("{COUNT_LIMIT} files or {} MiB", TOTAL_LIMIT >> 20);
             self.problem(shown, Problem::TooMuch(limit));
         }
-        Ok(())
     }
 
     fn problem(&mut self, shown: &str, problem: Problem) {

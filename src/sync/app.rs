@@ -8,8 +8,8 @@ use crate::cluster::store::{Loaded, Store};
 use crate::object::AppId;
 use crate::object::marks::HashKey;
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Inventory, Kinds};
-use crate::render::Rendered;
+use crate::plan::{Desired, Inventory, Kinds};
+use crate::render::{Diagnostic, Rendered};
 use crate::source::error::display_url;
 use crate::source::{Fetcher, Revision};
 
@@ -68,17 +68,30 @@ pub struct App {
     pub parallel: usize,
 }
 
+/// The desired objects of a source, and what is wrong with them.
+#[derive(Clone)]
+pub struct Resolved {
+    /// What they were resolved from.
+    pub rendered: Arc<Rendered>,
+    /// The objects.
+    pub wanted: Vec<Arc<Desired>>,
+    /// Manifests of kinds that the cluster does not serve, and second declarations.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 /// What is remembered from pass to pass. Losing it costs requests, never correctness.
 #[derive(Default)]
 pub struct Memory {
     /// The last commit rendered, and what it declared.
     pub rendered: Option<(Revision, Arc<Rendered>)>,
+    /// What that resolved to, with the kinds of then.
+    pub resolved: Option<Resolved>,
     /// The kinds that the cluster serves.
     pub kinds: Option<Kinds>,
     /// The key of manifest hashes.
     pub key: Option<HashKey>,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
-    /// The inventory as we know it, ahead of what is stored while saving fails.
+    /// The inventory as we know it: ahead of what is stored until the end of a pass.
     pub inventory: Inventory,
 }

@@ -11,7 +11,7 @@ use super::pass::outage;
 use super::{App, Stop};
 use crate::cluster::ApiError;
 use crate::cluster::apply::Response;
-use crate::object::fields;
+use crate::object::{ObjectId, fields};
 use crate::plan::diff::drift;
 use crate::plan::inventory::Inventory;
 use crate::plan::{Cause, Desired, Plan, Stage, Step};
@@ -34,11 +34,12 @@ pub async fn apply(
     let mut failure = None;
     for stage in plan.steps.chunk_by(|a, b| a.desired.stage() == b.desired.stage()) {
         let run = |step: &'_ Step| {
-            let step = step.clone();
-            let skip = stop.is_set();
-            let new_namespaces = &new_namespaces;
+            let (step, new_namespaces) = (step.clone(), &new_namespaces);
             async move {
-                if skip { Ok(skipped(&step)) } else { execute(app, &step, new_namespaces).await }
+                if stop.is_set() {
+                    return Ok(skipped(&step));
+                }
+                execute(app, &step, new_namespaces).await
             }
         };
         let mut running = stream::iter(stage).map(run).buffer_unordered(app.parallel);
@@ -59,7 +60,12 @@ pub async fn apply(
             establish(app, stage, outcome).await?;
         }
     }
+    outcome.done.sort_by(|a, b| order(a).cmp(&order(b)));
     Ok(())
+}
+
+fn order(done: &Done) -> (Stage, &ObjectId) {
+    (done.desired.stage(), &done.desired.id)
 }
 
 /// The inventory after the steps: what we own now on each object that is in sync.

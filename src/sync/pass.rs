@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::app::{App, Memory, Origin};
+use super::app::{App, Memory, Origin, Resolved};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
 use crate::object::marks::HashKey;
 use crate::plan::desired::Settings;
 use crate::plan::prune::selector;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Desired, Hold, Inventory, Observed, Plan, desired, steps};
+use crate::plan::{Desired, Hold, Inventory, Kinds, Observed, Plan, desired, steps};
 use crate::render::{self, Rendered};
 use crate::report::{Failure, Outcome, Trigger};
 use crate::source::{SourceError, folder};
@@ -37,8 +37,10 @@ async fn run(
         () = stop.wait() => return Err(Failure::Stopped),
     };
     let (rendered, stale) = or_last_good(read, memory)?;
+    outcome.found(&rendered);
     let key = recall(app, memory).await?;
-    let wanted = resolve(app, memory, key, &rendered, outcome).await?;
+    let Resolved { wanted, diagnostics, .. } = resolve(app, memory, key, &rendered).await?;
+    outcome.diagnostics.extend(diagnostics);
     let observed = observe(app, memory, &wanted, outcome).await?;
     clock.stage("observe", outcome);
     let plan = plan(app, memory, &wanted, &observed, stale.is_some(), outcome);
@@ -140,29 +142,35 @@ async fn resolve(
     app: &App,
     memory: &mut Memory,
     key: HashKey,
-    rendered: &Rendered,
-    outcome: &mut Outcome,
-) -> Result<Vec<Arc<Desired>>, Failure> {
-    let failed = |source| Failure::ClusterUnavailable { doing: "discovering kinds", source };
-    let namespace = app.target_namespace.clone();
-    let settings = Settings { app: app.id.clone(), key, namespace };
-    let is_cached = memory.kinds.is_some();
-    let mut kinds = match memory.kinds.take() {
-        Some(kinds) => kinds,
-        None => app.cluster.discover().await.map_err(failed)?,
-    };
-    let (mut wanted, mut unknown) = desired::resolve(rendered.manifests.clone(), &kinds, &settings);
-    if is_cached && !unknown.is_empty() {
-        kinds = app.cluster.discover().await.map_err(failed)?;
-        (wanted, unknown) = desired::resolve(rendered.manifests.clone(), &kinds, &settings);
+    rendered: &Arc<Rendered>,
+) -> Result<Resolved, Failure> {
+    let settings = Settings { app: app.id.clone(), key, namespace: app.target_namespace.clone() };
+    if let (Some(kinds), Some(known)) = (&memory.kinds, &memory.resolved) {
+        let is_settled = known.diagnostics.is_empty() && Arc::ptr_eq(&known.rendered, rendered);
+        if is_settled {
+            return Ok(known.clone());
+        }
+        let resolved = resolve_with(rendered, kinds, &settings);
+        if resolved.diagnostics.is_empty() {
+            memory.resolved = Some(resolved.clone());
+            return Ok(resolved);
+        }
     }
+    let kinds = discover(app).await?;
+    let resolved = resolve_with(rendered, &kinds, &settings);
     memory.kinds = Some(kinds);
-    outcome.manifests = rendered.manifests.len();
-    outcome.manifests_hash.clone_from(&rendered.hash);
-    outcome.skipped = rendered.skipped;
-    outcome.diagnostics.clone_from(&rendered.diagnostics);
-    outcome.diagnostics.extend(unknown);
-    Ok(wanted)
+    memory.resolved = Some(resolved.clone());
+    Ok(resolved)
+}
+
+fn resolve_with(rendered: &Arc<Rendered>, kinds: &Kinds, settings: &Settings) -> Resolved {
+    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, kinds, settings);
+    Resolved { rendered: rendered.clone(), wanted, diagnostics }
+}
+
+async fn discover(app: &App) -> Result<Kinds, Failure> {
+    let failed = |source| Failure::ClusterUnavailable { doing: "discovering kinds", source };
+    app.cluster.discover().await.map_err(failed)
 }
 
 /// Lists what the cluster has of the kinds that are wanted or were applied.
@@ -184,7 +192,8 @@ async fn observe(
     let (observed, unlisted) = listed.map_err(unavailable)?;
     if !unlisted.is_empty() {
         // A kind may have come, gone or changed its version.
-        memory.kinds = Some(app.cluster.discover().await.map_err(unavailable)?);
+        memory.kinds = Some(discover(app).await?);
+        memory.resolved = None;
     }
     outcome.unlisted = unlisted;
     Ok(observed)

@@ -77,9 +77,10 @@ async fn judge(
                 (app.cluster.delete(resource, id, live, app.dry_run).await, Fate::Pruned, false)
             }
             (Verdict::Abandon(why), _, Some(object)) => {
-                let abandoned = match app.dry_run {
-                    true => Ok(()),
-                    false => app.cluster.abandon(resource, id, object).await,
+                let abandoned = if app.dry_run {
+                    Ok(())
+                } else {
+                    app.cluster.abandon(resource, id, object).await
                 };
                 (abandoned, Fate::Spared(format!("{why}; it is no longer managed")), false)
             }

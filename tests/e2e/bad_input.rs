@@ -47,25 +47,39 @@ fn one_malformed_file_among_a_hundred() {
     let daemon = test.run(&[]);
     daemon.line(&["Bad manifest: apps/bad.yaml:3:", "this is not YAML"]);
     daemon.line(&["Synced in part", "created=99", "failed=1"]);
-    assert_eq!(test.kubectl(&["get", "cm", "-o", "name"]).lines().count(), 100, "with kube-root-ca");
+    assert_eq!(
+        test.kubectl(&["get", "cm", "-o", "name"]).lines().count(),
+        100,
+        "with kube-root-ca"
+    );
 }
 
 #[test]
 fn a_malformed_file_forbids_pruning() {
-    check("malformed", &[("apps/bad.yaml", "a: 'b\n")], &["Bad manifest: apps/bad.yaml:", "not YAML"]);
+    check(
+        "malformed",
+        &[("apps/bad.yaml", "a: 'b\n")],
+        &["Bad manifest: apps/bad.yaml:", "not YAML"],
+    );
 }
 
 #[test]
 fn an_unknown_kind() {
     let bad = "apiVersion: example.com/v1\nkind: Widget\nmetadata:\n  name: w\n";
-    let words = ["apps/bad.yaml:1: widget.example.com/w the cluster serves no kind Widget in example.com/v1"];
+    let words = [
+        "apps/bad.yaml:1: widget.example.com/w the cluster serves no kind Widget in example.com/v1",
+    ];
     check("kind", &[("apps/bad.yaml", bad)], &words);
 }
 
 #[test]
 fn a_missing_name_and_a_generated_one() {
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {}\n";
-    check("name", &[("apps/bad.yaml", bad)], &["apps/bad.yaml:1: metadata.name must be a non-empty string"]);
+    check(
+        "name",
+        &[("apps/bad.yaml", bad)],
+        &["apps/bad.yaml:1: metadata.name must be a non-empty string"],
+    );
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n";
     check("generate", &[("apps/bad.yaml", bad)], &["apps/bad.yaml:1: has metadata.generateName"]);
 }
@@ -75,7 +89,11 @@ fn half_an_object_and_a_duplicate() {
     let bad = "x: 1\n---\napiVersion: v1\nmetadata: {name: a}\n";
     check("half", &[("apps/bad.yaml", bad)], &["apps/bad.yaml:3: has no kind"]);
     let again = config_map("good", "2");
-    check("twice", &[("apps/z.yaml", &again)], &["apps/z.yaml:1: configmap/good is declared a second time, first at apps/good.yaml:1"]);
+    check(
+        "twice",
+        &[("apps/z.yaml", &again)],
+        &["apps/z.yaml:1: configmap/good is declared a second time, first at apps/good.yaml:1"],
+    );
 }
 
 #[test]
@@ -97,13 +115,19 @@ fn a_secret_of_the_wrong_type_is_never_echoed() {
 #[test]
 fn an_object_that_the_api_server_refuses() {
     let test = Fixture::new("refused");
-    let bad = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}\n";
+    let bad =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}\n";
     test.commit(&[("apps/old.yaml", &config_map("old", "1"))]);
     let daemon = test.run(&["--prune"]);
     daemon.line(&["Synced", "created=1"]);
     test.repo.remove("apps/old.yaml").unwrap();
     test.commit(&[("apps/s.yaml", bad), ("apps/good.yaml", &config_map("good", "1"))]);
-    daemon.line(&["Cannot apply service/s", "(apps/s.yaml:1)", "99999", "must be between 1 and 65535"]);
+    daemon.line(&[
+        "Cannot apply service/s",
+        "(apps/s.yaml:1)",
+        "99999",
+        "must be between 1 and 65535",
+    ]);
     daemon.line(&["Not pruned: configmap/old", "not every object is in sync"]);
     assert!(daemon.metrics().contains("reason=\"ApplyRefused\""));
     test.expect("configmap/good", ".data.key", "1");
@@ -142,7 +166,9 @@ fn a_missing_repository_branch_or_path() {
         let command_line: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
         let mut other = program();
         other.env("GITOPS_SYNC_INTERVAL", "500ms");
-        other.args(command_line.iter().map(|a| if a == "apps" { "apps/web".into() } else { a.clone() }));
+        other.args(
+            command_line.iter().map(|a| if a == "apps" { "apps/web".into() } else { a.clone() }),
+        );
         other
     });
 }

@@ -115,7 +115,15 @@ fn a_crd_its_objects_a_namespace_and_its_content_come_in_one_commit() {
     test.commit(&[("apps/keep.yaml", &config_map("keep", "1"))]);
     daemon.line(&["Synced", "created=1", "pruned=2"]);
     eventually(DEADLINE, "the CRD to go", || {
-        plane().kubectl(&["get", "crd", &format!("widgets.{group}"), "--ignore-not-found", "-o", "name"])
+        plane()
+            .kubectl(&[
+                "get",
+                "crd",
+                &format!("widgets.{group}"),
+                "--ignore-not-found",
+                "-o",
+                "name",
+            ])
             .map(|name| name.is_empty().then_some(()))
     })
     .unwrap();
@@ -124,9 +132,12 @@ fn a_crd_its_objects_a_namespace_and_its_content_come_in_one_commit() {
 #[test]
 fn what_is_kept_or_owned_by_others_is_abandoned_and_not_deleted() {
     let test = Fixture::new("spared");
-    let kept = config_map("kept", "1")
-        .replace("  name: kept\n", "  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n");
-    let files = [("kept", kept), ("adopted", config_map("adopted", "1")), ("a", config_map("a", "1"))];
+    let kept = config_map("kept", "1").replace(
+        "  name: kept\n",
+        "  name: kept\n  annotations: {helm.sh/resource-policy: keep}\n",
+    );
+    let files =
+        [("kept", kept), ("adopted", config_map("adopted", "1")), ("a", config_map("a", "1"))];
     for (name, text) in &files {
         test.repo.write(&format!("apps/{name}.yaml"), text).unwrap();
     }
@@ -169,7 +180,8 @@ fn kill_minus_nine_while_it_works_orphans_nothing() {
     let test = Fixture::new("killed");
     for round in 0..5_u64 {
         for n in 0..20 {
-            let (old, new) = (format!("apps/r{}-{n}.yaml", round.wrapping_sub(1)), format!("r{round}-{n}"));
+            let (old, new) =
+                (format!("apps/r{}-{n}.yaml", round.wrapping_sub(1)), format!("r{round}-{n}"));
             let _ = test.repo.remove(&old);
             test.repo.write(&format!("apps/{new}.yaml"), config_map(&new, "1")).unwrap();
         }

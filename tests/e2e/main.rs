@@ -1,5 +1,7 @@
 //! End to end, on a real control plane and real git: one binary, one control plane.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 mod bad_input;

@@ -77,7 +77,8 @@ fn a_damaged_clone_heals() {
     let dir = clone(&test);
     let damages: [(&str, fn(&Path)); 5] = [
         ("stale locks", |dir| {
-            for lock in ["index.lock", "HEAD.lock", "shallow.lock", "refs/remotes/origin/main.lock"] {
+            for lock in ["index.lock", "HEAD.lock", "shallow.lock", "refs/remotes/origin/main.lock"]
+            {
                 fs::write(dir.join(".git").join(lock), "").unwrap();
             }
         }),
@@ -157,7 +158,8 @@ fn the_right_credentials_are_accepted() {
     test.git.set_fault(Fault::BasicAuth { user: "bob".into(), password: "hunter2".into() });
     let file = test.data.path().join("password");
     fs::write(&file, "hunter2\n").unwrap();
-    let daemon = test.run(&["--git-username", "bob", "--git-password-file", file.to_str().unwrap()]);
+    let daemon =
+        test.run(&["--git-username", "bob", "--git-password-file", file.to_str().unwrap()]);
     daemon.line(&["INFO Synced", "created=1"]);
     let in_clone = std::process::Command::new("grep")
         .args(["-r", "hunter2"])

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use testbed::{ControlPlane, GitServer, Repo, Spawned, eventually};
 
 /// Longest wait for anything that shall come true.
-pub const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 /// The control plane of all tests.
 pub fn plane() -> &'static ControlPlane {

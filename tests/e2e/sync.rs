@@ -41,9 +41,10 @@ fn a_dry_run_says_what_would_happen_and_writes_nothing() {
     done.has_line(&format!("configmap/a created (namespace {})", test.namespace));
     done.has_line("Sync complete: 2 succeeded, 0 failed.");
     let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
-    let writes = requests.iter().filter(|r| r.namespace == test.namespace).filter(|r| {
-        !matches!(r.verb.as_str(), "get" | "list") && !r.uri.contains("dryRun=All")
-    });
+    let writes = requests
+        .iter()
+        .filter(|r| r.namespace == test.namespace)
+        .filter(|r| !matches!(r.verb.as_str(), "get" | "list") && !r.uri.contains("dryRun=All"));
     assert_eq!(writes.count(), 0);
     assert_eq!(test.field("configmap/a", ".metadata.name"), "");
 }
@@ -53,7 +54,9 @@ fn apply_change_prune_and_a_second_time_nothing() {
     let test = Fixture::new("apply");
     let place = format!(" (namespace {})", test.namespace);
     let dir = folder(&[("a.yaml", &config_map("a", "1")), ("x/b.yaml", &config_map("b", "1"))]);
-    let sync = |more: &[&str]| test.sync(&[&["--manifests", text(&dir), "--apply", "--prune"], more].concat());
+    let sync = |more: &[&str]| {
+        test.sync(&[&["--manifests", text(&dir), "--apply", "--prune"], more].concat())
+    };
     let done = sync(&["--parallel", "4"]);
     done.has_line("Found 2 manifest(s). dry_run=false");
     done.has_line(&format!("configmap/a created{place}"));
@@ -81,14 +84,18 @@ fn a_dry_run_checks_what_is_new_as_far_as_the_server_can() {
     let test = Fixture::new("unchecked");
     let space = format!("{}-new", test.namespace);
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
-    let inside = config_map("a", "1").replace("  name: a\n", &format!("  name: a\n  namespace: {space}\n"));
+    let inside =
+        config_map("a", "1").replace("  name: a\n", &format!("  name: a\n  namespace: {space}\n"));
     let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gears.dry.example.com}\nspec:\n  group: dry.example.com\n  scope: Cluster\n  names: {kind: Gear, plural: gears}\n  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]\n";
     let gear = "apiVersion: dry.example.com/v1\nkind: Gear\nmetadata: {name: g}\n";
-    let dir = folder(&[("1.yaml", &namespace), ("2.yaml", &inside), ("3.yaml", crd), ("4.yaml", gear)]);
+    let dir =
+        folder(&[("1.yaml", &namespace), ("2.yaml", &inside), ("3.yaml", crd), ("4.yaml", gear)]);
     let done = test.sync(&["--manifests", text(&dir)]);
     assert_eq!(done.code, Some(0), "{done:#?}");
     done.has_line(&format!("namespace/{space} created"));
-    done.has_line(&format!("configmap/a created (namespace {space}) not checked by the server: namespace is new"));
+    done.has_line(&format!(
+        "configmap/a created (namespace {space}) not checked by the server: namespace is new"
+    ));
     done.has_line("gear.dry.example.com/g created not checked by the server: its CRD is new");
     done.has_line("Sync complete: 4 succeeded, 0 failed.");
 }
@@ -96,13 +103,15 @@ fn a_dry_run_checks_what_is_new_as_far_as_the_server_can() {
 #[test]
 fn refusals_are_listed_and_the_exit_code_says_so() {
     let test = Fixture::new("refusals");
-    let bad = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}\n";
+    let bad =
+        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}\n";
     let dir = folder(&[("a.yaml", &config_map("a", "1")), ("s.yaml", bad), ("t.yaml", "a: [")]);
     for apply in [&[][..], &["--apply"]] {
         let done = test.sync(&[&["--manifests", text(&dir)], apply].concat());
         assert_eq!(done.code, Some(1));
         assert!(done.stderr.contains("error: t.yaml:1:"), "{done:#?}");
-        let refused = |line: &str| line.starts_with("service/s failed") && line.contains("(s.yaml:1)");
+        let refused =
+            |line: &str| line.starts_with("service/s failed") && line.contains("(s.yaml:1)");
         assert!(done.stdout.lines().any(refused), "{done:#?}");
         done.has_line("Sync complete: 1 succeeded, 2 failed.");
     }
@@ -147,7 +156,8 @@ fn a_repository_works_as_well() {
 #[test]
 fn what_is_missing_on_the_command_line_is_said() {
     let check = |arguments: &[&str], words: &str| {
-        let output = program().arg("sync").args(arguments).env("KUBECONFIG", "/nowhere").output().unwrap();
+        let output =
+            program().arg("sync").args(arguments).env("KUBECONFIG", "/nowhere").output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(text.contains(words), "{text}");
         assert_ne!(output.status.code(), Some(0));

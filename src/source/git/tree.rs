@@ -77,7 +77,6 @@ impl Tree for CommitTree<'_> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "used as a function of map_err")]
 fn said(error: git2::Error) -> String {
     error.message().to_owned()
 }
