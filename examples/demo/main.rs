@@ -29,11 +29,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let stage = Stage::set(&wish)?;
     let passed = story::tell(&stage);
     let total = story::STEPS.len();
-    println!(
-        "{passed} passed, {} failed in {:.1} s",
-        total - passed,
-        start.elapsed().as_secs_f64()
-    );
+    if !wish.check {
+        let seconds = start.elapsed().as_secs_f64();
+        println!("\n{passed} passed, {} failed in {seconds:.1} s", total - passed);
+    }
     if wish.keep {
         stage.keep()?;
     }

@@ -155,3 +155,163 @@ fn hold(
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::object::GroupKind;
+    use crate::plan::Resource;
+    use crate::plan::inventory::Entry;
+    use crate::render::Origin;
+
+    const KINDS: [&str; 3] = ["Namespace", "ConfigMap", "Secret"];
+
+    fn id(n: u8) -> ObjectId {
+        let kind = KINDS[usize::from(n) % KINDS.len()];
+        let namespace = if kind == "Namespace" { "" } else { "demo" };
+        ObjectId::new(GroupKind::new("", kind), namespace, &format!("x{n}"))
+    }
+
+    fn desired(n: u8, hash: &str) -> Arc<Desired> {
+        let id = id(n);
+        let resource = Resource {
+            kind: id.kind.clone(),
+            version: "v1".into(),
+            plural: String::new(),
+            namespaced: !id.namespace.is_empty(),
+            listable: true,
+        };
+        let (hash, origin) = (hash.to_owned(), Origin::file("a.yaml"));
+        Arc::new(Desired {
+            id,
+            resource,
+            kind_is_new: false,
+            body: json!({}),
+            hash,
+            origin,
+            keep: false,
+        })
+    }
+
+    fn live(hash: &str, set_hash: &str) -> Live {
+        let (hash, set_hash) = (Some(hash.into()), Some(set_hash.into()));
+        Live { hash, set_hash, ..Live::default() }
+    }
+
+    fn circumstances() -> Circumstances {
+        let source = SourceIdentity { url: "u".into(), path: "p".into() };
+        Circumstances { source, prune: true, has_diagnostics: false }
+    }
+
+    fn inventory(entries: impl IntoIterator<Item = (u8, Option<&'static str>)>) -> Inventory {
+        let entry = |set_hash: Option<&str>| Entry {
+            version: "v1".into(),
+            set_hash: set_hash.map(str::to_owned),
+            keep: false,
+        };
+        let entries = entries.into_iter().map(|(n, hash)| (id(n), entry(hash))).collect();
+        Inventory { source: Some(circumstances().source), entries }
+    }
+
+    #[test]
+    fn each_cause_is_told_from_the_others() {
+        let check = |recorded: Option<Option<&'static str>>, live: Option<Live>, cause: Cause| {
+            let inventory = inventory(recorded.map(|set_hash| (1, set_hash)));
+            let live = live.map(|live| (id(1), live)).into_iter().collect();
+            let observed = Observed { live, ..Observed::default() };
+            let plan = plan(&[desired(1, "h")], &inventory, &observed, &circumstances());
+            assert_eq!(plan.steps[0].cause, cause);
+        };
+        check(None, None, Cause::New);
+        check(Some(None), None, Cause::New);
+        check(Some(Some("s")), None, Cause::Missing);
+        check(Some(Some("s")), Some(live("h", "s")), Cause::InSync);
+        check(Some(Some("s")), Some(live("h", "t")), Cause::Drifted);
+        check(Some(Some("s")), Some(live("g", "s")), Cause::Changed);
+        check(Some(Some("s")), Some(live("g", "t")), Cause::Changed);
+        check(Some(None), Some(live("h", "s")), Cause::Unknown);
+        check(None, Some(live("h", "s")), Cause::Unknown);
+        let terminating = Live { terminating: true, ..live("g", "t") };
+        check(Some(Some("s")), Some(terminating), Cause::Terminating);
+    }
+
+    #[test]
+    fn nothing_is_pruned_when_anything_is_doubtful() {
+        let check =
+            |n: &[u8], change: fn(&mut Inventory, &mut Observed, &mut Circumstances), hold| {
+                let mut inventory = inventory([(1, Some("s")), (2, Some("s"))]);
+                let (mut observed, mut circumstances) = (Observed::default(), circumstances());
+                change(&mut inventory, &mut observed, &mut circumstances);
+                let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
+                let plan = plan(&wanted, &inventory, &observed, &circumstances);
+                assert_eq!(plan.hold, hold);
+            };
+        check(&[1], |_, _, _| (), None);
+        check(&[], |_, _, _| (), Some(Hold::EmptySource));
+        check(&[1], |_, _, c| c.prune = false, Some(Hold::PruneOff));
+        check(&[1], |_, _, c| c.has_diagnostics = true, Some(Hold::Diagnostics));
+        check(&[1], |_, _, c| c.source.path = "q".into(), Some(Hold::SourceChanged));
+        check(&[1], |_, o, _| drop(o.unlisted.insert(id(1).kind)), Some(Hold::UnlistedKind));
+        check(&[1], |i, _, _| i.source = None, None);
+    }
+
+    #[test]
+    fn a_new_source_takes_over_only_when_nothing_falls_out() {
+        let moved = Circumstances {
+            source: SourceIdentity { url: "other".into(), path: "p".into() },
+            ..circumstances()
+        };
+        let inventory = inventory([(1, Some("s")), (2, Some("s"))]);
+        let plan = |n: &[u8]| {
+            let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
+            plan(&wanted, &inventory, &Observed::default(), &moved).superset.source
+        };
+        assert_eq!(plan(&[1]), inventory.source);
+        assert_eq!(plan(&[1, 2, 3]), Some(moved.source.clone()));
+    }
+
+    proptest! {
+        /// Every desired object has one step, in the order of stages; nothing desired is a
+        /// leftover; the superset loses nothing and gains all that is desired; and what is applied
+        /// as planned is in sync.
+        #[test]
+        fn plans_are_whole_ordered_and_settle(
+            wanted in proptest::collection::btree_set(0_u8..40, 0..20),
+            known in proptest::collection::btree_map(0_u8..40, proptest::option::of(Just("s")), 0..20),
+            seen in proptest::collection::btree_map(0_u8..40, (prop_oneof!["h", "g"], prop_oneof!["s", "t"]), 0..20),
+        ) {
+            let desired: Vec<_> = wanted.iter().map(|n| desired(*n, "h")).collect();
+            let inventory = inventory(known.clone());
+            let shown = seen.iter().map(|(n, (hash, set))| (id(*n), live(hash, set))).collect();
+            let observed = Observed { live: shown, ..Observed::default() };
+            let made = plan(&desired, &inventory, &observed, &circumstances());
+
+            let ids: BTreeSet<_> = made.steps.iter().map(|step| step.desired.id.clone()).collect();
+            prop_assert_eq!(ids.len(), wanted.len());
+            prop_assert_eq!(made.steps.len(), wanted.len());
+            prop_assert!(made.steps.is_sorted_by_key(|step| step.desired.stage()));
+            prop_assert!(made.leftovers.iter().all(|id| !ids.contains(id)));
+            prop_assert!(made.leftovers.iter().all(|id| inventory.entries.contains_key(id)));
+            prop_assert!(made.leftovers.is_sorted_by_key(|id| std::cmp::Reverse(Stage::of(&id.kind))));
+            prop_assert!(inventory.entries.keys().all(|id| made.superset.entries.contains_key(id)));
+            prop_assert!(ids.iter().all(|id| made.superset.entries.contains_key(id)));
+            prop_assert_eq!(made.superset.entries.len(), ids.len() + made.leftovers.len());
+
+            // After the plan was carried out, the same plan has nothing to do.
+            let mut after = made.superset.clone();
+            let mut live_after = BTreeMap::new();
+            for id in &ids {
+                after.entries.entry(id.clone()).or_default().set_hash = Some("s".into());
+                live_after.insert(id.clone(), live("h", "s"));
+            }
+            let observed = Observed { live: live_after, ..Observed::default() };
+            let again = plan(&desired, &after, &observed, &circumstances());
+            prop_assert!(again.steps.iter().all(|step| step.cause == Cause::InSync));
+        }
+    }
+}

@@ -105,7 +105,7 @@ impl Fixture {
     }
 }
 
-/// A ConfigMap with one entry.
+/// A `ConfigMap` with one entry.
 pub fn config_map(name: &str, value: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\ndata:\n  key: {value:?}\n")
 }

@@ -19,7 +19,8 @@ pub fn build_bin(name: &str) -> Result<PathBuf, Error> {
     let outside = || Error::Invalid("not run from a target folder: use cargo run".to_owned());
     let (target, built) = place().ok_or_else(outside)?;
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["build", "--manifest-path", MANIFEST, "--bin", name]);
+    // With the examples: then dependencies have the features with which they were built already.
+    command.args(["build", "--manifest-path", MANIFEST, "--bin", name, "--examples"]);
     command.arg("--target-dir").arg(&target).args(selection(&target, &built));
     console::say(format_args!("building {name}"));
     let status = command.status().map_err(Error::io("start cargo"))?;
