@@ -3,57 +3,197 @@
 #[cfg(target_os = "linux")]
 mod image;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use testbed::Tool;
 
-use crate::support::{Finished, plane, program};
+use crate::support::{plane, program};
 
 /// The folders with a kustomization.
 const FOLDERS: [&str; 3] = ["deploy", "examples/narrow", "examples/cronjob"];
-/// The account of the Deployment.
-const DAEMON: &str = "system:serviceaccount:gitops-sync:gitops-sync";
 
 /// A path of this repository.
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// What the pinned kustomize makes of a folder.
-fn build(folder: &str) -> String {
+/// What a command that succeeds prints.
+fn output(command: &mut Command) -> String {
+    let done = command.output().unwrap();
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// The objects that the pinned kustomize makes of a folder.
+fn build(folder: &str) -> Vec<Value> {
     let mut kustomize = plane().programs().command(Tool::Kustomize);
-    let done = Finished::of(kustomize.arg("build").arg(repository(folder)).output().unwrap());
-    assert_eq!(done.code, Some(0), "{done:#?}");
-    done.stdout
+    let yaml = output(kustomize.arg("build").arg(repository(folder)));
+    serde_saphyr::from_multiple(&yaml).unwrap()
 }
 
-/// Applies YAML as `kubectl apply -k` would.
-fn apply(yaml: &str, more: &[&str]) -> String {
-    let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
-    plane().kubectl_with_stdin(&[&arguments, more].concat(), yaml).unwrap()
+/// Applies objects; a warning, such as of pod security, is an error.
+fn apply(objects: &[Value], more: &[&str]) {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+    let arguments = ["apply", "-f", "-", "--server-side", "--force-conflicts"];
+    let arguments = [&arguments, &["--warnings-as-errors"], more].concat();
+    plane().kubectl_with_stdin(&arguments, &list).unwrap();
 }
 
-/// The Namespaces of some YAML.
-fn namespaces(yaml: &str) -> String {
-    let documents = yaml.split("---\n").filter(|text| text.contains("\nkind: Namespace\n"));
-    documents.collect::<Vec<_>>().join("---\n")
-}
-
-/// An object of the namespace that all is installed into.
-fn read(object: &str) -> Value {
-    let text = plane().kubectl(&["get", "-n", "gitops-sync", object, "-o", "json"]).unwrap();
-    serde_json::from_str(&text).unwrap()
+/// The one object of a kind.
+fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object["kind"] == kind);
+    let first = found.next().unwrap_or_else(|| panic!("no {kind}"));
+    assert!(found.next().is_none(), "several {kind}s");
+    first
 }
 
 /// The pod that a workload makes.
 fn pod(workload: &Value) -> &Value {
-    workload.pointer("/spec/jobTemplate").unwrap_or(workload).pointer("/spec/template/spec").map_or(
-        &Value::Null,
-        |spec| spec,
-    )
+    workload["spec"].get("jobTemplate").unwrap_or(workload).pointer("/spec/template/spec").unwrap()
+}
+
+/// The items of a JSON array, as strings.
+fn strings(array: &Value) -> Vec<&str> {
+    array.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+}
+
+#[test]
+fn the_api_server_takes_every_manifest_without_a_warning() {
+    for folder in FOLDERS {
+        let objects = build(folder);
+        let namespaces = objects.iter().filter(|object| object["kind"] == "Namespace");
+        apply(&namespaces.cloned().collect::<Vec<_>>(), &[]);
+        apply(&objects, &["--dry-run=server"]);
+        let is_workload = |object: &&Value| object.pointer("/spec/jobTemplate").is_some() || object.pointer("/spec/template").is_some();
+        for workload in objects.iter().filter(is_workload) {
+            let image = format!("gitops-sync:{}", env!("CARGO_PKG_VERSION"));
+            assert_eq!(pod(workload)["containers"][0]["image"], image.as_str(), "{folder}");
+        }
+    }
+}
+
+#[test]
+fn settings_are_flags_and_the_folders_of_their_files_are_mounted() {
+    let help = output(program().args(["run", "--help"]));
+    let deployment = fs::read_to_string(repository("deploy/deployment.yaml")).unwrap();
+    let deployment: Value = serde_saphyr::from_str(&deployment).unwrap();
+    let mounts = pod(&deployment)["containers"][0]["volumeMounts"].as_array().unwrap();
+    let settings = fs::read_to_string(repository("deploy/configmap.yaml")).unwrap();
+    // Those that are commented out as well.
+    let settings = settings.lines().map(|line| line.trim_start_matches(['#', ' ']));
+    let settings = settings.filter(|line| line.starts_with("GITOPS_SYNC_"));
+    for (name, value) in settings.map(|line| line.split_once(": ").unwrap()) {
+        let is_flag = ["=", "]"].iter().any(|end| help.contains(&format!("[env: {name}{end}")));
+        assert!(is_flag, "{name} is no setting of `run`");
+        if name.ends_with("_FILE") {
+            let folder = Path::new(value).parent().unwrap().to_str().unwrap();
+            assert!(mounts.iter().any(|mount| mount["mountPath"] == folder), "{folder}");
+        }
+    }
+}
+
+/// Whether the account of the Deployment may do this; an empty namespace stands for all.
+fn may(verb: &str, resource: &str, namespace: &str) -> bool {
+    let account = "--as=system:serviceaccount:gitops-sync:gitops-sync";
+    let place = if namespace.is_empty() { "-A".to_owned() } else { format!("-n={namespace}") };
+    let arguments = ["auth", "can-i", verb, resource, account, &place];
+    let answer = plane().kubectl_command(&arguments).output().unwrap();
+    match String::from_utf8_lossy(&answer.stdout).trim() {
+        "yes" => true,
+        "no" => false,
+        _ => panic!("{answer:?}"),
+    }
+}
+
+#[test]
+fn rights_are_as_narrow_as_granted_and_the_deployment_comes_up() {
+    apply(&build("examples/narrow"), &[]);
+    let check = |verbs: &[&str], resource, namespace, expected| {
+        for verb in verbs {
+            assert_eq!(may(verb, resource, namespace), expected, "{verb} {resource} {namespace:?}");
+        }
+    };
+    check(&["get", "create", "update"], "secrets", "gitops-sync", true);
+    check(&["list", "delete"], "secrets", "gitops-sync", false);
+    check(&["create"], "events", "gitops-sync", true);
+    check(&["list"], "configmaps", "", true);
+    check(&["get", "create", "patch", "delete"], "deployments.apps", "apps", true);
+    check(&["get"], "secrets", "apps", false);
+    check(&["get", "create", "patch", "delete"], "deployments.apps", "default", false);
+    check(&["create"], "rolebindings.rbac.authorization.k8s.io", "apps", false);
+    check(&["delete"], "namespaces", "", false);
+
+    apply(&build("deploy"), &[]);
+    check(&["*"], "*", "", true);
+    let available = ["--for=condition=Available", "deployment/gitops-sync", "--timeout=60s"];
+    plane().kubectl(&[&["wait", "-n", "gitops-sync"], &available[..]].concat()).unwrap();
+}
+
+/// Lays files out as the kubelet does: in a folder of their own, which a link leads to.
+fn mount(folder: &Path, generation: u32, files: &Map<String, Value>) {
+    let (hidden, data) = (format!("..2026_{generation}"), folder.join("..data"));
+    fs::create_dir(folder.join(&hidden)).unwrap();
+    for (name, text) in files {
+        fs::write(folder.join(&hidden).join(name), text.as_str().unwrap()).unwrap();
+    }
+    let _ = fs::remove_file(&data);
+    symlink(hidden, &data).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() && path != data {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for name in files.keys() {
+        symlink(Path::new("..data").join(name), folder.join(name)).unwrap();
+    }
+}
+
+#[test]
+fn the_cronjob_runs_and_its_command_applies_and_prunes() {
+    let namespace = "gitops-sync-cronjob";
+    let objects = build("examples/cronjob");
+    apply(&objects, &[]);
+    let kubectl = |arguments: &[&str]| {
+        plane().kubectl(&[&["-n", namespace], arguments].concat()).unwrap()
+    };
+    kubectl(&["create", "job", "by-hand", "--from=cronjob/gitops-sync"]);
+    kubectl(&["wait", "job/by-hand", "--for=condition=Complete", "--timeout=60s"]);
+
+    let cronjob = kubectl(&["get", "cronjob", "gitops-sync", "-o", "json"]);
+    let cronjob: Value = serde_json::from_str(&cronjob).unwrap();
+    let pod = pod(&cronjob);
+    let account = pod["serviceAccountName"].as_str().unwrap();
+    let token = plane().service_account_token(namespace, account).unwrap();
+    let kubeconfig = plane().kubeconfig_for_token("cronjob", &token).unwrap();
+    let manifests = TempDir::new().unwrap();
+    let sync = || {
+        let arguments = strings(&pod["containers"][0]["args"]);
+        let folder = manifests.path().to_str().unwrap();
+        let arguments = arguments.iter().map(|&word| if word == "/manifests" { folder } else { word });
+        // In a pod the account's own folder tells the namespace.
+        let mut command = program();
+        command.env("KUBECONFIG", &kubeconfig).env("GITOPS_SYNC_NAMESPACE", namespace);
+        output(command.args(arguments))
+    };
+    let found = |object| {
+        !plane().kubectl(&["get", "-n", "apps", object, "-o", "name", "--ignore-not-found"]).unwrap().is_empty()
+    };
+
+    let mut files = only(&objects, "ConfigMap")["data"].as_object().unwrap().clone();
+    mount(manifests.path(), 1, &files);
+    let said = sync();
+    assert!(said.contains("Sync complete: 3 succeeded, 0 failed."), "{said}");
+    assert!(["deployment/web", "service/web", "configmap/settings"].into_iter().all(found));
+
+    files.remove("settings.yaml").unwrap();
+    mount(manifests.path(), 2, &files);
+    let said = sync();
+    assert!(said.contains("configmap/settings pruned (namespace apps)"), "{said}");
+    assert!(found("deployment/web") && !found("configmap/settings"));
 }
