@@ -109,8 +109,14 @@ fn clone_name(url: &str, branch: &str) -> String {
 /// How log lines look.
 #[derive(Debug, Args)]
 pub(super) struct LogArguments {
-    /// How log lines look
-    #[arg(long, env = "GITOPS_SYNC_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    /// How log lines look: text or json
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT",
+        hide_possible_values = true
+    )]
     pub log_format: LogFormat,
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
@@ -34,7 +35,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "GITOPS_SYNC_INTERVAL", default_value = "15s", value_name = "TIME", value_parser = duration)]
     interval: Duration,
     /// Delete objects that are no longer in the repository
-    #[arg(long, env = "GITOPS_SYNC_PRUNE")]
+    #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
     prune: bool,
     #[command(flatten)]
     cluster: ClusterArguments,

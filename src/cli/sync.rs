@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::common::{ClusterArguments, GitArguments, LogArguments, default_name};
 use crate::cluster::store::Store;
@@ -26,13 +27,13 @@ pub(super) struct Arguments {
     #[command(flatten)]
     git: GitArguments,
     /// Write to the cluster; without it the API server only checks
-    #[arg(long, env = "GITOPS_SYNC_APPLY")]
+    #[arg(long, env = "GITOPS_SYNC_APPLY", value_parser = BoolishValueParser::new())]
     apply: bool,
     /// Objects applied side by side
     #[arg(long, env = "GITOPS_SYNC_PARALLEL", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     parallel: u16,
     /// Delete objects of --name that are no longer among the manifests
-    #[arg(long, env = "GITOPS_SYNC_PRUNE", requires = "name")]
+    #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
     prune: bool,
     /// Name of the app [default: from the repository and the path, or the folder]
     #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
@@ -46,6 +47,9 @@ pub(super) struct Arguments {
 /// Syncs once. The exit code is 0 only when nothing failed.
 pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "warn");
+    if arguments.prune && arguments.name.is_none() {
+        bail!("--prune needs --name: it says whose objects may be deleted");
+    }
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);
     let app = app(&arguments, &metrics).await?;

@@ -176,6 +176,29 @@ fn sigterm_ends_it_well() {
 }
 
 #[test]
+fn sigterm_in_the_middle_of_a_pass_loses_nothing() {
+    let test = Fixture::new("midway");
+    for n in 0..300 {
+        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Three hundred").unwrap();
+    let daemon = test.run(&["--parallel", "1"]);
+    eventually(DEADLINE, "the first objects", || {
+        plane()
+            .kubectl(&["-n", &test.namespace, "get", "configmaps", "-o", "name"])
+            .map(|names| (names.lines().count() > 5).then_some(()))
+    })
+    .unwrap();
+    daemon.0.signal(Signal::TERM).unwrap();
+    let status = daemon.0.wait_exit(DEADLINE).unwrap();
+    assert_eq!(status.code(), Some(0), "{:#?}", daemon.0.lines());
+    daemon.line(&["Sync stopped"]);
+    let again = test.run(&["--prune"]);
+    let line = again.line(&["INFO Synced", "objects=300", "failed=0"]);
+    assert!(!line.contains("created=300") && !line.contains("unchanged=0 "), "{line}");
+}
+
+#[test]
 fn kill_minus_nine_while_it_works_orphans_nothing() {
     let test = Fixture::new("killed");
     for round in 0..5_u64 {

@@ -163,7 +163,7 @@ fn what_is_missing_on_the_command_line_is_said() {
         assert_ne!(output.status.code(), Some(0));
     };
     check(&[], "nothing to sync: give --manifests DIR or --repo URL");
-    check(&["--manifests", "x", "--prune"], "--name");
+    check(&["--manifests", "x", "--prune"], "--prune needs --name");
     check(&["--manifests", "x", "--repo", "y"], "cannot be used with");
     check(&["--manifests", "x"], "no cluster to talk to");
     assert!(Path::new(env!("CARGO_BIN_EXE_gitops-sync")).exists());
