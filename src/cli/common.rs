@@ -8,10 +8,10 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use sha2::{Digest, Sha256};
 
+use super::logging::LogFormat;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
 use crate::report::Metrics;
-use crate::report::logging::LogFormat;
 use crate::source::{Fetcher, Repository};
 
 /// Which cluster, and where in it.

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "printing is this module's work")]
 
 mod common;
+mod logging;
 mod run;
 mod sync;
 

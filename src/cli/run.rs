@@ -13,9 +13,10 @@ use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use super::common::{ClusterArguments, GitArguments, LogArguments, default_name, duration};
+use super::logging;
 use crate::cluster::store::Store;
 use crate::object::AppId;
-use crate::report::{Metrics, Publisher, logging};
+use crate::report::{Metrics, Publisher};
 use crate::serve::{Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::{App, Daemon, Origin, Stop};

@@ -10,9 +10,10 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::common::{ClusterArguments, GitArguments, LogArguments, default_name};
+use super::logging;
 use crate::cluster::store::Store;
 use crate::object::{AppId, ObjectId};
-use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger, logging};
+use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger};
 use crate::sync::{App, Memory, Origin, Stop, pass::pass};
 
 /// Arguments of `sync`.

@@ -256,7 +256,7 @@ mod tests {
         check(&[1], |_, _, c| c.prune = false, Some(Hold::PruneOff));
         check(&[1], |_, _, c| c.has_diagnostics = true, Some(Hold::Diagnostics));
         check(&[1], |_, _, c| c.source.path = "q".into(), Some(Hold::SourceChanged));
-        check(&[1], |_, o, _| drop(o.unlisted.insert(id(1).kind)), Some(Hold::UnlistedKind));
+        check(&[1], |_, o, _| o.unlisted.extend([id(1).kind]), Some(Hold::UnlistedKind));
         check(&[1], |i, _, _| i.source = None, None);
     }
 

@@ -1,6 +1,5 @@
 //! What a pass came to, and the one place that tells it: log lines, metrics.
 
-pub mod logging;
 pub mod metrics;
 pub mod outcome;
 pub mod publisher;

@@ -67,6 +67,15 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// An outage ends the pass; any other refusal concerns one object, and is handed back.
+    pub fn unless_refused(doing: &'static str, error: ApiError) -> Result<ApiError, Self> {
+        if error.is_outage() {
+            Err(Self::ClusterUnavailable { doing, source: error })
+        } else {
+            Ok(error)
+        }
+    }
+
     /// The word for this failure, the same in logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {

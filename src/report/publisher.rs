@@ -156,33 +156,14 @@ fn log_pass(outcome: &Outcome) {
     let (unchanged, pruned, failed) =
         (count(|a| *a == Action::Unchanged), outcome.pruned(), outcome.failed());
     let objects = outcome.done.len();
-    if failed == 0 {
-        info!(
-            revision,
-            trigger,
-            objects,
-            created,
-            configured,
-            unchanged,
-            reverted,
-            pruned,
-            failed,
-            seconds,
-            "Synced"
-        );
-    } else {
-        warn!(
-            revision,
-            trigger,
-            objects,
-            created,
-            configured,
-            unchanged,
-            reverted,
-            pruned,
-            failed,
-            seconds,
-            "Synced in part"
-        );
+    // Level and message are fixed in each log statement, the fields are the same.
+    macro_rules! close {
+        ($log:ident, $message:literal) => {
+            $log!(
+                revision, trigger, objects, created, configured, unchanged, reverted, pruned,
+                failed, seconds, $message
+            )
+        };
     }
+    if failed == 0 { close!(info, "Synced") } else { close!(warn, "Synced in part") }
 }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt};
 use serde_json::Value;
 
-use super::pass::outage;
 use super::{App, Stop};
 use crate::cluster::ApiError;
 use crate::cluster::apply::Response;
@@ -118,7 +117,7 @@ async fn execute(
     match result {
         Ok(done) => Ok(done),
         Err(error) => {
-            let error = outage("applying objects", error)?;
+            let error = Failure::unless_refused("applying objects", error)?;
             let unchecked = app.dry_run.then(|| unchecked(step, &error, new_namespaces)).flatten();
             let secret = desired.id.kind.is("", "Secret");
             let action = unchecked.unwrap_or_else(|| Action::Failed(error.shown(secret)));
@@ -193,7 +192,7 @@ async fn establish(app: &App, stage: &[Step], outcome: &mut Outcome) -> Result<(
         let why = match app.cluster.wait_established(&step.desired).await {
             Ok(true) => continue,
             Ok(false) => "the CRD was applied but is not established".to_owned(),
-            Err(error) => outage("waiting for a CRD", error)?.to_string(),
+            Err(error) => Failure::unless_refused("waiting for a CRD", error)?.to_string(),
         };
         done.action = Action::Failed(why);
     }

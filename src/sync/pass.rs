@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use super::app::{App, Memory, Origin, Resolved};
 use super::{Stop, apply, prune};
-use crate::cluster::ApiError;
 use crate::object::marks::HashKey;
 use crate::plan::desired::Settings;
 use crate::plan::prune::selector;
@@ -236,14 +235,5 @@ async fn record(app: &App, memory: &mut Memory, inventory: Inventory) -> Result<
 fn forget_new_kinds(memory: &mut Memory, outcome: &Outcome) {
     if outcome.done.iter().any(|done| done.desired.kind_is_new) {
         memory.kinds = None;
-    }
-}
-
-/// An outage ends the pass; any other refusal concerns one object.
-pub(super) fn outage(doing: &'static str, error: ApiError) -> Result<ApiError, Failure> {
-    if error.is_outage() {
-        Err(Failure::ClusterUnavailable { doing, source: error })
-    } else {
-        Ok(error)
     }
 }

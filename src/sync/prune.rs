@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::pass::outage;
 use super::{App, Memory};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
@@ -100,5 +99,5 @@ async fn judge(
 }
 
 fn refused(error: ApiError) -> Result<String, Failure> {
-    outage("pruning", error).map(|error| error.to_string())
+    Failure::unless_refused("pruning", error).map(|error| error.to_string())
 }

@@ -69,7 +69,10 @@ fn the_api_server_takes_every_manifest_without_a_warning() {
         let namespaces = objects.iter().filter(|object| object["kind"] == "Namespace");
         apply(&namespaces.cloned().collect::<Vec<_>>(), &[]);
         apply(&objects, &["--dry-run=server"]);
-        let is_workload = |object: &&Value| object.pointer("/spec/jobTemplate").is_some() || object.pointer("/spec/template").is_some();
+        let is_workload = |object: &&Value| {
+            object.pointer("/spec/jobTemplate").is_some()
+                || object.pointer("/spec/template").is_some()
+        };
         for workload in objects.iter().filter(is_workload) {
             let image = format!("gitops-sync:{}", env!("CARGO_PKG_VERSION"));
             assert_eq!(pod(workload)["containers"][0]["image"], image.as_str(), "{folder}");
@@ -159,9 +162,8 @@ fn the_cronjob_runs_and_its_command_applies_and_prunes() {
     let namespace = "gitops-sync-cronjob";
     let objects = build("examples/cronjob");
     apply(&objects, &[]);
-    let kubectl = |arguments: &[&str]| {
-        plane().kubectl(&[&["-n", namespace], arguments].concat()).unwrap()
-    };
+    let kubectl =
+        |arguments: &[&str]| plane().kubectl(&[&["-n", namespace], arguments].concat()).unwrap();
     kubectl(&["create", "job", "by-hand", "--from=cronjob/gitops-sync"]);
     kubectl(&["wait", "job/by-hand", "--for=condition=Complete", "--timeout=60s"]);
 
@@ -175,14 +177,18 @@ fn the_cronjob_runs_and_its_command_applies_and_prunes() {
     let sync = || {
         let arguments = strings(&pod["containers"][0]["args"]);
         let folder = manifests.path().to_str().unwrap();
-        let arguments = arguments.iter().map(|&word| if word == "/manifests" { folder } else { word });
+        let arguments =
+            arguments.iter().map(|&word| if word == "/manifests" { folder } else { word });
         // In a pod the account's own folder tells the namespace.
         let mut command = program();
         command.env("KUBECONFIG", &kubeconfig).env("GITOPS_SYNC_NAMESPACE", namespace);
         output(command.args(arguments))
     };
     let found = |object| {
-        !plane().kubectl(&["get", "-n", "apps", object, "-o", "name", "--ignore-not-found"]).unwrap().is_empty()
+        !plane()
+            .kubectl(&["get", "-n", "apps", object, "-o", "name", "--ignore-not-found"])
+            .unwrap()
+            .is_empty()
     };
 
     let mut files = only(&objects, "ConfigMap")["data"].as_object().unwrap().clone();

@@ -6,5 +6,6 @@ mod support;
 
 mod bad_input;
 mod engine;
+mod install;
 mod source;
 mod sync;

@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line.
@@ -13,7 +13,7 @@ pub enum LogFormat {
 }
 
 /// Sends log lines to standard error. `RUST_LOG` overrides the level.
-pub fn init(format: LogFormat, default_level: &str) {
+pub(super) fn init(format: LogFormat, default_level: &str) {
     let filter = EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| EnvFilter::new(format!("warn,gitops_sync={default_level}")));
     let builder = tracing_subscriber::fmt()

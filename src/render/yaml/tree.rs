@@ -1,0 +1,167 @@
+//! Events of the YAML parser to JSON values: anchors, aliases, merge keys, and their limits.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::{Map, Value};
+use serde_saphyr::granit_parser::{
+    Event, Options, Parser, ScalarStyle, Span, StrInput, Tag,
+};
+
+use super::scalar::Scalar;
+use super::{Document, Malformed};
+
+/// The deepest nesting. `serde_json` reads no deeper, so no answer of an API server could hold it.
+const DEPTH: usize = 127;
+/// The most that anchors and aliases of a text may copy, about in bytes.
+const COPIES: usize = 32 << 20;
+/// What a value counts beside its text.
+const VALUE: usize = 32;
+/// The namespace of YAML's own tags.
+const YAML: &str = "tag:yaml.org,2002:";
+
+/// Reads all documents of a text; empty ones are left out.
+pub(super) fn documents(text: &str) -> Result<Vec<Document>, Malformed> {
+    let mut reader = Reader {
+        parser: Parser::new_from_str_with_options(text, options()),
+        anchors: HashMap::new(),
+        copied: 0,
+    };
+    let mut documents = Vec::new();
+    loop {
+        match reader.event()?.0 {
+            Event::StreamEnd => return Ok(documents),
+            Event::DocumentStart(..) => documents.extend(reader.document()?),
+            _ => {}
+        }
+    }
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    options.disallow_directives = true;
+    options
+}
+
+/// A node, its scalar not yet a value or a key.
+#[derive(Clone)]
+enum Node {
+    Scalar(Scalar),
+    Collection(Value),
+}
+
+/// A node that an alias may name, and its size.
+struct Anchored {
+    node: Node,
+    depth: usize,
+    weight: usize,
+}
+
+struct Reader<'t> {
+    parser: Parser<'t, StrInput<'t>>,
+    anchors: HashMap<usize, Anchored>,
+    copied: usize,
+}
+
+impl<'t> Reader<'t> {
+    fn event(&mut self) -> Result<(Event<'t>, Span), Malformed> {
+        match self.parser.next() {
+            Some(event) => event.map_err(|error| super::malformed(&error)),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn document(&mut self) -> Result<Option<Document>, Malformed> {
+        let (event, span) = self.event()?;
+        let node = self.node(event, span, 0)?;
+        self.anchors.clear();
+        let value = value(node, span)?;
+        let line = u32::try_from(span.start.line()).unwrap_or_default();
+        Ok((!value.is_null()).then_some(Document { line, value }))
+    }
+
+    fn node(&mut self, event: Event<'t>, at: Span, depth: usize) -> Result<Node, Malformed> {
+        let (node, anchor) = match event {
+            Event::Alias(id) => return self.alias(id, at, depth),
+            Event::Scalar(text, style, anchor, tag) => {
+                (Node::Scalar(scalar(&text, style, tag.as_deref(), at)?), anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => (self.sequence(at, depth + 1)?, anchor),
+            Event::MappingStart(_, anchor, _) => (self.mapping(at, depth + 1)?, anchor),
+            _ => return Err(Malformed::at(at, super::NOT_YAML)),
+        };
+        if anchor != 0 {
+            self.remember(anchor, &node, at)?;
+        }
+        Ok(node)
+    }
+
+    fn sequence(&mut self, at: Span, depth: usize) -> Result<Node, Malformed> {
+        bounded(depth <= DEPTH, at)?;
+        let mut items = Vec::new();
+        loop {
+            let (event, at) = self.event()?;
+            if event == Event::SequenceEnd {
+                return Ok(Node::Collection(Value::Array(items)));
+            }
+            let node = self.node(event, at, depth)?;
+            items.push(value(node, at)?);
+        }
+    }
+
+    /// As in go-yaml v2, a merge key overrides the keys before it.
+    fn mapping(&mut self, at: Span, depth: usize) -> Result<Node, Malformed> {
+        bounded(depth <= DEPTH, at)?;
+        let mut fields = Map::new();
+        let mut keys = HashSet::new();
+        loop {
+            let (event, at) = self.event()?;
+            if event == Event::MappingEnd {
+                return Ok(Node::Collection(Value::Object(fields)));
+            }
+            if is_merge(&event) {
+                fields.extend(self.merged(depth)?);
+                continue;
+            }
+            let key = key(self.node(event, at, depth)?, at)?;
+            if !keys.insert(key.clone()) {
+                return Err(Malformed::at(at, "a key stands twice in one mapping"));
+            }
+            let (event, at) = self.event()?;
+            let node = self.node(event, at, depth)?;
+            fields.insert(key, value(node, at)?);
+        }
+    }
+
+    /// The value of a merge key: a mapping, or a list of mappings of which the first wins.
+    fn merged(&mut self, depth: usize) -> Result<Map<String, Value>, Malformed> {
+        let (event, at) = self.event()?;
+        let is_alias = matches!(event, Event::Alias(_));
+        let refuse = || Malformed::at(at, "a merge key (<<) needs a mapping");
+        let maps = match self.node(event, at, depth)? {
+            Node::Collection(Value::Object(map)) => return Ok(map),
+            Node::Collection(Value::Array(maps)) if !is_alias => maps,
+            _ => return Err(refuse()),
+        };
+        let mut merged = Map::new();
+        for map in maps.into_iter().rev() {
+            let Value::Object(map) = map else { return Err(refuse()) };
+            merged.extend(map);
+        }
+        Ok(merged)
+    }
+
+    fn remember(&mut self, anchor: usize, node: &Node, at: Span) -> Result<(), Malformed> {
+        let (depth, weight) = size(node);
+        self.copy(weight, at)?;
+        self.anchors.insert(anchor, Anchored { node: node.clone(), depth, weight });
+        Ok(())
+    }
+
+    fn alias(&mut self, id: usize, at: Span, depth: usize) -> Result<Node, Malformed> {
+        let Some(Anchored { node, depth: deeper, weight }) = self.anchors.get(&id) else {
+            return Err(Malformed::at(at, UNKNOWN_ALIAS));
+        };
+        ...
+    }
+}
