@@ -36,9 +36,12 @@ pub enum Problem {
     /// A link that leads nowhere, in circles, or out of the tree.
     #[error("is a link that {0}: links may only lead to files of the same tree")]
     BadLink(&'static str),
-    /// The file could not be read.
-    #[error("cannot be read: {0}")]
-    Unreadable(String),
+    /// A submodule, pipe, socket or device.
+    #[error("is a submodule, pipe, socket or device, which is not read: move it out of the path")]
+    NotAFile,
+    /// A pointer in place of a file that git LFS keeps elsewhere.
+    #[error("is a git LFS pointer: keep manifests in git itself")]
+    LfsPointer,
     /// `apiVersion` without `kind`, or the other way round.
     #[error("has no {0}: add it, or move a file that is no manifest out of the path")]
     HalfAnObject(&'static str),

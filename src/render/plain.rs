@@ -10,6 +10,9 @@ use super::manifest::{self, Manifest, Origin};
 use super::yaml;
 use crate::object::ObjectId;
 
+/// How a git LFS pointer begins (git-lfs specification).
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
 /// A file of a source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
@@ -65,6 +68,10 @@ pub fn duplicate(manifest: &Manifest, first: &Origin) -> Diagnostic {
 
 fn file_manifests(file: &SourceFile) -> manifest::Read {
     let origin = Origin::file(&file.path);
+    if file.content.starts_with(LFS_POINTER) {
+        let diagnostics = vec![Diagnostic::at(origin, Problem::LfsPointer)];
+        return manifest::Read { diagnostics, ..manifest::Read::default() };
+    }
     let documents = match documents(file) {
         Ok(documents) => documents,
         Err(bad) => {
@@ -124,6 +131,13 @@ mod tests {
             hash(&[file("a.yaml", "x"), file("b.yaml", "y")]),
             hash(&[file("a.yaml", "xy")])
         );
+    }
+
+    #[test]
+    fn an_lfs_pointer_is_no_empty_file() {
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
+        let rendered = plain(&[file("a.yaml", pointer)]);
+        assert_eq!(rendered.diagnostics[0].problem, Problem::LfsPointer);
     }
 
     #[test]

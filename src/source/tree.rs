@@ -105,7 +105,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Walks the folder at the real path `real`, shown as `shown`.
     fn folder(&mut self, real: &str, shown: &str, depth: usize) -> Result<(), String> {
-        if !self.seen.insert(real.to_owned()) || depth > DEPTH_LIMIT {
+        if !self.seen.insert(real.to_owned()) {
+            return Ok(());
+        }
+        if depth > DEPTH_LIMIT {
+            self.problem(shown, Problem::TooMuch(format!("{DEPTH_LIMIT} folders in one another")));
             return Ok(());
         }
         let mut names = self.tree.names(real)?;
@@ -125,11 +129,16 @@ impl Walk<'_> {
         match resolve(self.tree, folder, name)? {
             Place::At(real, Node::Folder) => self.folder(&real, shown, depth + 1),
             Place::At(real, Node::File(size)) if is_manifest(name) => self.file(&real, shown, size),
-            Place::Nowhere(why) if is_manifest(name) || !name.contains('.') => {
+            // Whatever is not read might hold manifests, and what is not seen must not be pruned.
+            Place::At(_, Node::Other) => {
+                self.problem(shown, Problem::NotAFile);
+                Ok(())
+            }
+            Place::Nowhere(why) => {
                 self.problem(shown, Problem::BadLink(why));
                 Ok(())
             }
-            Place::At(..) | Place::Nowhere(_) => Ok(()),
+            Place::At(..) => Ok(()),
         }
     }
 
@@ -201,6 +210,23 @@ mod tests {
         fn content(&self, path: &str) -> Result<Vec<u8>, String> {
             Ok(self.0[path].as_bytes().to_vec())
         }
+    }
+
+    #[test]
+    fn what_is_not_read_is_said() {
+        check(
+            &[("a.d", "-> gone"), ("b.yaml", "")],
+            "",
+            &[
+                "b.yaml",
+                "a.d: is a link that leads nowhere: links may only lead to files of the same tree",
+            ],
+        );
+        let deep = format!("{}/a.yaml", vec!["d"; 70].join("/"));
+        let tree = Memory([(deep.leak() as &'static str, "")].into());
+        let snapshot = read(&tree, "").unwrap().unwrap();
+        assert!(snapshot.files.is_empty());
+        assert!(matches!(snapshot.diagnostics[0].problem, Problem::TooMuch(_)));
     }
 
     fn check(files: &[(&'static str, &'static str)], path: &str, expect: &[&str]) {
