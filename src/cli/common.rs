@@ -1,6 +1,6 @@
 //! Arguments that several verbs share, and what they resolve to.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,11 +69,12 @@ impl GitArguments {
     /// What fetches the branch of the repository at `url`.
     pub(super) fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
         check_path(&self.path)?;
-        let password = self.git_password_file.as_deref().map(password).transpose()?;
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
-        let repository = Repository { url: url.to_owned(), branch, username, password };
-        let dir = self.data_dir()?.join(clone_name(url, &self.branch));
-        Ok(Fetcher { repository, dir, timeout: self.fetch_timeout })
+        let password_file = self.git_password_file.clone();
+        let repository = Repository { url: url.to_owned(), branch, username, password_file };
+        let dir = self.data_dir()?.join(clone_name(url, &self.branch, &self.path));
+        let path = self.path.clone();
+        Ok(Fetcher { repository, dir, path, timeout: self.fetch_timeout })
     }
 
     fn data_dir(&self) -> anyhow::Result<PathBuf> {
@@ -95,15 +96,9 @@ fn check_path(path: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn password(file: &Path) -> anyhow::Result<String> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read --git-password-file {}", file.display()))?;
-    Ok(text.trim_end().to_owned())
-}
-
-/// One clone per repository and branch.
-fn clone_name(url: &str, branch: &str) -> String {
-    hex::encode(&Sha256::digest(format!("{url}\n{branch}"))[..12])
+/// One clone per repository, branch and path.
+fn clone_name(url: &str, branch: &str, path: &str) -> String {
+    hex::encode(&Sha256::digest(format!("{url}\n{branch}\n{path}"))[..12])
 }
 
 /// How log lines look.

@@ -14,8 +14,9 @@ pub(super) enum LogFormat {
 
 /// Sends log lines to standard error. `RUST_LOG` overrides the level.
 pub(super) fn init(format: LogFormat, default_level: &str) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new(format!("warn,gitops_sync={default_level}")));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(format!("warn,kube_client=off,gitops_sync={default_level}"))
+    });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

@@ -48,5 +48,9 @@ pub fn main() -> ExitCode {
 }
 
 fn block_on(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(task)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(task);
+    // Whatever still reads a disk that hangs does not hold up the end.
+    runtime.shutdown_background();
+    done
 }

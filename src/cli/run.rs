@@ -21,6 +21,9 @@ use crate::serve::{Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::{App, Daemon, Origin, Stop};
 
+/// Time for open connections to end.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// Arguments of `run`. Each flag has a twin in the environment.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -82,25 +85,30 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let publisher = Publisher::new(app.id.clone(), metrics);
     let daemon = Daemon { app, publisher, interval: arguments.interval, wake, ready };
-    let syncing = async {
-        daemon.run(stop.clone()).await;
-        anyhow::Ok(())
-    };
-    let serving = async { server.run(stop.clone()).await.context("the HTTP server failed") };
-    tokio::try_join!(syncing, serving)?;
+    let mut serving = tokio::spawn(server.run(stop.clone()));
+    let mut syncing = std::pin::pin!(daemon.run(stop.clone()));
+    tokio::select! {
+        () = &mut syncing => {
+            // Connections that do not end by themselves are cut.
+            let _ = tokio::time::timeout(GRACE, serving).await;
+        }
+        ended = &mut serving => {
+            ended?.context("the HTTP server failed")?;
+            syncing.await;
+        }
+    }
     info!("Stopped");
     Ok(ExitCode::SUCCESS)
 }
 
 async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
     let fetcher = arguments.git.fetcher(&arguments.repo)?;
-    let path = arguments.git.path.clone();
     let cluster = arguments.cluster.connect(metrics).await?;
     let default = cluster.default_namespace().to_owned();
     let namespace = arguments.cluster.namespace.as_ref().unwrap_or(&default);
-    let name = || default_name(&arguments.repo, &path);
+    let name = || default_name(&arguments.repo, &arguments.git.path);
     Ok(App {
-        id: arguments.name.clone().unwrap_or_else(name),
+        id: arguments.name.clone().unwrap_or_else(name).within(namespace),
         store: Store::new(cluster.clone(), namespace),
         target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(default.clone()),
         cluster,
@@ -108,7 +116,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         dry_run: false,
         refuse_other_source: false,
         parallel: arguments.parallel.into(),
-        origin: Origin::Git { fetcher, path },
+        origin: Origin::Git(fetcher),
     })
 }
 

@@ -13,6 +13,7 @@ use super::common::{ClusterArguments, GitArguments, LogArguments, default_name};
 use super::logging;
 use crate::cluster::store::Store;
 use crate::object::{AppId, ObjectId};
+use crate::plan::diff::FieldDrift;
 use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger};
 use crate::sync::{App, Memory, Origin, Stop, pass::pass};
 
@@ -65,7 +66,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
     let own = cluster.default_namespace().to_owned();
     let namespace = arguments.cluster.namespace.as_ref().unwrap_or(&own);
     Ok(App {
-        id: arguments.name.clone().unwrap_or(default),
+        id: arguments.name.clone().unwrap_or(default).within(namespace),
         origin,
         store: Store::new(cluster.clone(), namespace),
         target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(own.clone()),
@@ -84,9 +85,8 @@ fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
             Ok((Origin::Folder(folder.clone()), name))
         }
         (None, Some(url)) => {
-            let (fetcher, path) = (arguments.git.fetcher(url)?, arguments.git.path.clone());
-            let name = default_name(url, &path);
-            Ok((Origin::Git { fetcher, path }, name))
+            let name = default_name(url, &arguments.git.path);
+            Ok((Origin::Git(arguments.git.fetcher(url)?), name))
         }
         (None, None) => bail!("nothing to sync: give --manifests DIR or --repo URL"),
     }
@@ -95,13 +95,21 @@ fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
 /// Says what happened, object by object; what went wrong goes to standard error.
 fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "Found {} manifest(s). dry_run={dry_run}", outcome.manifests)?;
-    writeln!(out, "Manifests hash: {}", outcome.manifests_hash)?;
+    if !outcome.manifests_hash.is_empty() {
+        writeln!(out, "Found {} manifest(s). dry_run={dry_run}", outcome.manifests)?;
+        writeln!(out, "Manifests hash: {}", outcome.manifests_hash)?;
+    }
     for diagnostic in &outcome.diagnostics {
         eprintln!("error: {diagnostic}");
     }
+    for (kind, why) in &outcome.unlisted {
+        eprintln!("warning: cannot list {kind}: {why}; nothing is pruned");
+    }
     for done in &outcome.done {
         writeln!(out, "{}", object_line(done))?;
+        if let Action::Reverted(drifts) = &done.action {
+            drifts.iter().try_for_each(|drift| writeln!(out, "  {}", drift_line(drift)))?;
+        }
     }
     for (id, fate) in &outcome.leftovers {
         writeln!(out, "{}", leftover_line(id, fate))?;
@@ -112,6 +120,13 @@ fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
     let succeeded = outcome.count(Action::is_in_sync) + outcome.pruned();
     let failed = outcome.failed().max(usize::from(outcome.failure.is_some()));
     writeln!(out, "Sync complete: {succeeded} succeeded, {failed} failed.")
+}
+
+/// A field that someone else had changed: `spec.replicas: 5 -> 2 (5 was set by kubectl)`.
+fn drift_line(drift: &FieldDrift) -> String {
+    let FieldDrift { path, wanted, found, by } = drift;
+    let by = by.as_ref().map(|tool| format!(" ({found} was set by {})", tool.manager));
+    format!("{path}: {found} -> {wanted}{}", by.unwrap_or_default())
 }
 
 fn object_line(done: &Done) -> String {
@@ -133,6 +148,7 @@ fn leftover_line(id: &ObjectId, fate: &Fate) -> String {
     let place = place(id);
     match fate {
         Fate::Pruned => format!("{id} pruned{place}"),
+        Fate::Gone => format!("{id} already gone{place}"),
         Fate::Spared(why) | Fate::Failed(why) => format!("{id} not pruned{place}: {why}"),
     }
 }

@@ -47,7 +47,7 @@ impl Cluster {
             .map_err(ApiError::BadRequest)?;
         match self.send("get", request).await {
             Ok((_, object)) => Ok(Some(object)),
-            Err(error) if error.code() == 404 => Ok(None),
+            Err(error) if error.says_gone(&id.name) => Ok(None),
             Err(error) => Err(error),
         }
     }

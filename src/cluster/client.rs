@@ -15,8 +15,8 @@ use super::error::{ApiError, chain};
 use crate::object::ObjectId;
 use crate::plan::Resource;
 
-/// Longest time a request may take, retries included, in seconds.
-const DEADLINE: u64 = 60;
+/// Longest time a request may take, in seconds; the API server itself gives up after 60.
+pub(super) const DEADLINE: u64 = 65;
 /// Longest time a connection may take to open, in seconds.
 const CONNECT: u64 = 5;
 
@@ -43,6 +43,9 @@ impl Cluster {
     /// Prepares a connection; nothing is sent yet.
     pub async fn connect(connection: &Connection, count: Count) -> Result<Self, ApiError> {
         let mut config = configuration(connection).await?;
+        // A refusal is one object's failure, tried again by the next pass; kube's own retries would
+        // hold up all others.
+        config.default_retry = false;
         config.connect_timeout = Some(Duration::from_secs(CONNECT));
         let agent = concat!("gitops-sync/", env!("CARGO_PKG_VERSION"));
         let agent = http::HeaderValue::from_static(agent);

@@ -1,8 +1,11 @@
 //! Which kinds the cluster serves.
 
+use std::time::Duration;
+
 use kube::core::discovery::{Scope, verbs};
 use kube::discovery::{ApiGroup, Discovery};
 
+use super::client::DEADLINE;
 use super::error::chain;
 use super::{ApiError, Cluster};
 use crate::object::GroupKind;
@@ -11,7 +14,9 @@ use crate::plan::{Kinds, Resource};
 impl Cluster {
     /// Asks for all kinds: two requests, by aggregated discovery (Kubernetes 1.26).
     pub async fn discover(&self) -> Result<Kinds, ApiError> {
-        let found = Discovery::new(self.client.clone()).run_aggregated().await;
+        let discovery = Discovery::new(self.client.clone()).run_aggregated();
+        let found = tokio::time::timeout(Duration::from_secs(DEADLINE), discovery).await;
+        let found = found.map_err(|_| ApiError::TimedOut(DEADLINE))?;
         let code = if found.is_ok() { 200 } else { 0 };
         (0..2).for_each(|_| self.count("get", code));
         let found = found.map_err(|error| match error {

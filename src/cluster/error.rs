@@ -36,6 +36,14 @@ impl ApiError {
         }
     }
 
+    /// Whether the server says that the object of this name does not exist. Any other 404 (a version
+    /// that is not served, a proxy) tells nothing about the object.
+    pub fn says_gone(&self, name: &str) -> bool {
+        let Self::Refused(status) = self else { return false };
+        let about = status.details.as_ref().is_some_and(|details| details.name == name);
+        status.code == 404 && status.reason == "NotFound" && about
+    }
+
     /// Whether nothing was wrong with the request itself, so that all others would fail as well.
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut(_))

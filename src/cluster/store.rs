@@ -108,6 +108,16 @@ impl Store {
         Ok(Loaded { inventory, version: version(&secret) })
     }
 
+    /// Checks that an app's inventory is still the one that was loaded.
+    pub async fn check(&self, app: &AppId, loaded: &Loaded) -> Result<(), StoreError> {
+        let name = inventory_name(app);
+        let secret = self.read(&name).await?;
+        if secret.as_ref().and_then(version) == loaded.version {
+            return Ok(());
+        }
+        Err(StoreError::Conflict { namespace: self.namespace.clone(), name })
+    }
+
     /// Writes an app's inventory, unless it is stored already.
     pub async fn save(
         &self,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::ObjectId;
+use super::{GroupKind, ObjectId};
 
 /// Field manager of every apply.
 pub const MANAGER: &str = "gitops-sync";
@@ -26,7 +26,11 @@ const NAME_MAX: usize = 200;
 
 /// The name of an app: an RFC 1123 subdomain, because Secrets are named after it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct AppId(String);
+pub struct AppId {
+    name: String,
+    /// Namespace of its inventory: two installations may well use one name.
+    namespace: String,
+}
 
 /// A name that no app can have.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +47,7 @@ impl FromStr for AppId {
         let inner = name.bytes().all(|b| plain(b) || b == b'-' || b == b'.');
         let ends = name.bytes().next().is_some_and(plain) && name.bytes().last().is_some_and(plain);
         if inner && ends && name.len() <= NAME_MAX {
-            Ok(Self(name.to_owned()))
+            Ok(Self { name: name.to_owned(), namespace: String::new() })
         } else {
             Err(BadName(name.to_owned()))
         }
@@ -52,7 +56,7 @@ impl FromStr for AppId {
 
 impl fmt::Display for AppId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
@@ -69,25 +73,34 @@ impl AppId {
         }
         name.truncate(LABEL_MAX);
         let name = name.trim_matches('-');
-        Self(if name.is_empty() { "app".to_owned() } else { name.to_owned() })
+        let name = if name.is_empty() { "app" } else { name };
+        Self { name: name.to_owned(), namespace: String::new() }
+    }
+
+    /// The app of this name whose inventory is in this namespace.
+    #[must_use]
+    pub fn within(self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self }
     }
 
     /// The app's name.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.name
     }
 
     /// The value of [`LABEL_APP`]: the name, or its hash where a label could not hold it.
     pub fn label(&self) -> String {
-        if self.0.len() <= LABEL_MAX {
-            return self.0.clone();
+        if self.name.len() <= LABEL_MAX {
+            return self.name.clone();
         }
-        format!("sha256-{}", &hex::encode(Sha256::digest(&self.0))[..40])
+        format!("sha256-{}", &hex::encode(Sha256::digest(&self.name))[..40])
     }
 
     /// The value of [`ANNOTATION_ID`] on the object `id` of this app.
     pub fn identity(&self, id: &ObjectId) -> String {
-        format!("{}:{}/{}:{}/{}", self.0, id.kind.group, id.kind.kind, id.namespace, id.name)
+        let Self { name, namespace } = self;
+        let GroupKind { group, kind } = &id.kind;
+        format!("{namespace}_{name}:{group}/{kind}:{}/{}", id.namespace, id.name)
     }
 }
 
@@ -134,8 +147,6 @@ fn set(manifest: &mut Value, map: &str, key: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::GroupKind;
-
     #[test]
     fn names_and_labels() {
         let check = |name: &str, ok: bool| assert_eq!(name.parse::<AppId>().is_ok(), ok, "{name}");

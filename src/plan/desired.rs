@@ -28,6 +28,8 @@ pub struct Desired {
     pub origin: Origin,
     /// Whether it carries a mark against deletion.
     pub keep: bool,
+    /// Whether it goes by itself once it has done its work: a Job with `ttlSecondsAfterFinished`.
+    pub one_shot: bool,
 }
 
 impl Desired {
@@ -99,7 +101,9 @@ fn finish(
     let Manifest { id, mut body, origin, .. } = manifest;
     let keep = live::keep(&body).is_some();
     let hash = marks::mark(&mut body, &settings.app, &id, &settings.key);
-    Desired { id, resource, kind_is_new, body, hash, origin, keep }
+    let one_shot =
+        id.kind.is("batch", "Job") && body["spec"].get("ttlSecondsAfterFinished").is_some();
+    Desired { id, resource, kind_is_new, body, hash, origin, keep, one_shot }
 }
 
 fn unknown_kind(manifest: &Manifest) -> Diagnostic {

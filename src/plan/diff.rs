@@ -129,12 +129,10 @@ impl Walk<'_> {
     }
 
     fn report(&mut self, path: &FieldPath, wanted: Option<&Value>, found: Option<&Value>) {
-        let text = path.to_string();
-        let secret = self.secret && text.starts_with("data");
         self.drifts.push(FieldDrift {
-            path: text,
-            wanted: Shown::new(wanted, secret),
-            found: Shown::new(found, secret),
+            path: path.to_string(),
+            wanted: Shown::new(wanted, self.secret),
+            found: Shown::new(found, self.secret),
             by: owner(self.found, path).map(Tool::from),
         });
     }
@@ -231,7 +229,7 @@ mod tests {
         let shown: Vec<_> = drifts.iter().map(|d| (d.path.as_str(), d.found.to_string())).collect();
         assert_eq!(
             shown,
-            [("data.a", "(hidden)".into()), ("metadata.labels.x", "\"2\"".to_owned())]
+            [("data.a", "(hidden)".into()), ("metadata.labels.x", "(hidden)".into())]
         );
     }
 }

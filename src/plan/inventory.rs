@@ -7,6 +7,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::Desired;
 use crate::object::ObjectId;
@@ -23,6 +24,13 @@ pub struct SourceIdentity {
     pub path: String,
 }
 
+impl SourceIdentity {
+    /// A short hash that tells this source from any other.
+    pub fn fingerprint(&self) -> String {
+        hex::encode(&Sha256::digest(format!("{}\n{}", self.url, self.path))[..8])
+    }
+}
+
 /// What is recorded of an object that was applied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +40,12 @@ pub struct Entry {
     /// Hash of the fields we owned after our last apply; absent before it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set_hash: Option<String>,
+    /// Fingerprint of the source that declared it last: only that one may prune it.
+    #[serde(default)]
+    pub source: String,
+    /// Hash of a one-shot Job that was applied: when it is gone, it has done its work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_shot: Option<String>,
     /// Whether the form last applied forbids deletion.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
@@ -54,13 +68,19 @@ struct Stored {
 }
 
 impl Inventory {
-    /// This inventory and all desired objects: what is stored before the first write of a pass.
+    /// This inventory and all objects that a source desires: what is stored before the first write
+    /// of a pass.
     #[must_use]
-    pub fn with<'a>(&self, desired: impl IntoIterator<Item = &'a Desired>) -> Self {
-        let mut union = self.clone();
+    pub fn with<'a>(
+        &self,
+        desired: impl IntoIterator<Item = &'a Desired>,
+        source: &SourceIdentity,
+    ) -> Self {
+        let (mut union, fingerprint) = (self.clone(), source.fingerprint());
         for object in desired {
             let entry = union.entries.entry(object.id.clone()).or_default();
             object.resource.version.clone_into(&mut entry.version);
+            entry.source.clone_from(&fingerprint);
         }
         union
     }
@@ -97,7 +117,8 @@ mod tests {
             keep: bool,
         ) {
             let source = Some(SourceIdentity { url: "https://x/y".into(), path: "p".into() });
-            let entry = Entry { version: "v1".into(), set_hash, keep };
+            let one_shot = set_hash.clone();
+            let entry = Entry { version: "v1".into(), set_hash, source: "s".into(), one_shot, keep };
             let id = |name: String| ObjectId::new(GroupKind::new("g", "K"), "n", &name);
             let entries = names.into_iter().map(|name| (id(name), entry.clone())).collect();
             let inventory = Inventory { source, entries };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Desired;
+use super::Resource;
 use super::inventory::Entry;
 use crate::object::marks::LABEL_APP;
 use crate::object::{AppId, Live, ObjectId};
@@ -47,9 +47,18 @@ pub enum Spared {
     /// It is a namespace that the cluster or this daemon needs, or something of the daemon's own.
     #[error("belongs to the cluster or to gitops-sync itself")]
     Protected,
-    /// It is a namespace that still holds a desired object.
-    #[error("is a namespace that still holds objects of this app")]
+    /// It is a namespace that still holds an object of the app.
+    #[error("is a namespace that still holds an object of this app")]
     NamespaceInUse,
+    /// It is a CRD of which the app still has an object.
+    #[error("is the CRD of an object of this app: all objects of its kind would go with it")]
+    KindInUse,
+    /// Another URL or path declared it.
+    #[error("was declared by another URL or path, whose change is no deletion: delete it by hand")]
+    OtherSource,
+    /// Its kind is not served, so there is no telling.
+    #[error("stays listed because its kind is not served")]
+    KindNotServed,
 }
 
 /// What the verdict on an object depends on beside the object.
@@ -59,26 +68,39 @@ pub struct Context<'a> {
     pub app: &'a AppId,
     /// Namespace of the daemon and of its inventories.
     pub own_namespace: &'a str,
-    /// Namespaces that hold a desired object.
-    pub namespaces: BTreeSet<&'a str>,
+    /// Fingerprint of the app's source.
+    pub source: String,
     /// Uids of all desired objects.
     pub uids: BTreeSet<&'a str>,
+    namespaces: BTreeSet<String>,
+    crds: BTreeSet<String>,
 }
 
 impl<'a> Context<'a> {
-    /// The context of an app's pass.
+    /// The context of an app's pass, of which nothing was spared yet.
     pub fn new(
         app: &'a AppId,
         own_namespace: &'a str,
-        desired: impl IntoIterator<Item = &'a Desired>,
+        source: String,
         uids: BTreeSet<&'a str>,
     ) -> Self {
-        let namespaces = desired.into_iter().map(|d| d.id.namespace.as_str()).collect();
-        Self { app, own_namespace, namespaces, uids }
+        let (namespaces, crds) = (BTreeSet::new(), BTreeSet::new());
+        Self { app, own_namespace, source, uids, namespaces, crds }
+    }
+
+    /// Notes an object that stays: neither its namespace nor its CRD may go.
+    pub fn stays(&mut self, id: &ObjectId, resource: Option<&Resource>) {
+        self.namespaces.insert(id.namespace.clone());
+        if let Some(resource) = resource {
+            self.crds.insert(format!("{}.{}", resource.plural, resource.kind.group));
+        }
     }
 
     /// Judges an object of the inventory by what the cluster shows of it right now.
     pub fn verdict(&self, id: &ObjectId, entry: &Entry, live: Option<&Live>) -> Verdict {
+        if entry.source != self.source {
+            return Verdict::Wait(Spared::OtherSource);
+        }
         let Some(live) = live else { return Verdict::Forget(Spared::AlreadyGone) };
         if live.terminating {
             Verdict::Forget(Spared::Terminating)
@@ -96,8 +118,10 @@ impl<'a> Context<'a> {
             Verdict::Abandon(Spared::KeepMark(mark))
         } else if entry.keep {
             Verdict::Abandon(Spared::KeepRecorded)
-        } else if id.kind.is("", "Namespace") && self.namespaces.contains(id.name.as_str()) {
+        } else if id.kind.is("", "Namespace") && self.namespaces.contains(&id.name) {
             Verdict::Wait(Spared::NamespaceInUse)
+        } else if is_crd(id) && self.crds.contains(&id.name) {
+            Verdict::Wait(Spared::KindInUse)
         } else {
             Verdict::Delete
         }
@@ -108,12 +132,15 @@ impl<'a> Context<'a> {
         if id.kind.is("", "Namespace") {
             return name == "default" || name.starts_with("kube-") || name == self.own_namespace;
         }
-        let crd = id.kind.is("apiextensions.k8s.io", "CustomResourceDefinition");
         let own_secret = id.kind.is("", "Secret")
             && id.namespace == self.own_namespace
             && name.starts_with("gitops-sync-");
-        own_secret || (crd && name.ends_with(".gitops-sync.dev"))
+        own_secret || (is_crd(id) && name.ends_with(".gitops-sync.dev"))
     }
+}
+
+fn is_crd(id: &ObjectId) -> bool {
+    id.kind.is("apiextensions.k8s.io", "CustomResourceDefinition")
 }
 
 /// The label selector that finds an app's objects.
@@ -135,11 +162,14 @@ mod tests {
             identity: Some(app.identity(&id)),
             ..Live::default()
         };
-        let mut entry = Entry::default();
+        let mut entry = Entry { source: "here".into(), ..Entry::default() };
         change(&mut live, &mut entry);
-        let uids = BTreeSet::from(["u2"]);
-        let context =
-            Context { app: &app, own_namespace: "gitops-sync", namespaces: ["used"].into(), uids };
+        let mut context = Context::new(&app, "gitops-sync", "here".into(), ["u2"].into());
+        let kind = GroupKind::new("example.com", "Widget");
+        let inside = ObjectId::new(kind.clone(), "used", "w");
+        let (version, plural) = ("v1".to_owned(), "widgets".to_owned());
+        let widgets = Resource { kind, version, plural, namespaced: true, listable: true };
+        context.stays(&inside, Some(&widgets));
         context.verdict(&id, &entry, Some(&live))
     }
 
@@ -157,7 +187,7 @@ mod tests {
         check(MAP, "a", |live, _| live.label = None, Forget(NotOurs));
         check(MAP, "a", |live, _| live.label = Some("other".into()), Forget(NotOurs));
         check(MAP, "a", |live, _| live.identity = None, Forget(NotOurs));
-        let copied: Change = |live, _| live.identity = Some("web:/ConfigMap:demo/original".into());
+        let copied: Change = |live, _| live.identity = Some("_web:/ConfigMap:demo/original".into());
         check(MAP, "copy", copied, Forget(NotOurs));
         check(MAP, "a", |live, _| live.uid = "u2".into(), Forget(StillDesired));
         check(MAP, "a", |live, _| live.terminating = true, Forget(Terminating));
@@ -171,6 +201,8 @@ mod tests {
         check(NS, "free", |_, _| (), Delete);
         const CRD: (&str, &str) = ("apiextensions.k8s.io", "CustomResourceDefinition");
         check(CRD, "gitopsapps.gitops-sync.dev", |_, _| (), Abandon(Protected));
-        check(CRD, "widgets.example.com", |_, _| (), Delete);
+        check(CRD, "widgets.example.com", |_, _| (), Wait(KindInUse));
+        check(CRD, "gears.example.com", |_, _| (), Delete);
+        check(MAP, "a", |_, entry| entry.source = "there".into(), Wait(OtherSource));
     }
 }

@@ -16,6 +16,8 @@ pub enum Cause {
     Missing,
     /// Its manifest changed.
     Changed,
+    /// Its manifest changed, and someone took or removed a field of ours before that.
+    ChangedAndDrifted,
     /// Someone took or removed a field of ours.
     Drifted,
     /// What we own on it is not known: never recorded, or its kind cannot be listed.
@@ -49,9 +51,6 @@ pub enum Hold {
     /// The source declares nothing at all.
     #[error("the source declares no object")]
     EmptySource,
-    /// The inventory belongs to another URL or path.
-    #[error("the URL or path of the source changed: delete by hand what shall go")]
-    SourceChanged,
     /// A kind could not be listed.
     #[error("a kind could not be listed")]
     UnlistedKind,
@@ -97,10 +96,11 @@ pub fn plan(
     let mut leftovers: Vec<_> =
         inventory.entries.keys().filter(|id| !wanted.contains(id)).cloned().collect();
     leftovers.sort_by_key(|id| std::cmp::Reverse(Stage::of(&id.kind)));
-    let hold = hold(desired, inventory, observed, circumstances);
-    let mut superset = inventory.with(desired.iter().map(AsRef::as_ref));
+    let hold = hold(desired, observed, circumstances);
+    let source = &circumstances.source;
+    let mut superset = inventory.with(desired.iter().map(AsRef::as_ref), source);
     if superset.source.is_none() || leftovers.is_empty() {
-        superset.source = Some(circumstances.source.clone());
+        superset.source = Some(source.clone());
     }
     Plan { steps, superset, leftovers, hold }
 }
@@ -122,33 +122,39 @@ fn cause(
     if observed.unlisted.contains(&desired.id.kind) {
         return Cause::Unknown;
     }
-    let recorded = inventory.entries.get(&desired.id).map(|entry| entry.set_hash.as_ref());
-    match (live, recorded) {
-        (None, Some(Some(_))) => Cause::Missing,
-        (None, _) => Cause::New,
-        (Some(live), _) if live.terminating => Cause::Terminating,
-        (Some(live), _) if live.hash.as_ref() != Some(&desired.hash) => Cause::Changed,
-        (Some(_), None | Some(None)) => Cause::Unknown,
-        (Some(live), Some(recorded)) if live.set_hash.as_ref() != recorded => Cause::Drifted,
-        (Some(_), Some(Some(_))) => Cause::InSync,
+    let entry = inventory.entries.get(&desired.id);
+    let recorded = entry.and_then(|entry| entry.set_hash.as_ref());
+    let Some(live) = live else {
+        let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
+        return match recorded {
+            Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
+            Some(_) => Cause::Missing,
+            None => Cause::New,
+        };
+    };
+    let is_changed = live.hash.as_ref() != Some(&desired.hash);
+    let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
+    match (is_changed, is_drifted) {
+        _ if live.terminating => Cause::Terminating,
+        (true, true) => Cause::ChangedAndDrifted,
+        (true, false) => Cause::Changed,
+        (false, true) => Cause::Drifted,
+        (false, false) if recorded.is_none() => Cause::Unknown,
+        (false, false) => Cause::InSync,
     }
 }
 
 fn hold(
     desired: &[Arc<Desired>],
-    inventory: &Inventory,
     observed: &Observed,
     circumstances: &Circumstances,
 ) -> Option<Hold> {
-    let source_changed = inventory.source.as_ref().is_some_and(|s| *s != circumstances.source);
     if !circumstances.prune {
         Some(Hold::PruneOff)
     } else if circumstances.has_diagnostics {
         Some(Hold::Diagnostics)
     } else if desired.is_empty() {
         Some(Hold::EmptySource)
-    } else if source_changed {
-        Some(Hold::SourceChanged)
     } else if !observed.unlisted.is_empty() {
         Some(Hold::UnlistedKind)
     } else {
@@ -187,15 +193,9 @@ mod tests {
             listable: true,
         };
         let (hash, origin) = (hash.to_owned(), Origin::file("a.yaml"));
-        Arc::new(Desired {
-            id,
-            resource,
-            kind_is_new: false,
-            body: json!({}),
-            hash,
-            origin,
-            keep: false,
-        })
+        let body = json!({});
+        let (kind_is_new, keep, one_shot) = (false, false, n == 39);
+        Arc::new(Desired { id, resource, kind_is_new, body, hash, origin, keep, one_shot })
     }
 
     fn live(hash: &str, set_hash: &str) -> Live {
@@ -212,7 +212,8 @@ mod tests {
         let entry = |set_hash: Option<&str>| Entry {
             version: "v1".into(),
             set_hash: set_hash.map(str::to_owned),
-            keep: false,
+            source: circumstances().source.fingerprint(),
+            ..Entry::default()
         };
         let entries = entries.into_iter().map(|(n, hash)| (id(n), entry(hash))).collect();
         Inventory { source: Some(circumstances().source), entries }
@@ -233,11 +234,25 @@ mod tests {
         check(Some(Some("s")), Some(live("h", "s")), Cause::InSync);
         check(Some(Some("s")), Some(live("h", "t")), Cause::Drifted);
         check(Some(Some("s")), Some(live("g", "s")), Cause::Changed);
-        check(Some(Some("s")), Some(live("g", "t")), Cause::Changed);
+        check(Some(Some("s")), Some(live("g", "t")), Cause::ChangedAndDrifted);
         check(Some(None), Some(live("h", "s")), Cause::Unknown);
         check(None, Some(live("h", "s")), Cause::Unknown);
         let terminating = Live { terminating: true, ..live("g", "t") };
         check(Some(Some("s")), Some(terminating), Cause::Terminating);
+    }
+
+    #[test]
+    fn a_one_shot_job_that_is_gone_has_done_its_work() {
+        let check = |applied: Option<&str>, cause: Cause| {
+            let mut inventory = inventory([(39, Some("s"))]);
+            inventory.entries.get_mut(&id(39)).unwrap().one_shot = applied.map(str::to_owned);
+            let observed = Observed::default();
+            let plan = plan(&[desired(39, "h")], &inventory, &observed, &circumstances());
+            assert_eq!(plan.steps[0].cause, cause);
+        };
+        check(Some("h"), Cause::InSync);
+        check(Some("g"), Cause::Missing);
+        check(None, Cause::Missing);
     }
 
     #[test]
@@ -255,7 +270,6 @@ mod tests {
         check(&[], |_, _, _| (), Some(Hold::EmptySource));
         check(&[1], |_, _, c| c.prune = false, Some(Hold::PruneOff));
         check(&[1], |_, _, c| c.has_diagnostics = true, Some(Hold::Diagnostics));
-        check(&[1], |_, _, c| c.source.path = "q".into(), Some(Hold::SourceChanged));
         check(&[1], |_, o, _| o.unlisted.extend([id(1).kind]), Some(Hold::UnlistedKind));
         check(&[1], |i, _, _| i.source = None, None);
     }

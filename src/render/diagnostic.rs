@@ -48,6 +48,12 @@ pub enum Problem {
     /// A field that identifies the object is missing or of the wrong type.
     #[error("{0} must be a non-empty string")]
     NotAString(&'static str),
+    /// Labels or annotations are no map.
+    #[error("{0} must be a map of names to strings")]
+    NotAMap(&'static str),
+    /// Objects in a bare list.
+    #[error("is a list of objects: write `kind: List` with items, or separate them by ---")]
+    BareList,
     /// `metadata.generateName` makes a new object at each apply.
     #[error("has metadata.generateName: an object kept in git needs a metadata.name")]
     GenerateName,

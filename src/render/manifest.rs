@@ -35,7 +35,10 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
+        // A name in a repository may hold anything, also what would forge a log line.
+        for c in self.path.chars() {
+            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+        }
         match (self.line, self.column) {
             (0, _) => Ok(()),
             (line, 0) => write!(f, ":{line}"),
@@ -104,7 +107,11 @@ fn is_list(document: &Value) -> bool {
 }
 
 fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Diagnostic>> {
+    let is_object = |item: &Value| item.get("apiVersion").is_some() || item.get("kind").is_some();
     let fail = |problem| Err(Box::new(Diagnostic::at(origin.clone(), problem)));
+    if body.as_array().is_some_and(|items| items.iter().any(is_object)) {
+        return fail(Problem::BareList);
+    }
     match (body.get("apiVersion").is_some(), body.get("kind").is_some()) {
         (false, false) => return Ok(None),
         (true, false) => return fail(Problem::HalfAnObject("kind")),
@@ -186,6 +193,7 @@ mod tests {
         };
         check(json!({"apiVersion": "v1"}), Problem::HalfAnObject("kind"));
         check(json!({"kind": "Pod"}), Problem::HalfAnObject("apiVersion"));
+        check(json!([{"apiVersion": "v1", "kind": "Pod"}]), Problem::BareList);
         check(json!({"apiVersion": 1, "kind": "Pod"}), Problem::NotAString("apiVersion"));
         check(json!({"apiVersion": "v1", "kind": "Pod"}), Problem::NotAString("metadata.name"));
         let pod =

@@ -17,6 +17,9 @@ const SERVER_OWNED: &[&str] = &[
     "deletionGracePeriodSeconds",
 ];
 
+/// What `kubectl apply` remembers: the whole object, a Secret's values included.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// Makes a manifest apply to the same object again and again without a change.
 pub fn sanitize(body: &mut Value, id: &ObjectId) -> Result<(), Problem> {
     if let Some(fields) = body.as_object_mut() {
@@ -24,6 +27,15 @@ pub fn sanitize(body: &mut Value, id: &ObjectId) -> Result<(), Problem> {
     }
     if let Some(meta) = body["metadata"].as_object_mut() {
         meta.retain(|field, value| !SERVER_OWNED.contains(&field.as_str()) && !value.is_null());
+    }
+    for field in ["metadata.labels", "metadata.annotations"] {
+        let map = &body["metadata"][&field["metadata.".len()..]];
+        if !map.is_null() && !map.is_object() {
+            return Err(Problem::NotAMap(field));
+        }
+    }
+    if let Some(Value::Object(annotations)) = body.pointer_mut("/metadata/annotations") {
+        annotations.remove(LAST_APPLIED);
     }
     drop_empty_ca_bundles(body);
     if id.kind.is("", "Secret") { secret(body) } else { Ok(()) }
@@ -102,6 +114,20 @@ mod tests {
         });
         let clean = json!({"metadata": {"name": "x"}, "spec": {"status": "kept"}});
         assert_eq!(of("Pod", body), Ok(clean));
+    }
+
+    #[test]
+    fn labels_are_maps_and_what_kubectl_remembers_is_not_ours() {
+        let body = |annotations: Value| json!({"metadata": {"annotations": annotations}});
+        assert_eq!(
+            of("Pod", body(json!({LAST_APPLIED: "{}", "a": "b"}))),
+            Ok(body(json!({"a": "b"})))
+        );
+        assert_eq!(of("Pod", body(json!(["a"]))), Err(Problem::NotAMap("metadata.annotations")));
+        assert_eq!(
+            of("Pod", json!({"metadata": {"labels": "a"}})),
+            Err(Problem::NotAMap("metadata.labels"))
+        );
     }
 
     #[test]

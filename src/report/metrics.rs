@@ -119,7 +119,7 @@ impl Metrics {
     pub fn record(&self, app: &str, outcome: &Outcome, now: f64, is_new_commit: bool) {
         let result = if outcome.is_success() { "success" } else { "failure" };
         self.runs.with_label_values(&[app, result]).inc();
-        self.last_duration.with_label_values(&[app]).set(outcome.duration().as_secs_f64());
+        self.last_duration.with_label_values(&[app]).set(outcome.duration.as_secs_f64());
         for (stage, duration) in &outcome.stages {
             self.stage_duration.with_label_values(&[app, stage]).observe(duration.as_secs_f64());
             if *stage == "fetch" {
@@ -134,7 +134,9 @@ impl Metrics {
         }
         if outcome.is_success() {
             self.last_success.with_label_values(&[app]).set(now);
-            if let Some(revision) = outcome.revision.as_ref().filter(|_| is_new_commit) {
+            let changed = outcome.count(|a| matches!(a, Action::Created | Action::Configured));
+            let is_news = is_new_commit && changed + outcome.pruned() > 0;
+            if let Some(revision) = outcome.revision.as_ref().filter(|_| is_news) {
                 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970")]
                 let seconds = (now - revision.time as f64).max(0.0);
                 self.commit_to_live.with_label_values(&[app]).set(seconds);
@@ -160,10 +162,20 @@ impl Metrics {
                 let number = i64::try_from(number).unwrap_or(i64::MAX);
                 self.objects.with_label_values(&[app, state]).set(number);
             };
-            state("synced", outcome.count(Action::is_in_sync));
+            let unlisted = |done: &&super::Done| {
+                outcome.unlisted.iter().any(|(kind, _)| *kind == done.desired.id.kind)
+            };
+            let unknown = outcome.done.iter().filter(|d| d.action.is_in_sync()).filter(unlisted);
+            let unknown = unknown.count();
+            state("synced", outcome.count(Action::is_in_sync) - unknown);
+            state("unknown", unknown);
             state("failed", outcome.count(|a| matches!(a, Action::Failed(_))));
             state("waiting", outcome.count(|a| matches!(a, Action::Waiting | Action::Skipped)));
-            let held = outcome.leftovers.iter().filter(|(_, f)| *f != Fate::Pruned).count();
+            let held = outcome
+                .leftovers
+                .iter()
+                .filter(|(_, f)| !matches!(f, Fate::Pruned | Fate::Gone))
+                .count();
             state("leftover", held);
         }
         for done in &outcome.done {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
 use crate::object::{GroupKind, ObjectId};
+use crate::plan::Desired;
 use crate::plan::diff::FieldDrift;
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Desired, Hold};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
 
@@ -136,6 +136,8 @@ pub struct Done {
 pub enum Fate {
     /// It was deleted.
     Pruned,
+    /// It was gone already.
+    Gone,
     /// It was left alone, and why.
     Spared(String),
     /// It could not be deleted yet, and why.
@@ -163,12 +165,12 @@ pub struct Outcome {
     pub done: Vec<Done>,
     /// The objects that git no longer declares.
     pub leftovers: Vec<(ObjectId, Fate)>,
-    /// Why leftovers stay, if they do.
-    pub hold: Option<Hold>,
     /// Kinds that could not be listed, and why.
     pub unlisted: Vec<(GroupKind, String)>,
     /// How long each stage took, in order.
     pub stages: Vec<(&'static str, Duration)>,
+    /// How long the whole pass took.
+    pub duration: Duration,
 }
 
 impl Outcome {
@@ -184,9 +186,9 @@ impl Outcome {
             skipped: 0,
             done: Vec::new(),
             leftovers: Vec::new(),
-            hold: None,
             unlisted: Vec::new(),
             stages: Vec::new(),
+            duration: Duration::ZERO,
         }
     }
 
@@ -217,10 +219,5 @@ impl Outcome {
     /// Whether every object is known to be as git declares it.
     pub fn is_success(&self) -> bool {
         self.failure.is_none() && self.failed() == 0
-    }
-
-    /// How long the pass took.
-    pub fn duration(&self) -> Duration {
-        self.stages.iter().map(|(_, duration)| *duration).sum()
     }
 }

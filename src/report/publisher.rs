@@ -120,7 +120,7 @@ fn problems(outcome: &Outcome) -> Vec<String> {
         match fate {
             Fate::Spared(why) => problems.push(format!("Not pruned: {id}{place} {why}")),
             Fate::Failed(why) => problems.push(format!("Cannot prune {id}{place}: {why}")),
-            Fate::Pruned => {}
+            Fate::Pruned | Fate::Gone => {}
         }
     }
     problems
@@ -136,7 +136,7 @@ fn place(id: &ObjectId) -> String {
 /// The closing line of a pass.
 fn log_pass(outcome: &Outcome) {
     let trigger: &str = outcome.trigger.into();
-    let seconds = (outcome.duration().as_secs_f64() * 1000.0).round() / 1000.0;
+    let seconds = (outcome.duration.as_secs_f64() * 1000.0).round() / 1000.0;
     let revision = outcome.revision.as_ref().map(ToString::to_string);
     if let Some(failure) = &outcome.failure {
         if matches!(failure, Failure::Stopped) {

@@ -68,6 +68,28 @@ pub enum SourceError {
         /// libgit2's words.
         why: String,
     },
+    /// The file with the password could not be read.
+    #[error("cannot read the password file {file:?}: {why}")]
+    PasswordUnreadable {
+        /// The file.
+        file: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// A folder could not be read.
+    #[error("cannot read the folder {folder:?}: {why}")]
+    FolderUnreadable {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// A defect of ours.
+    #[error("a defect in gitops-sync: {why}; please report it")]
+    Defect {
+        /// What happened.
+        why: String,
+    },
     /// The fetching child could not be run.
     #[error("cannot run the fetching child process: {why}")]
     ChildFailed {
@@ -87,9 +109,21 @@ impl SourceError {
 pub fn display_url(url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    format!("{scheme}://{host}/{path}")
+    // A password may hold a slash, and then looks like a port.
+    let authority = rest.split('/').next().unwrap_or_default();
+    let has_port = |host: &str| host.bytes().all(|byte| byte.is_ascii_digit());
+    let is_plain = authority.rsplit_once(':').is_none_or(|(_, port)| has_port(port));
+    let rest = match rest.split_once('/') {
+        Some((authority, path)) if is_plain || authority.contains('@') => {
+            return format!("{scheme}://{}/{path}", without_user(authority));
+        }
+        _ => without_user(rest),
+    };
+    format!("{scheme}://{rest}")
+}
+
+fn without_user(authority: &str) -> &str {
+    authority.rsplit('@').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -102,7 +136,9 @@ mod tests {
         check("https://bob:hunter2@git.example/a.git?token=hunter2", "https://git.example/a.git");
         check("https://git.example/a@b.git", "https://git.example/a@b.git");
         check("ssh://git@git.example/a.git", "ssh://git.example/a.git");
-        check("https://a:p/w@git.example", "https://a:p/w@git.example");
+        check("https://a:p/w@git.example/x", "https://git.example/x");
+        check("https://a:p@git.example:8443/x@y", "https://git.example:8443/x@y");
+        check("https://git.example", "https://git.example");
         check("/srv/git/a.git", "/srv/git/a.git");
     }
 }

@@ -35,8 +35,8 @@ pub struct Repository {
     pub branch: String,
     /// Name for basic authentication.
     pub username: Option<String>,
-    /// Password or token for basic authentication.
-    pub password: Option<String>,
+    /// File with the password or token for basic authentication, read anew for each fetch.
+    pub password_file: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Repository {
@@ -52,6 +52,12 @@ pub struct Request {
     pub repository: Repository,
     /// Where the clone is or shall be.
     pub dir: PathBuf,
+    /// The only folder of the work tree that is checked out.
+    pub path: String,
+    /// Password or token for basic authentication.
+    pub password: Option<String>,
+    /// Seconds after which the child ends by itself, should its parent be gone by then.
+    pub seconds: u64,
     /// Start over with a fresh clone.
     pub fresh: bool,
 }
@@ -72,6 +78,8 @@ pub struct Fetcher {
     pub repository: Repository,
     /// Where the clone is.
     pub dir: PathBuf,
+    /// Folder of the repository that holds the manifests.
+    pub path: String,
     /// Longest time a fetch may take.
     pub timeout: Duration,
 }
@@ -79,7 +87,14 @@ pub struct Fetcher {
 impl Fetcher {
     /// Fetches the branch and returns its head. An unchanged head costs one listing of refs.
     pub async fn fetch(&self, fresh: bool) -> Result<Revision, SourceError> {
-        let request = Request { repository: self.repository.clone(), dir: self.dir.clone(), fresh };
+        let request = Request {
+            repository: self.repository.clone(),
+            dir: self.dir.clone(),
+            path: self.path.clone(),
+            password: self.password()?,
+            seconds: self.timeout.as_secs() + 1,
+            fresh,
+        };
         let answer = tokio::time::timeout(self.timeout, run_child(&request)).await;
         let head = answer.map_err(|_| SourceError::FetchTimedOut {
             url: display_url(&self.repository.url),
@@ -89,25 +104,29 @@ impl Fetcher {
         Ok(Revision { branch, commit: head.commit, time: head.time })
     }
 
-    /// Reads the manifests below `path` of a fetched commit. A clone that turns out to be damaged
-    /// is fetched afresh, once.
-    pub async fn read(&self, revision: &Revision, path: &str) -> Result<Snapshot, SourceError> {
-        if let Ok(found) = self.read_blobs(revision, path).await {
-            return self.found(found, revision, path);
-        }
-        self.fetch(true).await?;
-        let found = self.read_blobs(revision, path).await;
-        let found =
-            found.map_err(|why| SourceError::CloneUnusable { dir: self.dir.clone(), why })?;
-        self.found(found, revision, path)
+    fn password(&self) -> Result<Option<String>, SourceError> {
+        let Some(file) = &self.repository.password_file else { return Ok(None) };
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            SourceError::PasswordUnreadable { file: file.clone(), why: error.to_string() }
+        })?;
+        Ok(Some(text.trim_end().to_owned()))
     }
 
-    async fn read_blobs(
-        &self,
-        revision: &Revision,
-        path: &str,
-    ) -> Result<Option<Snapshot>, String> {
-        let (dir, commit, path) = (self.dir.clone(), revision.commit.clone(), path.to_owned());
+    /// Reads the manifests below the path of a fetched commit. A clone that turns out to be damaged
+    /// is fetched afresh, once.
+    pub async fn read(&self, revision: &Revision) -> Result<Snapshot, SourceError> {
+        if let Ok(found) = self.read_blobs(revision).await {
+            return self.found(found, revision);
+        }
+        self.fetch(true).await?;
+        let found = self.read_blobs(revision).await;
+        let found =
+            found.map_err(|why| SourceError::CloneUnusable { dir: self.dir.clone(), why })?;
+        self.found(found, revision)
+    }
+
+    async fn read_blobs(&self, revision: &Revision) -> Result<Option<Snapshot>, String> {
+        let (dir, commit, path) = (self.dir.clone(), revision.commit.clone(), self.path.clone());
         let read = tokio::task::spawn_blocking(move || git::tree::read(&dir, &commit, &path));
         tokio::time::timeout(self.timeout, read)
             .await
@@ -115,14 +134,9 @@ impl Fetcher {
             .map_err(|error| error.to_string())?
     }
 
-    fn found(
-        &self,
-        found: Option<Snapshot>,
-        revision: &Revision,
-        path: &str,
-    ) -> Result<Snapshot, SourceError> {
+    fn found(&self, found: Option<Snapshot>, revision: &Revision) -> Result<Snapshot, SourceError> {
         let place = format!("{} at {revision}", display_url(&self.repository.url));
-        found.ok_or_else(|| SourceError::PathNotFound { path: path.to_owned(), place })
+        found.ok_or_else(|| SourceError::PathNotFound { path: self.path.clone(), place })
     }
 }
 

@@ -16,7 +16,7 @@ pub fn read(folder: &Path) -> Result<Snapshot, SourceError> {
     }
     let snapshot = tree::read(&Folder(folder.to_owned()), "");
     snapshot
-        .map_err(|why| SourceError::CloneUnusable { dir: folder.to_owned(), why })?
+        .map_err(|why| SourceError::FolderUnreadable { folder: folder.to_owned(), why })?
         .ok_or_else(not_found)
 }
 

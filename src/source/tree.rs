@@ -12,8 +12,8 @@ use super::Snapshot;
 /// Largest file that is read, in bytes. The largest object etcd takes is 1.5 MiB.
 const FILE_LIMIT: u64 = 8 << 20;
 /// Bytes read from one source at most.
-const TOTAL_LIMIT: u64 = 256 << 20;
-/// Files looked at in one source at most.
+const TOTAL_LIMIT: u64 = 64 << 20;
+/// Entries of folders looked at in one source at most.
 const COUNT_LIMIT: usize = 100_000;
 /// Links and folders on the way to one file at most.
 const DEPTH_LIMIT: usize = 64;
@@ -44,7 +44,8 @@ pub trait Tree {
 /// Reads the manifests below `path` of a tree, shown by their paths from the tree's root. `None` if
 /// there is no such folder.
 pub fn read(tree: &dyn Tree, path: &str) -> Result<Option<Snapshot>, String> {
-    let mut walk = Walk { tree, seen: BTreeSet::new(), bytes: 0, snapshot: Snapshot::default() };
+    let mut walk =
+        Walk { tree, seen: BTreeSet::new(), entries: 0, bytes: 0, snapshot: Snapshot::default() };
     let Place::At(root, Node::Folder) = resolve(tree, "", path)? else { return Ok(None) };
     walk.folder(&root, &root, 0)?;
     walk.snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -98,6 +99,7 @@ struct Walk<'a> {
     tree: &'a dyn Tree,
     /// Real paths read or entered, so that each is shown once.
     seen: BTreeSet<String>,
+    entries: usize,
     bytes: u64,
     snapshot: Snapshot,
 }
@@ -113,6 +115,11 @@ impl Walk<'_> {
             return Ok(());
         }
         let mut names = self.tree.names(real)?;
+        self.entries += names.len();
+        if self.is_too_much() {
+            self.too_much(shown);
+            return Ok(());
+        }
         names.retain(|name| !name.starts_with('.'));
         names.sort_unstable();
         let (links, plain): (Vec<_>, Vec<_>) = names
@@ -120,6 +127,9 @@ impl Walk<'_> {
             .partition(|name| matches!(self.tree.node(&join(real, name)), Ok(Some(Node::Link(_)))));
         // Links last: a file is shown under its own name where it has one.
         for name in plain.iter().chain(&links) {
+            if self.is_too_much() {
+                break;
+            }
             self.entry(real, &join(shown, name), name, depth)?;
         }
         Ok(())
@@ -151,7 +161,7 @@ impl Walk<'_> {
             return Ok(());
         }
         self.bytes += size;
-        if self.bytes > TOTAL_LIMIT || self.seen.len() > COUNT_LIMIT {
+        if self.is_too_much() {
             self.too_much(shown);
             return Ok(());
         }
@@ -160,11 +170,15 @@ impl Walk<'_> {
         Ok(())
     }
 
+    fn is_too_much(&self) -> bool {
+        self.bytes > TOTAL_LIMIT || self.entries > COUNT_LIMIT
+    }
+
     /// Says once that the source is too large; what is beyond is not read.
     fn too_much(&mut self, shown: &str) {
         let said = |d: &Diagnostic| matches!(d.problem, Problem::TooMuch(_));
         if !self.snapshot.diagnostics.iter().any(said) {
-            let limit = format!("{COUNT_LIMIT} files or {} MiB", TOTAL_LIMIT >> 20);
+            let limit = format!("{COUNT_LIMIT} entries or {} MiB", TOTAL_LIMIT >> 20);
             self.problem(shown, Problem::TooMuch(limit));
         }
     }

@@ -17,12 +17,7 @@ use crate::source::{Fetcher, Revision};
 #[derive(Debug)]
 pub enum Origin {
     /// Below a path of a git repository.
-    Git {
-        /// Fetches the repository.
-        fetcher: Fetcher,
-        /// Path below which the manifests are.
-        path: String,
-    },
+    Git(Fetcher),
     /// In a folder.
     Folder(PathBuf),
 }
@@ -31,17 +26,15 @@ impl Origin {
     /// The origin's identity, as inventories record it.
     pub fn identity(&self) -> SourceIdentity {
         match self {
-            Self::Git { fetcher, path } => SourceIdentity {
+            Self::Git(fetcher) => SourceIdentity {
                 url: display_url(&fetcher.repository.url),
-                path: path.trim_matches('/').to_owned(),
+                path: fetcher.path.trim_matches('/').to_owned(),
             },
-            Self::Folder(folder) => {
-                let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.clone());
-                SourceIdentity {
-                    url: format!("file://{}", absolute.display()),
-                    path: String::new(),
-                }
-            }
+            // As it was given: pipelines check out to another absolute path each time.
+            Self::Folder(folder) => SourceIdentity {
+                url: "folder".to_owned(),
+                path: folder.components().as_path().display().to_string(),
+            },
         }
     }
 }

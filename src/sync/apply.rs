@@ -30,33 +30,27 @@ pub async fn apply(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let new_namespaces = new_namespaces(plan);
-    let mut failure = None;
     for stage in plan.steps.chunk_by(|a, b| a.desired.stage() == b.desired.stage()) {
+        let (lacking, able): (Vec<_>, Vec<_>) =
+            stage.iter().partition(|step| lacks_crd(&step.desired, &outcome.done));
+        let failed = || Action::Failed("its CRD failed".to_owned());
+        outcome.done.extend(lacking.iter().map(|s| done(&s.desired, failed(), &Value::Null)));
         let run = |step: &'_ Step| {
-            let (step, new_namespaces) = (step.clone(), &new_namespaces);
+            let (step, new) = (step.clone(), &new_namespaces);
             async move {
                 if stop.is_set() {
-                    return Ok(skipped(&step));
+                    return Ok(done(&step.desired, Action::Skipped, &Value::Null));
                 }
-                execute(app, &step, new_namespaces).await
+                execute(app, &step, new).await
             }
         };
-        let mut running = stream::iter(stage).map(run).buffer_unordered(app.parallel);
+        let mut running = stream::iter(able).map(run).buffer_unordered(app.parallel);
         while let Some(done) = running.next().await {
-            match done {
-                Ok(done) => outcome.done.push(done),
-                Err(error) => {
-                    failure = Some(error);
-                    break;
-                }
-            }
+            outcome.done.push(done?);
         }
         drop(running);
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
         if !app.dry_run {
-            establish(app, stage, outcome).await?;
+            establish(app, stage, stop, outcome).await?;
         }
     }
     outcome.done.sort_by(|a, b| order(a).cmp(&order(b)));
@@ -73,6 +67,7 @@ pub fn recorded(mut superset: Inventory, done: &[Done]) -> Inventory {
         if let Some(entry) = superset.entries.get_mut(&done.desired.id) {
             done.desired.resource.version.clone_into(&mut entry.version);
             entry.keep = done.desired.keep;
+            entry.one_shot = done.desired.one_shot.then(|| done.desired.hash.clone());
             if done.set_hash.is_some() {
                 entry.set_hash.clone_from(&done.set_hash);
             }
@@ -87,10 +82,6 @@ fn new_namespaces(plan: &Plan) -> BTreeSet<String> {
     namespaces.filter(|s| s.live.is_none()).map(|s| s.desired.id.name.clone()).collect()
 }
 
-fn skipped(step: &Step) -> Done {
-    done(&step.desired, Action::Skipped, &Value::Null)
-}
-
 fn done(desired: &Arc<Desired>, action: Action, object: &Value) -> Done {
     let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
     Done { desired: desired.clone(), action, uid, set_hash: fields::set_hash(object) }
@@ -103,14 +94,11 @@ async fn execute(
     new_namespaces: &BTreeSet<String>,
 ) -> Result<Done, Failure> {
     let desired = &step.desired;
-    let result = match (&step.cause, &step.live) {
-        (Cause::InSync, Some(live)) => {
-            let (uid, set_hash) = (live.uid.clone(), live.set_hash.clone());
-            return Ok(Done { desired: desired.clone(), action: Action::Unchanged, uid, set_hash });
-        }
-        (Cause::Terminating, _) => return Ok(done(desired, Action::Waiting, &Value::Null)),
-        (Cause::New | Cause::Changed, _) => fresh(app, desired).await,
-        (Cause::Missing | Cause::Drifted | Cause::Unknown | Cause::InSync, _) => {
+    let result = match step.cause {
+        Cause::InSync => return Ok(in_sync(step)),
+        Cause::Terminating => return Ok(done(desired, Action::Waiting, &Value::Null)),
+        Cause::New | Cause::Changed => fresh(app, desired).await,
+        Cause::Missing | Cause::ChangedAndDrifted | Cause::Drifted | Cause::Unknown => {
             restore(app, desired, step.cause).await
         }
     };
@@ -124,6 +112,13 @@ async fn execute(
             Ok(done(desired, action, &Value::Null))
         }
     }
+}
+
+/// Nothing is sent. A one-shot Job may be gone by now.
+fn in_sync(step: &Step) -> Done {
+    let live = step.live.clone().unwrap_or_default();
+    let (desired, action) = (step.desired.clone(), Action::Unchanged);
+    Done { desired, action, uid: live.uid, set_hash: live.set_hash }
 }
 
 /// Applies what is new or changed.
@@ -140,11 +135,16 @@ async fn restore(app: &App, desired: &Arc<Desired>, cause: Cause) -> Result<Done
         return Ok(done(desired, Action::Waiting, &Value::Null));
     }
     let response = send(app, desired).await?;
-    let drifts = found.as_ref().map(|found| drift(found, &response.object));
+    let mut drifts = found.as_ref().map(|found| drift(found, &response.object));
+    if let (Cause::ChangedAndDrifted, Some(drifts)) = (cause, &mut drifts) {
+        // The manifest's own changes are no drift: what nobody else owns, we changed.
+        drifts.retain(|drift| drift.by.is_some());
+    }
     let action = match (cause, drifts) {
         (Cause::Unknown, None) => Action::Created,
         (Cause::Unknown, Some(drifts)) if drifts.is_empty() => Action::Unchanged,
         (Cause::Unknown, Some(_)) => Action::Configured,
+        (Cause::ChangedAndDrifted, Some(drifts)) if drifts.is_empty() => Action::Configured,
         (_, None) => Action::Recreated,
         (_, Some(drifts)) if drifts.is_empty() => Action::Reowned,
         (_, Some(drifts)) => Action::Reverted(drifts),
@@ -182,13 +182,21 @@ fn unchecked(step: &Step, error: &ApiError, new_namespaces: &BTreeSet<String>) -
 }
 
 /// Waits until the CRDs of a stage serve their kinds.
-async fn establish(app: &App, stage: &[Step], outcome: &mut Outcome) -> Result<(), Failure> {
+async fn establish(
+    app: &App,
+    stage: &[Step],
+    stop: &Stop,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
     let sent =
         |step: &&Step| step.desired.stage() == Stage::Definitions && step.cause != Cause::InSync;
     for step in stage.iter().filter(sent) {
-        let failed =
+        let applied =
             |done: &&mut Done| done.desired.id == step.desired.id && done.action.is_in_sync();
-        let Some(done) = outcome.done.iter_mut().find(failed) else { continue };
+        let Some(done) = outcome.done.iter_mut().find(applied) else { continue };
+        if stop.is_set() {
+            return Ok(());
+        }
         let why = match app.cluster.wait_established(&step.desired).await {
             Ok(true) => continue,
             Ok(false) => "the CRD was applied but is not established".to_owned(),
@@ -197,4 +205,12 @@ async fn establish(app: &App, stage: &[Step], outcome: &mut Outcome) -> Result<(
         done.action = Action::Failed(why);
     }
     Ok(())
+}
+
+/// Whether the CRD that an object waits for failed in this pass.
+fn lacks_crd(desired: &Desired, done: &[Done]) -> bool {
+    let name = format!("{}.{}", desired.resource.plural, desired.id.kind.group);
+    let is_it =
+        |done: &&Done| done.desired.stage() == Stage::Definitions && done.desired.id.name == name;
+    desired.kind_is_new && done.iter().find(is_it).is_some_and(|done| !done.action.is_in_sync())
 }

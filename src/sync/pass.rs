@@ -1,6 +1,5 @@
 //! One pass over one app: the story of the data flow, from source to report.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,17 +9,19 @@ use crate::object::marks::HashKey;
 use crate::plan::desired::Settings;
 use crate::plan::prune::selector;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Desired, Hold, Inventory, Kinds, Observed, Plan, desired, steps};
+use crate::plan::{Desired, Inventory, Kinds, Observed, Plan, desired, steps};
 use crate::render::{self, Rendered};
 use crate::report::{Failure, Outcome, Trigger};
-use crate::source::{SourceError, folder};
+use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
 pub async fn pass(app: &App, memory: &mut Memory, trigger: Trigger, stop: &Stop) -> Outcome {
+    let start = Instant::now();
     let mut outcome = Outcome::new(trigger);
     if let Err(failure) = run(app, memory, &mut outcome, stop).await {
         outcome.failure = Some(failure);
     }
+    outcome.duration = start.elapsed();
     outcome
 }
 
@@ -31,13 +32,14 @@ async fn run(
     stop: &Stop,
 ) -> Result<(), Failure> {
     let mut clock = Clock(Instant::now());
+    let key = recall(app, memory).await?;
+    clock.stage("recall", outcome);
     let read = tokio::select! {
         read = read(app, memory, outcome, &mut clock) => read,
         () = stop.wait() => return Err(Failure::Stopped),
     };
     let (rendered, stale) = or_last_good(read, memory)?;
     outcome.found(&rendered);
-    let key = recall(app, memory).await?;
     let Resolved { wanted, diagnostics, .. } = resolve(app, memory, key, &rendered).await?;
     outcome.diagnostics.extend(diagnostics);
     let observed = observe(app, memory, &wanted, outcome).await?;
@@ -48,10 +50,11 @@ async fn run(
     clock.stage("record", outcome);
     let applied = apply::apply(app, &plan, stop, outcome).await;
     memory.inventory = apply::recorded(plan.superset.clone(), &outcome.done);
-    forget_new_kinds(memory, outcome);
     clock.stage("apply", outcome);
     applied?;
-    prune::prune(app, memory, &plan, outcome).await?;
+    let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
+    forget_new_kinds(memory, outcome);
+    pruned?;
     record(app, memory, memory.inventory.clone()).await?;
     clock.stage("prune", outcome);
     match stale {
@@ -91,8 +94,11 @@ async fn read(
     clock: &mut Clock,
 ) -> Result<Arc<Rendered>, SourceError> {
     let (snapshot, revision) = match &app.origin {
-        Origin::Folder(path) => (folder::read(path)?, None),
-        Origin::Git { fetcher, path } => {
+        Origin::Folder(path) => {
+            let path = path.clone();
+            (blocking(move || folder::read(&path)).await??, None)
+        }
+        Origin::Git(fetcher) => {
             let fetched = fetcher.fetch(false).await;
             clock.stage("fetch", outcome);
             let revision = fetched?;
@@ -102,15 +108,27 @@ async fn read(
             {
                 return Ok(rendered.clone());
             }
-            (fetcher.read(&revision, path).await?, Some(revision))
+            (fetcher.read(&revision).await?, Some(revision))
         }
     };
-    let mut rendered = render::plain(&snapshot.files);
-    rendered.diagnostics.splice(0..0, snapshot.diagnostics);
-    let rendered = Arc::new(rendered);
+    let rendered = Arc::new(blocking(move || render(snapshot)).await?);
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     clock.stage("render", outcome);
     Ok(rendered)
+}
+
+fn render(snapshot: Snapshot) -> Rendered {
+    let mut rendered = render::plain(&snapshot.files);
+    rendered.diagnostics.splice(0..0, snapshot.diagnostics);
+    rendered
+}
+
+/// Runs what takes long without a pause beside the HTTP server and the signals.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SourceError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| SourceError::Defect { why: error.to_string() })
 }
 
 /// Loads the hash key and the inventory, once.
@@ -179,14 +197,10 @@ async fn observe(
     wanted: &[Arc<Desired>],
     outcome: &mut Outcome,
 ) -> Result<Observed, Failure> {
-    let served = wanted.iter().filter(|object| !object.kind_is_new).map(|object| &object.id);
-    let ids = served.chain(memory.inventory.entries.keys());
-    let kinds: BTreeSet<_> = ids.map(|id| id.kind.clone()).collect();
-    let new: BTreeSet<_> =
-        wanted.iter().filter(|object| object.kind_is_new).map(|o| &o.id.kind).collect();
-    let kinds = kinds.into_iter().filter(|kind| !new.contains(kind)).collect();
     let known = memory.kinds.clone().unwrap_or_default();
-    let listed = app.cluster.observe(&known, kinds, &selector(&app.id)).await;
+    let ids = wanted.iter().map(|object| &object.id).chain(memory.inventory.entries.keys());
+    let kinds = ids.map(|id| id.kind.clone()).filter(|kind| known.preferred(kind).is_some());
+    let listed = app.cluster.observe(&known, kinds.collect(), &selector(&app.id)).await;
     let unavailable = |source| Failure::ClusterUnavailable { doing: "listing objects", source };
     let (observed, unlisted) = listed.map_err(unavailable)?;
     if !unlisted.is_empty() {
@@ -204,17 +218,14 @@ fn plan(
     wanted: &[Arc<Desired>],
     observed: &Observed,
     is_stale: bool,
-    outcome: &mut Outcome,
+    outcome: &Outcome,
 ) -> Plan {
     let circumstances = Circumstances {
         source: app.origin.identity(),
         prune: app.prune,
         has_diagnostics: is_stale || !outcome.diagnostics.is_empty(),
     };
-    let plan = steps::plan(wanted, &memory.inventory, observed, &circumstances);
-    let asked_to_hold = plan.hold.filter(|hold| *hold != Hold::PruneOff);
-    outcome.hold = asked_to_hold.filter(|_| !plan.leftovers.is_empty());
-    plan
+    steps::plan(wanted, &memory.inventory, observed, &circumstances)
 }
 
 /// Stores the inventory, before the first write and after the last.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{App, Memory};
+use super::{App, Memory, Stop};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
 use crate::plan::inventory::Entry;
-use crate::plan::prune::{Context, Verdict};
-use crate::plan::{Hold, Plan};
+use crate::plan::prune::{Context, Spared, Verdict};
+use crate::plan::{Hold, Plan, Resource};
 use crate::report::{Failure, Fate, Outcome};
 
 /// Looks at an object that changes between judgement and deletion.
@@ -19,6 +19,7 @@ pub async fn prune(
     app: &App,
     memory: &mut Memory,
     plan: &Plan,
+    stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     if plan.leftovers.is_empty() {
@@ -26,78 +27,104 @@ pub async fn prune(
     }
     let in_sync = outcome.done.iter().all(|done| done.action.is_in_sync());
     if let Some(hold) = plan.hold.or((!in_sync).then_some(Hold::NotInSync)) {
-        outcome.hold = Some(hold);
-        let held =
-            plan.leftovers.iter().map(|id| (id.clone(), Fate::Spared(format!("because {hold}"))));
-        outcome.leftovers = held.collect();
+        let held = |id: &ObjectId| (id.clone(), Fate::Spared(format!("because {hold}")));
+        outcome.leftovers = plan.leftovers.iter().map(held).collect();
         return Ok(());
     }
-    let uids: BTreeSet<_> = outcome.done.iter().map(|done| done.uid.as_str()).collect();
-    let desired = outcome.done.iter().map(|done| done.desired.as_ref());
-    let context = Context::new(&app.id, app.store.namespace(), desired, uids);
+    check_inventory(app, memory).await?;
+    let mut leftovers = Vec::new();
+    let mut context = context(app, outcome);
     for id in &plan.leftovers {
+        if stop.is_set() {
+            break;
+        }
         let entry = memory.inventory.entries.get(id).cloned().unwrap_or_default();
-        let (fate, is_ours) = judge(app, memory, &context, id, &entry).await?;
+        let resource = memory.kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind));
+        let (fate, is_ours) = judge(app, resource, &context, id, &entry).await?;
+        if !matches!(fate, Fate::Pruned | Fate::Gone) {
+            context.stays(id, resource);
+        }
         if !is_ours {
             memory.inventory.entries.remove(id);
         }
-        outcome.leftovers.push((id.clone(), fate));
+        leftovers.push((id.clone(), fate));
     }
-    if memory.inventory.entries.len() == outcome.done.len() {
-        memory.inventory.source = Some(app.origin.identity());
-    }
+    outcome.leftovers = leftovers;
     Ok(())
+}
+
+/// Another process may have declared a leftover since the inventory was loaded.
+async fn check_inventory(app: &App, memory: &mut Memory) -> Result<(), Failure> {
+    let Some(loaded) = &memory.loaded else { return Ok(()) };
+    let checked = app.store.check(&app.id, loaded).await;
+    if checked.is_err() {
+        memory.loaded = None;
+    }
+    Ok(checked?)
+}
+
+fn context<'a>(app: &'a App, outcome: &'a Outcome) -> Context<'a> {
+    let uids: BTreeSet<_> = outcome.done.iter().map(|done| done.uid.as_str()).collect();
+    let source = app.origin.identity().fingerprint();
+    let mut context = Context::new(&app.id, app.store.namespace(), source, uids);
+    for done in &outcome.done {
+        context.stays(&done.desired.id, Some(&done.desired.resource));
+    }
+    context
 }
 
 /// Judges one object and carries the verdict out. Says whether it stays in the inventory.
 async fn judge(
     app: &App,
-    memory: &Memory,
+    resource: Option<&Resource>,
     context: &Context<'_>,
     id: &ObjectId,
     entry: &Entry,
 ) -> Result<(Fate, bool), Failure> {
-    let kinds = memory.kinds.as_ref();
-    let Some(resource) =
-        kinds.and_then(|k| k.at(&id.kind, &entry.version).or(k.preferred(&id.kind)))
-    else {
-        return Ok((Fate::Spared("because its kind is not served".to_owned()), true));
+    let Some(resource) = resource else {
+        return Ok((Fate::Spared(Spared::KindNotServed.to_string()), true));
     };
     let mut refusal = String::new();
     for _ in 0..TRIES {
-        let object = match app.cluster.get(resource, id).await {
-            Ok(object) => object,
-            Err(error) => return Ok((Fate::Failed(refused(error)?), true)),
+        let error = match attempt(app, resource, context, id, entry).await {
+            Ok(judged) => return Ok(judged),
+            Err(error) => Failure::unless_refused("pruning", error)?,
         };
-        let live = object.as_ref().map(Live::from);
-        let verdict = context.verdict(id, entry, live.as_ref());
-        let (carried_out, fate, stays) = match (verdict, &live, &object) {
-            (Verdict::Delete, Some(live), _) => {
-                (app.cluster.delete(resource, id, live, app.dry_run).await, Fate::Pruned, false)
-            }
-            (Verdict::Abandon(why), _, Some(object)) => {
-                let abandoned = if app.dry_run {
-                    Ok(())
-                } else {
-                    app.cluster.abandon(resource, id, object).await
-                };
-                (abandoned, Fate::Spared(format!("{why}; it is no longer managed")), false)
-            }
-            (Verdict::Forget(why), ..) => (Ok(()), Fate::Spared(why.to_string()), false),
-            (Verdict::Wait(why), ..) => (Ok(()), Fate::Spared(why.to_string()), true),
-            (Verdict::Delete | Verdict::Abandon(_), ..) => (Ok(()), Fate::Pruned, false),
-        };
-        match carried_out {
-            Ok(()) => return Ok((fate, stays)),
-            Err(error) if error.code() == 404 => return Ok((Fate::Pruned, false)),
-            // It changed since it was read: judge it again.
-            Err(error) if error.code() == 409 || error.code() == 422 => refusal = refused(error)?,
-            Err(error) => return Ok((Fate::Failed(refused(error)?), true)),
+        refusal = error.shown(id.kind.is("", "Secret"));
+        // It changed since it was read: judge it again.
+        if error.code() != 409 && error.code() != 422 {
+            break;
         }
     }
     Ok((Fate::Failed(refusal), true))
 }
 
-fn refused(error: ApiError) -> Result<String, Failure> {
-    Failure::unless_refused("pruning", error).map(|error| error.to_string())
+/// Reads an object, judges it and carries the verdict out on exactly what was read.
+async fn attempt(
+    app: &App,
+    resource: &Resource,
+    context: &Context<'_>,
+    id: &ObjectId,
+    entry: &Entry,
+) -> Result<(Fate, bool), ApiError> {
+    let object = app.cluster.get(resource, id).await?;
+    let live = object.as_ref().map(Live::from);
+    let spared = |why: Spared| Fate::Spared(why.to_string());
+    Ok(match (context.verdict(id, entry, live.as_ref()), &live, &object) {
+        (Verdict::Delete, Some(live), _) => {
+            app.cluster.delete(resource, id, live, app.dry_run).await?;
+            (Fate::Pruned, false)
+        }
+        (Verdict::Abandon(why), _, Some(object)) => {
+            if !app.dry_run {
+                app.cluster.abandon(resource, id, object).await?;
+            }
+            (Fate::Spared(format!("{why}; it is no longer managed")), false)
+        }
+        (Verdict::Wait(why), ..) => (spared(why), true),
+        (Verdict::Forget(Spared::AlreadyGone) | Verdict::Delete | Verdict::Abandon(_), ..) => {
+            (Fate::Gone, false)
+        }
+        (Verdict::Forget(why), ..) => (spared(why), false),
+    })
 }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Ends at SIGTERM or SIGINT.
+    /// Ends at SIGTERM or SIGINT; at once at a second one.
     pub fn on_signals() -> std::io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -19,7 +19,12 @@ impl Stop {
                 _ = interrupt.recv() => {}
             }
             sender.send_replace(true);
-            sender.closed().await;
+            // Who asks a second time does not want to wait.
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
         });
         Ok(Self(receiver))
     }

@@ -39,8 +39,9 @@ fn build(folder: &str) -> Vec<Value> {
 /// Applies objects; a warning, such as of pod security, is an error.
 fn apply(objects: &[Value], more: &[&str]) {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-    let arguments = ["apply", "-f", "-", "--server-side", "--force-conflicts"];
-    let arguments = [&arguments, &["--warnings-as-errors"], more].concat();
+    let arguments =
+        ["apply", "-f", "-", "--server-side", "--force-conflicts", "--warnings-as-errors"];
+    let arguments = [&arguments[..], more].concat();
     plane().kubectl_with_stdin(&arguments, &list).unwrap();
 }
 
@@ -52,14 +53,9 @@ fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     first
 }
 
-/// The pod that a workload makes.
-fn pod(workload: &Value) -> &Value {
-    workload["spec"].get("jobTemplate").unwrap_or(workload).pointer("/spec/template/spec").unwrap()
-}
-
-/// The items of a JSON array, as strings.
-fn strings(array: &Value) -> Vec<&str> {
-    array.as_array().unwrap().iter().map(|item| item.as_str().unwrap()).collect()
+/// The pod that a Deployment or a `CronJob` makes.
+fn pod(workload: &Value) -> Option<&Value> {
+    workload["spec"].get("jobTemplate").unwrap_or(workload).pointer("/spec/template/spec")
 }
 
 #[test]
@@ -69,14 +65,10 @@ fn the_api_server_takes_every_manifest_without_a_warning() {
         let namespaces = objects.iter().filter(|object| object["kind"] == "Namespace");
         apply(&namespaces.cloned().collect::<Vec<_>>(), &[]);
         apply(&objects, &["--dry-run=server"]);
-        let is_workload = |object: &&Value| {
-            object.pointer("/spec/jobTemplate").is_some()
-                || object.pointer("/spec/template").is_some()
-        };
-        for workload in objects.iter().filter(is_workload) {
-            let image = format!("gitops-sync:{}", env!("CARGO_PKG_VERSION"));
-            assert_eq!(pod(workload)["containers"][0]["image"], image.as_str(), "{folder}");
-        }
+        let images =
+            objects.iter().filter_map(|object| pod(object)?["containers"][0]["image"].as_str());
+        let image = format!("gitops-sync:{}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(images.collect::<Vec<_>>(), [image], "{folder}");
     }
 }
 
@@ -85,8 +77,11 @@ fn settings_are_flags_and_the_folders_of_their_files_are_mounted() {
     let help = output(program().args(["run", "--help"]));
     let deployment = fs::read_to_string(repository("deploy/deployment.yaml")).unwrap();
     let deployment: Value = serde_saphyr::from_str(&deployment).unwrap();
-    let mounts = pod(&deployment)["containers"][0]["volumeMounts"].as_array().unwrap();
-    let settings = fs::read_to_string(repository("deploy/configmap.yaml")).unwrap();
+    let container = &pod(&deployment).unwrap()["containers"][0];
+    let listen = format!("[default: 0.0.0.0:{}]", container["ports"][0]["containerPort"]);
+    assert!(help.contains(&listen), "{listen}");
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    let settings = fs::read_to_string(repository("deploy/config.yaml")).unwrap();
     // Those that are commented out as well.
     let settings = settings.lines().map(|line| line.trim_start_matches(['#', ' ']));
     let settings = settings.filter(|line| line.starts_with("GITOPS_SYNC_"));
@@ -169,37 +164,38 @@ fn the_cronjob_runs_and_its_command_applies_and_prunes() {
 
     let cronjob = kubectl(&["get", "cronjob", "gitops-sync", "-o", "json"]);
     let cronjob: Value = serde_json::from_str(&cronjob).unwrap();
-    let pod = pod(&cronjob);
-    let account = pod["serviceAccountName"].as_str().unwrap();
-    let token = plane().service_account_token(namespace, account).unwrap();
-    let kubeconfig = plane().kubeconfig_for_token("cronjob", &token).unwrap();
+    let pod = pod(&cronjob).unwrap();
+    let token =
+        plane().service_account_token(namespace, pod["serviceAccountName"].as_str().unwrap());
+    let kubeconfig = plane().kubeconfig_for_token("cronjob", &token.unwrap()).unwrap();
     let manifests = TempDir::new().unwrap();
     let sync = || {
-        let arguments = strings(&pod["containers"][0]["args"]);
-        let folder = manifests.path().to_str().unwrap();
-        let arguments =
-            arguments.iter().map(|&word| if word == "/manifests" { folder } else { word });
-        // In a pod the account's own folder tells the namespace.
         let mut command = program();
+        // In a pod the account's own folder tells the namespace.
         command.env("KUBECONFIG", &kubeconfig).env("GITOPS_SYNC_NAMESPACE", namespace);
-        output(command.args(arguments))
+        for word in pod["containers"][0]["args"].as_array().unwrap() {
+            match word.as_str().unwrap() {
+                "/manifests" => command.arg(manifests.path()),
+                word => command.arg(word),
+            };
+        }
+        output(&mut command)
     };
-    let found = |object| {
-        !plane()
-            .kubectl(&["get", "-n", "apps", object, "-o", "name", "--ignore-not-found"])
-            .unwrap()
-            .is_empty()
+    let managed = || {
+        let kinds = "deployments,services,configmaps";
+        let label = "gitops-sync.dev/app=from-configmap";
+        plane().kubectl(&["get", kinds, "-n", "apps", "-l", label, "-o", "name"]).unwrap()
     };
 
     let mut files = only(&objects, "ConfigMap")["data"].as_object().unwrap().clone();
     mount(manifests.path(), 1, &files);
     let said = sync();
     assert!(said.contains("Sync complete: 3 succeeded, 0 failed."), "{said}");
-    assert!(["deployment/web", "service/web", "configmap/settings"].into_iter().all(found));
+    assert_eq!(managed(), "deployment.apps/web\nservice/web\nconfigmap/settings\n");
 
     files.remove("settings.yaml").unwrap();
     mount(manifests.path(), 2, &files);
     let said = sync();
     assert!(said.contains("configmap/settings pruned (namespace apps)"), "{said}");
-    assert!(found("deployment/web") && !found("configmap/settings"));
+    assert_eq!(managed(), "deployment.apps/web\nservice/web\n");
 }

@@ -9,3 +9,4 @@ mod engine;
 mod install;
 mod source;
 mod sync;
+mod yaml;

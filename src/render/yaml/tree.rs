@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{
-    Event, Options, Parser, ScalarStyle, Span, StrInput, Tag,
-};
+use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
 
 use super::scalar::Scalar;
 use super::{Document, Malformed};
@@ -66,7 +64,7 @@ struct Reader<'t> {
 impl<'t> Reader<'t> {
     fn event(&mut self) -> Result<(Event<'t>, Span), Malformed> {
         match self.parser.next() {
-            Some(event) => event.map_err(|error| super::malformed(&error)),
+            Some(event) => event.map_err(Malformed::from),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
@@ -153,15 +151,93 @@ impl<'t> Reader<'t> {
 
     fn remember(&mut self, anchor: usize, node: &Node, at: Span) -> Result<(), Malformed> {
         let (depth, weight) = size(node);
-        self.copy(weight, at)?;
+        self.copied += weight;
+        bounded(self.copied <= COPIES, at)?;
         self.anchors.insert(anchor, Anchored { node: node.clone(), depth, weight });
         Ok(())
     }
 
     fn alias(&mut self, id: usize, at: Span, depth: usize) -> Result<Node, Malformed> {
-        let Some(Anchored { node, depth: deeper, weight }) = self.anchors.get(&id) else {
-            return Err(Malformed::at(at, UNKNOWN_ALIAS));
+        let Some(anchored) = self.anchors.get(&id) else {
+            return Err(Malformed::at(at, super::NO_ANCHOR));
         };
-        ...
+        bounded(depth + anchored.depth <= DEPTH, at)?;
+        self.copied += anchored.weight;
+        bounded(self.copied <= COPIES, at)?;
+        Ok(anchored.node.clone())
+    }
+}
+
+fn bounded(is_within: bool, at: Span) -> Result<(), Malformed> {
+    if is_within {
+        return Ok(());
+    }
+    Err(Malformed::at(at, super::TOO_MUCH))
+}
+
+fn scalar(
+    text: &str,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    at: Span,
+) -> Result<Scalar, Malformed> {
+    let Some(tag) = tag else {
+        let is_plain = style == ScalarStyle::Plain;
+        return Ok(if is_plain { Scalar::plain(text) } else { Scalar::Text(text.to_owned()) });
+    };
+    let own = tag.suffix_in_namespace(YAML);
+    own.map_or_else(|| Some(Scalar::Text(text.to_owned())), |own| Scalar::tagged(&own, text))
+        .ok_or_else(|| Malformed::at(at, "a value does not fit its tag"))
+}
+
+fn value(node: Node, at: Span) -> Result<Value, Malformed> {
+    match node {
+        Node::Collection(value) => Ok(value),
+        Node::Scalar(scalar) => scalar.value().ok_or_else(|| {
+            Malformed::at(at, "infinity and not-a-number have no place in a manifest")
+        }),
+    }
+}
+
+fn key(node: Node, at: Span) -> Result<String, Malformed> {
+    let Node::Scalar(scalar) = node else {
+        return Err(Malformed::at(
+            at,
+            "a key is a list or mapping: is this a template with {{ }}?",
+        ));
+    };
+    scalar.key().ok_or_else(|| Malformed::at(at, "a key is null or a number out of range"))
+}
+
+/// A plain `<<`, or one that a tag declares to be a merge key.
+fn is_merge(event: &Event<'_>) -> bool {
+    let Event::Scalar(text, style, _, tag) = event else { return false };
+    let is_tagged = |tag: &Tag| {
+        tag.suffix() == "!" || tag.suffix_in_namespace(YAML).as_deref() == Some("merge")
+    };
+    text == "<<" && tag.as_deref().map_or(*style == ScalarStyle::Plain, is_tagged)
+}
+
+/// Depth and weight.
+fn size(node: &Node) -> (usize, usize) {
+    match node {
+        Node::Scalar(Scalar::Text(text)) => (0, VALUE + text.len()),
+        Node::Scalar(_) => (0, VALUE),
+        Node::Collection(value) => value_size(value),
+    }
+}
+
+fn value_size(value: &Value) -> (usize, usize) {
+    let of_all = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
+        sizes.fold((1, VALUE), |(depth, weight), (d, w)| (depth.max(d + 1), weight + w))
+    };
+    match value {
+        Value::String(text) => (0, VALUE + text.len()),
+        Value::Array(items) => of_all(&mut items.iter().map(value_size)),
+        Value::Object(fields) => of_all(&mut fields.iter().map(|(key, value)| {
+            let (depth, weight) = value_size(value);
+            (depth, weight + key.len())
+        })),
+        _ => (0, VALUE),
     }
 }

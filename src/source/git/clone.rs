@@ -6,23 +6,37 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use git2::build::CheckoutBuilder;
 use git2::{
     AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions,
-    ProxyOptions, Remote, RemoteCallbacks, ResetType,
+    ProxyOptions, Remote, RemoteCallbacks, TreeWalkMode, TreeWalkResult,
 };
 
 use crate::source::SourceError;
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Repository, Request};
 
+/// Entries of a work tree that are written to disk at most.
+const WORK_TREE_LIMIT: u32 = 200_000;
+
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
     let mut text = Vec::new();
     input.read_to_end(&mut text)?;
     let request: Request = serde_json::from_slice(&text)?;
+    end_after(Duration::from_secs(request.seconds));
     serde_json::to_writer(output, &fetch(&request))?;
     Ok(())
+}
+
+/// Ends this process at its deadline also when its parent, which would kill it, is gone.
+fn end_after(time: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        std::process::exit(1);
+    });
 }
 
 /// Fetches the branch and resets the clone to it. A clone that cannot be used is made anew.
@@ -62,21 +76,65 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
     let mut remote = clone.remote_anonymous(&source.url)?;
     let failed = |error| Trouble::Source(remote_error(&error, source));
     let mut connection = remote
-        .connect_auth(Direction::Fetch, Some(callbacks(source)), Some(proxy()))
+        .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
         .map_err(failed)?;
     let head = branch_head(connection.list().map_err(failed)?, source)?;
     let tracking = format!("refs/remotes/origin/{}", source.branch);
     let known = clone.refname_to_id(&tracking).ok();
     if known != Some(head) || clone.find_commit(head).is_err() {
-        download(connection.remote(), source, &tracking, known.is_none())?;
+        download(connection.remote(), request, &tracking, known.is_none())?;
     }
     drop(connection);
     let commit = clone.find_commit(head)?;
     if clone.head().ok().and_then(|h| h.target()) != Some(head) || is_bare_folder(&clone) {
-        clone.set_head_detached(head)?;
-        clone.reset(commit.as_object(), ResetType::Hard, None)?;
+        reset(&clone, &commit, &request.path)?;
     }
     Ok(Head { commit: head.to_string(), time: commit.time().seconds() })
+}
+
+/// Resets work tree and HEAD to a commit, HEAD last: until it moved, nothing counts as done. Only
+/// the folder of the manifests is written, and only if it is of a sane size.
+fn reset(
+    clone: &git2::Repository,
+    commit: &git2::Commit<'_>,
+    path: &str,
+) -> Result<(), git2::Error> {
+    let path = path.split('/').filter(|c| !matches!(*c, "" | ".")).collect::<Vec<_>>().join("/");
+    if fits(clone, commit, &path)? {
+        let mut checkout = CheckoutBuilder::new();
+        checkout.force().remove_untracked(true).disable_filters(true);
+        if !path.is_empty() {
+            checkout.disable_pathspec_match(true).path(&path);
+        }
+        clone.checkout_tree(commit.as_object(), Some(&mut checkout))?;
+    }
+    clone.set_head_detached(commit.id())
+}
+
+/// Whether a folder of a commit has few enough entries to be written to disk.
+fn fits(
+    clone: &git2::Repository,
+    commit: &git2::Commit<'_>,
+    path: &str,
+) -> Result<bool, git2::Error> {
+    let root = commit.tree()?;
+    let entry = if path.is_empty() { Some(root.id()) } else { entry_id(&root, path)? };
+    let Some(tree) = entry.and_then(|id| clone.find_tree(id).ok()) else { return Ok(false) };
+    let mut entries = 0;
+    let walked = tree.walk(TreeWalkMode::PreOrder, |_, _| {
+        entries += 1;
+        if entries > WORK_TREE_LIMIT { TreeWalkResult::Abort } else { TreeWalkResult::Ok }
+    });
+    // An aborted walk is an error to libgit2.
+    Ok(walked.is_ok() && entries <= WORK_TREE_LIMIT)
+}
+
+fn entry_id(root: &git2::Tree<'_>, path: &str) -> Result<Option<git2::Oid>, git2::Error> {
+    match root.get_path(Path::new(path)) {
+        Ok(entry) => Ok(Some(entry.id())),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Opens the clone, without the locks that a killed predecessor left, or starts an empty one.
@@ -85,6 +143,7 @@ fn open(dir: &Path) -> Result<git2::Repository, git2::Error> {
         return git2::Repository::init(dir);
     }
     remove_locks(&dir.join(".git"));
+    remove_unfinished_packs(&dir.join(".git/objects/pack"));
     git2::Repository::open(dir)
 }
 
@@ -95,6 +154,15 @@ fn remove_locks(dir: &Path) {
             remove_locks(&path);
         } else if path.extension().is_some_and(|end| end == "lock") {
             let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// A killed fetch leaves its pack under a temporary name, without an extension.
+fn remove_unfinished_packs(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.path().extension().is_none() {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -117,19 +185,21 @@ fn branch_head(list: &[git2::RemoteHead<'_>], source: &Repository) -> Result<git
 
 fn download(
     remote: &mut Remote<'_>,
-    source: &Repository,
+    request: &Request,
     tracking: &str,
     first: bool,
 ) -> Result<(), Trouble> {
+    let source = &request.repository;
     let mut options = FetchOptions::new();
-    options.remote_callbacks(callbacks(source)).proxy_options(proxy());
+    options.remote_callbacks(callbacks(request)).proxy_options(proxy());
     options.download_tags(AutotagOption::None).update_fetchhead(false);
     // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
     if first && can_be_shallow(&source.url) {
         options.depth(1);
     }
     let refspec = format!("+refs/heads/{}:{tracking}", source.branch);
-    let fetched = remote.fetch(&[refspec], Some(&mut options), None);
+    // The default message of the reflog holds the URL, and with it a password.
+    let fetched = remote.fetch(&[refspec], Some(&mut options), Some("fetch"));
     fetched.map_err(|error| match error.class() {
         ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl => {
             Trouble::Source(remote_error(&error, source))
@@ -151,7 +221,7 @@ fn proxy() -> ProxyOptions<'static> {
 }
 
 /// Gives the credentials once: libgit2 asks again when they were refused.
-fn callbacks(source: &Repository) -> RemoteCallbacks<'_> {
+fn callbacks(request: &Request) -> RemoteCallbacks<'_> {
     let mut asked = false;
     let mut callbacks = RemoteCallbacks::new();
     callbacks.credentials(move |_url, user, allowed| {
@@ -161,8 +231,10 @@ fn callbacks(source: &Repository) -> RemoteCallbacks<'_> {
         if allowed.contains(CredentialType::SSH_KEY) {
             return Cred::ssh_key_from_agent(user.unwrap_or("git"));
         }
-        let password = source.password.as_deref().ok_or_else(|| refusal("it wants credentials"))?;
-        Cred::userpass_plaintext(source.username.as_deref().unwrap_or("git"), password)
+        let password =
+            request.password.as_deref().ok_or_else(|| refusal("it wants credentials"))?;
+        let username = request.repository.username.as_deref().unwrap_or("git");
+        Cred::userpass_plaintext(username, password)
     });
     callbacks
 }

@@ -10,6 +10,9 @@ use crate::source::tree::{self, Node, Tree};
 /// Mode of a symbolic link in a git tree.
 const LINK: i32 = 0o120_000;
 
+/// Longest target of a link, in bytes: `PATH_MAX` of Linux.
+const LINK_LIMIT: usize = 4096;
+
 /// Reads the manifests below `path` of a commit. `None` if the commit has no such folder.
 pub fn read(clone: &Path, commit: &str, path: &str) -> Result<Option<Snapshot>, String> {
     let commit_tree = || {
@@ -52,6 +55,10 @@ impl Tree for CommitTree<'_> {
         Ok(Some(match kind {
             Some(ObjectType::Tree) => Node::Folder,
             Some(ObjectType::Blob) if mode == LINK => {
+                let (size, _) = self.odb.read_header(id).map_err(said)?;
+                if size > LINK_LIMIT {
+                    return Ok(Some(Node::Other));
+                }
                 Node::Link(String::from_utf8_lossy(&self.blob(path).map_err(said)?).into_owned())
             }
             Some(ObjectType::Blob) => {

@@ -85,17 +85,28 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
     listed.split_whitespace().filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
 }
 
-/// A folder to become the root of a process that runs as `user`.
+/// A folder that is the root of a process of `user`.
 struct Root {
     folder: TempDir,
     user: u32,
 }
 
 impl Root {
-    fn new(user: u32) -> Self {
-        let folder = TempDir::new().unwrap();
-        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-        Self { folder, user }
+    /// The image's own files, and what its programs need of the base image.
+    fn of(image: &Image, user: u32) -> Self {
+        let root = Self { folder: TempDir::new().unwrap(), user };
+        fs::set_permissions(root.folder.path(), Permissions::from_mode(0o755)).unwrap();
+        for (to, from) in image.copies() {
+            root.copy(&from, &to);
+        }
+        for library in libraries(&built("gitops-sync")) {
+            assert!(image.has(&library), "the image has no {}", library.display());
+            root.copy(&library, &library);
+        }
+        if Path::new(CERTIFICATES).exists() {
+            root.copy(Path::new(CERTIFICATES), Path::new(CERTIFICATES));
+        }
+        root
     }
 
     /// Where an absolute path of the process is.
@@ -141,19 +152,25 @@ impl Root {
         confined(self.folder.path(), self.user)
     }
 
-    /// Length and time of everything outside a folder.
-    fn files_outside(&self, volume: &str) -> BTreeMap<PathBuf, (u64, SystemTime)> {
+    /// What a container runtime provides. A plain file stands in for the device, which only root could make.
+    fn runtime(&self) {
+        fs::create_dir(self.at("/proc")).unwrap();
+        fs::write(self.place("/dev/null"), "").unwrap();
+        self.give("/dev/null");
+    }
+
+    /// Length and time of everything but volumes and devices.
+    fn files(&self) -> BTreeMap<PathBuf, (u64, SystemTime)> {
         let (mut files, mut folders) = (BTreeMap::new(), vec![self.folder.path().to_owned()]);
+        let skipped = ["/data", "/dev"].map(|path| self.at(path));
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
-                let (entry, volume) = (entry.unwrap(), self.at(volume));
-                let meta = entry.metadata().unwrap();
-                if meta.is_dir() && entry.path() != volume {
-                    folders.push(entry.path());
+            let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+            for path in entries.filter(|path| !skipped.contains(path)) {
+                let meta = fs::symlink_metadata(&path).unwrap();
+                if meta.is_dir() {
+                    folders.push(path.clone());
                 }
-                if entry.path() != volume {
-                    files.insert(entry.path(), (meta.len(), meta.modified().unwrap()));
-                }
+                files.insert(path, (meta.len(), meta.modified().unwrap()));
             }
         }
         files
@@ -166,16 +183,14 @@ fn is_root() -> bool {
 
 /// A command in a user namespace in which there is but one user. Root becomes that user before.
 fn confined(root: &Path, user: u32) -> Command {
-    let program = if is_root() { "setpriv" } else { "unshare" };
-    let mut command = Command::new(program);
+    let mut command = Command::new("setpriv");
+    command.args(["--no-new-privs", "--pdeathsig=KILL"]);
     if is_root() {
-        command.args(["--clear-groups", "--pdeathsig=KILL"]);
-        command.args([format!("--reuid={user}"), format!("--regid={user}"), "unshare".to_owned()]);
+        command.args(["--clear-groups", &format!("--reuid={user}"), &format!("--regid={user}")]);
     }
-    command.args([format!("--map-user={user}"), format!("--map-group={user}")]);
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
-    command.arg("--root").arg(root);
-    command.env_clear().envs(ENVIRONMENT);
+    command.args(["unshare", &format!("--map-user={user}"), &format!("--map-group={user}")]);
+    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--root"]);
+    command.arg(root).env_clear().envs(ENVIRONMENT);
     command
 }
 
@@ -187,8 +202,8 @@ fn can_be_confined(user: u32) -> bool {
         Ok(done) => String::from_utf8_lossy(&done.stderr).into_owned(),
         Err(error) => error.to_string(),
     };
-    writeln!(io::stderr(), "SKIPPED: the image is not run, for lack of user namespaces: {why}")
-        .unwrap();
+    let skipped = format!("SKIPPED: the image is not run, for lack of user namespaces: {why}\n");
+    io::stderr().write_all(skipped.as_bytes()).unwrap();
     false
 }
 
@@ -196,7 +211,7 @@ fn can_be_confined(user: u32) -> bool {
 fn environment(objects: &[Value]) -> BTreeMap<&str, &str> {
     let settings = only(objects, "ConfigMap")["data"].as_object().unwrap();
     let settings = settings.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap()));
-    let own = pod(only(objects, "Deployment"))["containers"][0]["env"].as_array().unwrap();
+    let own = pod(only(objects, "Deployment")).unwrap()["containers"][0]["env"].as_array().unwrap();
     let own = own.iter().map(|v| (v["name"].as_str().unwrap(), v["value"].as_str().unwrap()));
     settings.chain(own).collect()
 }
@@ -207,28 +222,8 @@ fn terminate_child_of(parent: u32) {
     output(Command::new("sh").args(["-c", "kill -TERM $0", children.trim()]));
 }
 
-#[test]
-fn the_image_runs_in_a_pod_without_privileges() {
-    let image = Image::read();
-    let objects = build("examples/narrow");
-    let deployment = pod(only(&objects, "Deployment"));
-    let user = u32::try_from(deployment["securityContext"]["runAsUser"].as_u64().unwrap()).unwrap();
-    assert_eq!(image.lines("USER"), [format!("{user}:{user}")]);
-    let root = Root::new(user);
-    for (to, from) in image.copies() {
-        root.copy(&from, &to);
-    }
-    for library in libraries(&built("gitops-sync")) {
-        assert!(image.has(&library), "{} is not in the base image", library.display());
-        root.copy(&library, &library);
-    }
-    if Path::new(CERTIFICATES).exists() {
-        root.copy(Path::new(CERTIFICATES), Path::new(CERTIFICATES));
-    }
-    fs::create_dir(root.at("/proc")).unwrap();
-    if !can_be_confined(user) {
-        return;
-    }
+/// The tools start, and are the pinned ones.
+fn check_tools(root: &Root) {
     for tool in [Tool::Kustomize, Tool::Helm, Tool::Sops] {
         let arguments: &[&str] = match tool {
             Tool::Sops => &["--version", "--disable-version-check"],
@@ -237,33 +232,67 @@ fn the_image_runs_in_a_pod_without_privileges() {
         let said = output(root.command().arg(tool.name()).args(arguments));
         assert!(said.contains(tool.version()), "{tool:?}: {said}");
     }
+}
+
+/// The daemon as the Deployment runs it, but for the repository's URL and the port.
+fn start(root: &Root, image: &Image, objects: &[Value], url: &str) -> Daemon {
+    let (host, port) = plane().server().trim_start_matches("https://").split_once(':').unwrap();
+    let mut command = root.command();
+    command.args(image.command()).envs(environment(objects));
+    command.envs([("KUBERNETES_SERVICE_HOST", host), ("KUBERNETES_SERVICE_PORT", port)]);
+    command.envs([("GITOPS_SYNC_REPO", url), ("GITOPS_SYNC_LISTEN", "127.0.0.1:0")]);
+    Daemon::start(command)
+}
+
+/// The daemon passes a probe of its container.
+fn check_probe(daemon: &Daemon, probe: &Value) {
+    let url = format!("{}{}", daemon.url(), probe["httpGet"]["path"].as_str().unwrap());
+    let passes = || http("GET", &url, &[], b"").map(|(code, _)| (code == 200).then_some(()));
+    eventually(DEADLINE, &url, passes).unwrap();
+}
+
+#[test]
+fn the_image_is_built_with_what_is_tested() {
+    let Image(text) = Image::read();
+    let rust = env!("CARGO_PKG_RUST_VERSION");
+    let go = fs::read_to_string(repository("tests/controlplane/go.mod")).unwrap();
+    let go = go.lines().find_map(|line| line.strip_prefix("go ")).unwrap().trim_end_matches(".0");
+    // The base image's libraries are older than those of a later Debian, which a program built there would want.
+    for line in [
+        format!("FROM rust:{rust}-slim-bookworm AS build"),
+        format!("FROM --platform=$BUILDPLATFORM golang:{go}-bookworm AS tools"),
+        "FROM gcr.io/distroless/cc-debian12:nonroot".to_owned(),
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn the_image_runs_in_a_pod_without_privileges() {
+    let (image, objects) = (Image::read(), build("examples/narrow"));
+    let pod = pod(only(&objects, "Deployment")).unwrap();
+    let user = u32::try_from(pod["securityContext"]["runAsUser"].as_u64().unwrap()).unwrap();
+    assert_eq!(image.lines("USER"), [format!("{user}:{user}")]);
+    let root = Root::of(&image, user);
+    if !can_be_confined(user) {
+        return;
+    }
+    root.runtime();
+    check_tools(&root);
 
     apply(&objects, &[]);
     root.account("gitops-sync", "gitops-sync");
     root.volume("/data");
     let test = Fixture::new("image");
     test.commit(&[("a.yaml", &config_map(&test.namespace, "1"))]);
-    let before = root.files_outside("/data");
-    let (host, port) = plane().server().trim_start_matches("https://").split_once(':').unwrap();
-    let mut command = root.command();
-    command.args(image.command()).envs(environment(&objects));
-    command.envs([("KUBERNETES_SERVICE_HOST", host), ("KUBERNETES_SERVICE_PORT", port)]);
-    command.envs([("GITOPS_SYNC_REPO", test.repo.url()), ("GITOPS_SYNC_LISTEN", "127.0.0.1:0")]);
-    let daemon = Daemon::start(command);
+    let before = root.files();
+    let daemon = start(&root, &image, &objects, test.repo.url());
     daemon.line(&["Synced", "created=1"]);
-    let container = &deployment["containers"][0];
     for probe in ["livenessProbe", "readinessProbe"] {
-        let url =
-            format!("{}{}", daemon.url(), container[probe]["httpGet"]["path"].as_str().unwrap());
-        eventually(DEADLINE, probe, || {
-            http("GET", &url, &[], b"").map(|(code, _)| (code == 200).then_some(()))
-        })
-        .unwrap();
+        check_probe(&daemon, &pod["containers"][0][probe]);
     }
-    let object =
-        plane().kubectl(&["get", "-n", "apps", "configmap", &test.namespace, "-o", "name"]);
-    assert_eq!(object.unwrap().trim(), format!("configmap/{}", test.namespace));
-    assert_eq!(root.files_outside("/data"), before, "it wrote elsewhere");
+    plane().kubectl(&["get", "-n", "apps", "configmap", &test.namespace]).unwrap();
+    assert_eq!(root.files(), before, "it wrote elsewhere than to /data");
     assert!(fs::read_dir(root.at("/data")).unwrap().next().is_some(), "no clone in /data");
     terminate_child_of(daemon.0.id());
     assert_eq!(daemon.0.wait_exit(DEADLINE).unwrap().code(), Some(0));
