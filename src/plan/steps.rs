@@ -128,6 +128,8 @@ fn cause(
         let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
         return match recorded {
             Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
+            // Another job under the same name: its predecessor has done its work.
+            Some(_) if desired.one_shot && one_shot.is_some() => Cause::New,
             Some(_) => Cause::Missing,
             None => Cause::New,
         };
@@ -251,7 +253,7 @@ mod tests {
             assert_eq!(plan.steps[0].cause, cause);
         };
         check(Some("h"), Cause::InSync);
-        check(Some("g"), Cause::Missing);
+        check(Some("g"), Cause::New);
         check(None, Cause::Missing);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use testbed::{ControlPlane, Fault};
 
-use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
+use crate::support::{DEADLINE, Daemon, Fixture, config_map, program};
 
 /// Runs the daemon on good and bad files, after a manifest that the next commit takes away; checks
 /// the message, and that the good is applied and nothing pruned.
@@ -159,18 +159,7 @@ fn a_missing_repository_branch_or_path() {
         command
     });
     let words = ["Sync failed: no folder \"apps/web\" in http://", "PathNotFound"];
-    refused("nopath", &words, |t| {
-        let mut command = t.run_command(t.repo.url());
-        command.env("GITOPS_SYNC_PATH", "apps/web");
-        // The flag of the fixture wins over the environment, so name the path by flag.
-        let command_line: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-        let mut other = program();
-        other.env("GITOPS_SYNC_INTERVAL", "500ms");
-        other.args(
-            command_line.iter().map(|a| if a == "apps" { "apps/web".into() } else { a.clone() }),
-        );
-        other
-    });
+    refused("nopath", &words, |t| t.run_command_at(t.repo.url(), "apps/web", &[]));
 }
 
 #[test]
@@ -259,5 +248,36 @@ fn the_api_server_away_at_the_start_and_in_the_middle() {
     daemon.line(&["INFO Synced", "objects=50", "failed=0"]);
     let names = own.kubectl(&["get", "configmaps", "-o", "name"]).unwrap();
     assert_eq!(names.lines().filter(|name| name.contains("/c")).count(), 50);
-    let _ = plane();
+}
+
+/// Ten names for the same folder, twelve folders deep: thirteen objects of git, 10^12 paths.
+#[test]
+fn a_tree_that_is_a_bomb_is_bounded() {
+    let test = Fixture::new("bomb");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--fetch-timeout", "20s"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let bare = git2::Repository::open(test.repo.path()).unwrap();
+    let blob = bare.blob(config_map("a", "1").as_bytes()).unwrap();
+    let mut inner = bare.treebuilder(None).unwrap();
+    inner.insert("a.yaml", blob, 0o100_644).unwrap();
+    let mut tree = inner.write().unwrap();
+    for _ in 0..12 {
+        let mut outer = bare.treebuilder(None).unwrap();
+        for name in "abcdefghij".chars() {
+            outer.insert(name.to_string(), tree, 0o040_000).unwrap();
+        }
+        tree = outer.write().unwrap();
+    }
+    let mut root = bare.treebuilder(None).unwrap();
+    root.insert("apps", tree, 0o040_000).unwrap();
+    let root = bare.find_tree(root.write().unwrap()).unwrap();
+    let parent = bare.head().unwrap().peel_to_commit().unwrap();
+    let who = git2::Signature::now("Test", "test@example.com").unwrap();
+    bare.commit(Some("HEAD"), &who, &who, "Bomb", &root, &[&parent]).unwrap();
+    daemon.line(&["Bad manifest: apps/", "the source holds more than"]);
+    daemon.line(&["Synced in part"]);
+    assert_eq!(test.field("configmap/a", ".data.key"), "1");
+    daemon.0.signal(testbed::Signal::TERM).unwrap();
+    assert_eq!(daemon.0.wait_exit(DEADLINE).unwrap().code(), Some(0));
 }

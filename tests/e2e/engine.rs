@@ -2,7 +2,7 @@
 
 use testbed::{Signal, eventually};
 
-use crate::support::{DEADLINE, Fixture, config_map, plane};
+use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane};
 
 #[test]
 fn an_unchanged_pass_writes_nothing_and_a_restart_neither() {
@@ -221,4 +221,108 @@ fn kill_minus_nine_while_it_works_orphans_nothing() {
     let ours: Vec<_> = names.lines().filter(|name| name.contains("/r")).collect();
     assert_eq!(ours.len(), 20, "{ours:#?}");
     assert!(ours.iter().all(|name| name.contains("/r4-")), "{ours:#?}");
+}
+
+#[test]
+fn a_crd_or_namespace_that_an_object_still_needs_is_not_pruned() {
+    let test = Fixture::new("needed");
+    let group = format!("{}.example.com", test.namespace);
+    let crd = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: gears.{group}}}\n\
+         spec:\n  group: {group}\n  scope: Namespaced\n  names: {{kind: Gear, plural: gears}}\n  versions:\n  \
+         - {{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object}}}}}}\n"
+    );
+    let space = format!("{}-x", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    let gear =
+        format!("apiVersion: {group}/v1\nkind: Gear\nmetadata: {{name: g, namespace: {space}}}\n");
+    let kept = config_map("kept", "1").replace(
+        "  name: kept\n",
+        &format!(
+            "  name: kept\n  namespace: {space}\n  annotations: {{gitops-sync.dev/prune: keep}}\n"
+        ),
+    );
+    test.commit(&[
+        ("apps/crd.yaml", &crd),
+        ("apps/ns.yaml", &namespace),
+        ("apps/gear.yaml", &gear),
+    ]);
+    test.commit(&[("apps/kept.yaml", &kept)]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=4"]);
+    for path in ["apps/crd.yaml", "apps/ns.yaml", "apps/kept.yaml"] {
+        test.repo.remove(path).unwrap();
+    }
+    test.repo.commit("Keep the gear alone").unwrap();
+    daemon.line(&["Not pruned: customresourcedefinition", "is the CRD of an object of this app"]);
+    daemon.line(&["Not pruned: namespace", "still holds an object of this app"]);
+    // Without the gear the CRD goes, but the namespace still holds what was marked to be kept.
+    test.repo.remove("apps/gear.yaml").unwrap();
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    daemon.line(&["Pruned", &format!("gears.{group}")]);
+    daemon.next_sync();
+    let left = plane().kubectl(&["-n", &space, "get", "configmap", "kept", "-o", "name"]).unwrap();
+    assert_eq!(left.trim(), "configmap/kept");
+}
+
+#[test]
+fn what_another_path_declared_is_not_pruned() {
+    let test = Fixture::new("moved");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
+    test.commit(&[
+        ("other/a.yaml", &config_map("a", "1")),
+        ("other/c.yaml", &config_map("c", "1")),
+    ]);
+    let run = |path: &str, words: &[&str]| {
+        let daemon = Daemon::start(test.run_command_at(test.repo.url(), path, &["--prune"]));
+        daemon.line(&["INFO Synced"]);
+        daemon.line(words);
+    };
+    run("apps", &["created=2"]);
+    run("other", &["Not pruned: configmap/b", "another URL or path"]);
+    run("apps", &["Not pruned: configmap/c", "another URL or path"]);
+    for name in ["configmap/a", "configmap/b", "configmap/c"] {
+        assert_eq!(test.field(name, ".data.key"), "1", "{name}");
+    }
+}
+
+#[test]
+fn a_one_shot_job_that_is_gone_is_not_run_again() {
+    let test = Fixture::new("oneshot");
+    let job = |image: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: migrate}}\nspec:\n  ttlSecondsAfterFinished: 1\n  \
+             template:\n    spec:\n      restartPolicy: Never\n      containers: [{{name: m, image: {image}}}]\n"
+        )
+    };
+    test.commit(&[("apps/job.yaml", &job("one"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    // Its pod succeeds at once, and the TTL controller takes the Job away.
+    test.expect("job/migrate", ".metadata.name", "");
+    daemon.next_sync();
+    drop(daemon);
+    let again = test.run(&[]);
+    again.next_sync();
+    assert_eq!(test.field("job/migrate", ".metadata.name"), "");
+    let commit = test.commit(&[("apps/job.yaml", &job("two"))]);
+    again.line(&["INFO Synced", &commit]);
+    assert!(!again.0.lines().iter().any(|line| line.contains("Drift")), "{:#?}", again.0.lines());
+    again.line(&["Applied", "job.batch/migrate", "created"]);
+}
+
+#[test]
+fn drift_that_meets_a_commit_is_told_as_well() {
+    let test = Fixture::new("meet");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--interval", "1h"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"other\"}}"]);
+    drop(daemon);
+    test.commit(&[("apps/a.yaml", &format!("{}  more: x\n", config_map("a", "2")))]);
+    let daemon = test.run(&[]);
+    let line = daemon.line(&["Drift reverted", "data.key"]);
+    assert!(line.contains("wanted=\"2\" found=\"other\" manager=\"kubectl-patch\""), "{line}");
+    daemon.line(&["INFO Synced", "reverted=1"]);
+    assert!(!daemon.0.lines().iter().any(|line| line.contains("data.more")));
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::Command;
 
 use testbed::Fault;
 
@@ -152,22 +152,25 @@ fn a_first_clone_that_is_cut_leaves_nothing_in_the_way() {
 }
 
 #[test]
-fn the_right_credentials_are_accepted() {
+fn the_right_credentials_are_accepted_and_never_written_down() {
     let test = Fixture::new("creds");
     test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
     test.git.set_fault(Fault::BasicAuth { user: "bob".into(), password: "hunter2".into() });
     let file = test.data.path().join("password");
     fs::write(&file, "hunter2\n").unwrap();
-    let daemon =
-        test.run(&["--git-username", "bob", "--git-password-file", file.to_str().unwrap()]);
-    daemon.line(&["INFO Synced", "created=1"]);
-    let in_clone = std::process::Command::new("grep")
-        .args(["-r", "hunter2"])
-        .arg(clone(&test))
-        .output()
-        .unwrap();
-    assert_eq!(in_clone.status.code(), Some(1), "the password is on disk");
-    assert!(daemon.0.lines().iter().all(|line| !line.contains("hunter2")));
+    let by_file = ["--git-username", "bob", "--git-password-file", file.to_str().unwrap()];
+    let in_url = test.repo.url().replace("http://", "http://bob:hunter2@");
+    for command in [
+        test.run_command_at(test.repo.url(), "apps", &by_file),
+        test.run_command_at(&in_url, "apps", &[]),
+    ] {
+        let daemon = Daemon::start(command);
+        daemon.line(&["INFO Synced", "objects=1"]);
+        assert!(daemon.0.lines().iter().all(|line| !line.contains("hunter2")));
+    }
+    fs::remove_file(&file).unwrap();
+    let on_disk = Command::new("grep").args(["-r", "hunter2"]).arg(test.data.path()).output();
+    assert_eq!(on_disk.unwrap().status.code(), Some(1), "the password is on disk");
 }
 
 #[test]
@@ -206,5 +209,4 @@ fn without_a_secret_there_are_no_webhooks() {
     let (code, _) =
         testbed::http("POST", &format!("{}/hooks/generic", daemon.url()), &[], b"").unwrap();
     assert_eq!(code, 404);
-    let _ = Duration::ZERO;
 }

@@ -67,8 +67,14 @@ impl Fixture {
 
     /// `run` on the folder `apps` of the repository at `url`, not started yet.
     pub fn run_command(&self, url: &str) -> Command {
+        self.run_command_at(url, "apps", &[])
+    }
+
+    /// `run` on any folder of the repository at `url`, not started yet.
+    pub fn run_command_at(&self, url: &str, path: &str, arguments: &[&str]) -> Command {
         let mut command = program();
-        command.args(["run", "--repo", url, "--path", "apps", "--listen", "127.0.0.1:0"]);
+        command.args(["run", "--repo", url, "--path", path, "--listen", "127.0.0.1:0"]);
+        command.args(arguments);
         command.env("GITOPS_SYNC_INTERVAL", "500ms");
         self.place(&mut command, plane().kubeconfig());
         command
