@@ -75,7 +75,8 @@ fn a_damaged_clone_heals() {
     let test = Fixture::new("damaged");
     let daemon = synced(&test);
     let dir = clone(&test);
-    let damages: [(&str, fn(&Path)); 5] = [
+    type Damage = (&'static str, fn(&Path));
+    let damages: [Damage; 5] = [
         ("stale locks", |dir| {
             for lock in ["index.lock", "HEAD.lock", "shallow.lock", "refs/remotes/origin/main.lock"]
             {
