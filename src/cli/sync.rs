@@ -98,6 +98,9 @@ fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
     if !outcome.manifests_hash.is_empty() {
         writeln!(out, "Found {} manifest(s). dry_run={dry_run}", outcome.manifests)?;
         writeln!(out, "Manifests hash: {}", outcome.manifests_hash)?;
+        if outcome.skipped > 0 {
+            writeln!(out, "Skipped {} document(s) that are no manifests.", outcome.skipped)?;
+        }
     }
     for diagnostic in &outcome.diagnostics {
         eprintln!("error: {diagnostic}");

@@ -156,12 +156,13 @@ fn log_pass(outcome: &Outcome) {
     let (unchanged, pruned, failed) =
         (count(|a| *a == Action::Unchanged), outcome.pruned(), outcome.failed());
     let objects = outcome.done.len();
+    let skipped = (outcome.skipped > 0).then_some(outcome.skipped);
     // Level and message are fixed in each log statement, the fields are the same.
     macro_rules! close {
         ($log:ident, $message:literal) => {
             $log!(
                 revision, trigger, objects, created, configured, unchanged, reverted, pruned,
-                failed, seconds, $message
+                failed, skipped, seconds, $message
             )
         };
     }

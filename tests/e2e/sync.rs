@@ -132,11 +132,13 @@ fn another_source_of_the_same_name_is_refused() {
 #[test]
 fn a_mounted_config_map_shows_each_object_once() {
     let test = Fixture::new("mounted");
-    let dir = folder(&[("..2026/a.yaml", &config_map("a", "1"))]);
+    let values = "replicas: 2\n---\n# nothing\n---\nimage: x\n";
+    let dir = folder(&[("..2026/a.yaml", &config_map("a", "1")), ("values.yaml", values)]);
     symlink("..2026", dir.path().join("..data")).unwrap();
     symlink("..data/a.yaml", dir.path().join("a.yaml")).unwrap();
     let done = test.sync(&["--manifests", text(&dir), "--apply"]);
     done.has_line("Found 1 manifest(s). dry_run=false");
+    done.has_line("Skipped 2 document(s) that are no manifests.");
     done.has_line("Sync complete: 1 succeeded, 0 failed.");
 }
 

@@ -11,15 +11,16 @@ use std::time::Duration;
 use git2::build::CheckoutBuilder;
 use git2::{
     AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions,
-    ProxyOptions, Remote, RemoteCallbacks, TreeWalkMode, TreeWalkResult,
+    ObjectType, ProxyOptions, Remote, RemoteCallbacks, TreeWalkMode, TreeWalkResult,
 };
 
 use crate::source::SourceError;
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Repository, Request};
 
-/// Entries of a work tree that are written to disk at most.
-const WORK_TREE_LIMIT: u32 = 200_000;
+/// Entries and bytes of a work tree that are written to disk at most.
+const WORK_TREE_ENTRIES: u32 = 200_000;
+const WORK_TREE_BYTES: usize = 64 << 20;
 
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
@@ -111,7 +112,7 @@ fn reset(
     clone.set_head_detached(commit.id())
 }
 
-/// Whether a folder of a commit has few enough entries to be written to disk.
+/// Whether a folder of a commit is small enough to be written to disk.
 fn fits(
     clone: &git2::Repository,
     commit: &git2::Commit<'_>,
@@ -120,13 +121,17 @@ fn fits(
     let root = commit.tree()?;
     let entry = if path.is_empty() { Some(root.id()) } else { entry_id(&root, path)? };
     let Some(tree) = entry.and_then(|id| clone.find_tree(id).ok()) else { return Ok(false) };
-    let mut entries = 0;
-    let walked = tree.walk(TreeWalkMode::PreOrder, |_, _| {
+    let odb = clone.odb()?;
+    let (mut entries, mut bytes) = (0, 0);
+    let walked = tree.walk(TreeWalkMode::PreOrder, |_, entry| {
+        let is_blob = entry.kind() == Some(ObjectType::Blob);
         entries += 1;
-        if entries > WORK_TREE_LIMIT { TreeWalkResult::Abort } else { TreeWalkResult::Ok }
+        bytes += odb.read_header(entry.id()).map_or(0, |(size, _)| if is_blob { size } else { 0 });
+        let fits = entries <= WORK_TREE_ENTRIES && bytes <= WORK_TREE_BYTES;
+        if fits { TreeWalkResult::Ok } else { TreeWalkResult::Abort }
     });
     // An aborted walk is an error to libgit2.
-    Ok(walked.is_ok() && entries <= WORK_TREE_LIMIT)
+    Ok(walked.is_ok())
 }
 
 fn entry_id(root: &git2::Tree<'_>, path: &str) -> Result<Option<git2::Oid>, git2::Error> {
