@@ -4,9 +4,10 @@ pub mod apply;
 pub mod client;
 pub mod discovery;
 pub mod error;
-pub mod observe;
+
 pub mod prune;
 pub mod store;
+pub mod watch;
 
 pub use client::{Cluster, Connection};
 pub use error::ApiError;

@@ -2,6 +2,7 @@
 
 pub mod desired;
 pub mod diff;
+pub mod fights;
 pub mod inventory;
 pub mod kinds;
 pub mod observed;
@@ -10,6 +11,7 @@ pub mod prune;
 pub mod steps;
 
 pub use desired::Desired;
+pub use fights::Fights;
 pub use inventory::Inventory;
 pub use kinds::{Kinds, Resource};
 pub use observed::Observed;

@@ -22,10 +22,20 @@ pub enum Cause {
     Drifted,
     /// What we own on it is not known: never recorded, or its kind cannot be listed.
     Unknown,
-    /// It is being deleted; nothing is sent until that ends.
+    /// It or its namespace is being deleted; nothing is sent until that ends.
     Terminating,
     /// Nothing to do.
     InSync,
+}
+
+impl Cause {
+    /// Whether something is to be sent at once. What was never applied waits for a whole pass.
+    pub fn is_drift(self) -> bool {
+        match self {
+            Self::Missing | Self::Changed | Self::ChangedAndDrifted | Self::Drifted => true,
+            Self::New | Self::Unknown | Self::Terminating | Self::InSync => false,
+        }
+    }
 }
 
 /// One desired object and what is to be done about it.
@@ -90,8 +100,7 @@ pub fn plan(
     observed: &Observed,
     circumstances: &Circumstances,
 ) -> Plan {
-    let mut steps: Vec<_> = desired.iter().map(|d| step(d, inventory, observed)).collect();
-    steps.sort_by_key(|step| step.desired.stage());
+    let steps = steps(desired, inventory, observed);
     let wanted: BTreeSet<_> = desired.iter().map(|d| &d.id).collect();
     let mut leftovers: Vec<_> =
         inventory.entries.keys().filter(|id| !wanted.contains(id)).cloned().collect();
@@ -103,6 +112,13 @@ pub fn plan(
         superset.source = Some(source.clone());
     }
     Plan { steps, superset, leftovers, hold }
+}
+
+/// What is to be done about each of some desired objects, in the order of stages.
+pub fn steps(desired: &[Arc<Desired>], inventory: &Inventory, observed: &Observed) -> Vec<Step> {
+    let mut steps: Vec<_> = desired.iter().map(|d| step(d, inventory, observed)).collect();
+    steps.sort_by_key(|step| step.desired.stage());
+    steps
 }
 
 fn step(desired: &Arc<Desired>, inventory: &Inventory, observed: &Observed) -> Step {
@@ -119,8 +135,11 @@ fn cause(
     inventory: &Inventory,
     observed: &Observed,
 ) -> Cause {
-    if observed.unlisted.contains(&desired.id.kind) {
+    if observed.blind.contains_key(&desired.id.kind) {
         return Cause::Unknown;
+    }
+    if observed.is_ending(&desired.id.namespace) {
+        return Cause::Terminating;
     }
     let entry = inventory.entries.get(&desired.id);
     let recorded = entry.and_then(|entry| entry.set_hash.as_ref());
@@ -157,7 +176,7 @@ fn hold(
         Some(Hold::Diagnostics)
     } else if desired.is_empty() {
         Some(Hold::EmptySource)
-    } else if !observed.unlisted.is_empty() {
+    } else if !observed.blind.is_empty() {
         Some(Hold::UnlistedKind)
     } else {
         None
@@ -175,6 +194,7 @@ mod tests {
     use crate::object::GroupKind;
     use crate::plan::Resource;
     use crate::plan::inventory::Entry;
+    use crate::plan::observed::Blind;
     use crate::render::Origin;
 
     const KINDS: [&str; 3] = ["Namespace", "ConfigMap", "Secret"];
@@ -203,6 +223,10 @@ mod tests {
     fn live(hash: &str, set_hash: &str) -> Live {
         let (hash, set_hash) = (Some(hash.into()), Some(set_hash.into()));
         Live { hash, set_hash, ..Live::default() }
+    }
+
+    fn blind() -> Blind {
+        Blind { why: "forbidden".into(), is_outage: false }
     }
 
     fn circumstances() -> Circumstances {
@@ -272,7 +296,7 @@ mod tests {
         check(&[], |_, _, _| (), Some(Hold::EmptySource));
         check(&[1], |_, _, c| c.prune = false, Some(Hold::PruneOff));
         check(&[1], |_, _, c| c.has_diagnostics = true, Some(Hold::Diagnostics));
-        check(&[1], |_, o, _| o.unlisted.extend([id(1).kind]), Some(Hold::UnlistedKind));
+        check(&[1], |_, o, _| o.blind.extend([(id(1).kind, blind())]), Some(Hold::UnlistedKind));
         check(&[1], |i, _, _| i.source = None, None);
     }
 

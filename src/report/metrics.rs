@@ -22,6 +22,7 @@ pub struct Metrics {
     applied: IntCounterVec,
     pruned: IntCounterVec,
     drift_reverts: IntCounterVec,
+    fights: IntGaugeVec,
     stage_duration: HistogramVec,
     git_fetch: HistogramVec,
     api_requests: IntCounterVec,
@@ -82,6 +83,11 @@ impl Metrics {
                 "Objects put back after a foreign change, by the tool that made it.",
                 &["app", "kind", "manager"],
             )?,
+            fights: int_gauge(
+                "fights",
+                "Objects that others change again each time they are put back.",
+                &["app"],
+            )?,
             stage_duration: histogram(
                 "stage_duration_seconds",
                 "Duration by stage of a pass.",
@@ -126,7 +132,7 @@ impl Metrics {
                 self.git_fetch.with_label_values::<&str>(&[]).observe(duration.as_secs_f64());
             }
         }
-        self.record_failures(app, outcome);
+        self.record_part(app, outcome);
         self.record_objects(app, outcome);
         if let Some(revision) = &outcome.revision {
             self.revision.reset();
@@ -142,6 +148,24 @@ impl Metrics {
                 self.commit_to_live.with_label_values(&[app]).set(seconds);
             }
         }
+    }
+
+    /// Takes over what was put back between two passes.
+    pub fn record_part(&self, app: &str, outcome: &Outcome) {
+        self.record_failures(app, outcome);
+        for done in &outcome.done {
+            let sent =
+                !matches!(done.action, Action::Unchanged | Action::Waiting | Action::Skipped);
+            if sent {
+                self.applied.with_label_values(&[app, (&done.action).into()]).inc();
+            }
+            self.record_drift(app, done);
+        }
+    }
+
+    /// Sets the number of objects that are fought over.
+    pub fn fights(&self, app: &str, number: usize) {
+        self.fights.with_label_values(&[app]).set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
     fn record_failures(&self, app: &str, outcome: &Outcome) {
@@ -177,14 +201,6 @@ impl Metrics {
                 .filter(|(_, f)| !matches!(f, Fate::Pruned | Fate::Gone))
                 .count();
             state("leftover", held);
-        }
-        for done in &outcome.done {
-            let sent =
-                !matches!(done.action, Action::Unchanged | Action::Waiting | Action::Skipped);
-            if sent {
-                self.applied.with_label_values(&[app, (&done.action).into()]).inc();
-            }
-            self.record_drift(app, done);
         }
         self.pruned.with_label_values(&[app]).inc_by(outcome.pruned() as u64);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
-use crate::object::{GroupKind, ObjectId};
+use crate::object::{GroupKind, Live, ObjectId};
 use crate::plan::Desired;
 use crate::plan::diff::FieldDrift;
 use crate::plan::inventory::SourceIdentity;
@@ -24,6 +24,8 @@ pub enum Trigger {
     Webhook,
     /// The last pass failed.
     Retry,
+    /// Someone changed objects of ours.
+    Drift,
     /// A person called it from the command line.
     Command,
 }
@@ -125,10 +127,8 @@ pub struct Done {
     pub desired: Arc<Desired>,
     /// What happened to it.
     pub action: Action,
-    /// Its uid, if known.
-    pub uid: String,
-    /// Hash of the fields we own on it now, if known.
-    pub set_hash: Option<String>,
+    /// What the cluster has of it now, if known.
+    pub live: Option<Live>,
 }
 
 /// What became of an object that git no longer declares.

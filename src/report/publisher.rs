@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
 
-use super::outcome::{Action, Done, Fate, Outcome};
+use super::outcome::{Action, Done, Fate, Outcome, Trigger};
 use super::{Failure, Metrics};
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
@@ -26,15 +26,22 @@ impl Publisher {
         Self { app, metrics, said: BTreeSet::new(), last_commit: None }
     }
 
-    /// Tells what a pass came to.
+    /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
+        outcome.done.iter().for_each(log_done);
+        if outcome.trigger == Trigger::Drift {
+            self.metrics.record_part(self.app.as_str(), outcome);
+            for problem in problems(outcome) {
+                warn!("{problem}");
+            }
+            return log_failure(outcome);
+        }
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
         let is_new = commit.is_some() && commit != self.last_commit;
         self.metrics.record(self.app.as_str(), outcome, now(), is_new);
         if outcome.is_success() {
             self.last_commit = commit;
         }
-        outcome.done.iter().for_each(log_done);
         outcome.leftovers.iter().for_each(log_pruned);
         let problems = problems(outcome);
         for problem in &problems {
@@ -44,6 +51,25 @@ impl Publisher {
         }
         self.said = problems.into_iter().collect();
         log_pass(outcome);
+    }
+
+    /// Tells which fights began, and how many there are.
+    pub fn fights(&self, begun: &[&Done], all: usize) {
+        self.metrics.fights(self.app.as_str(), all);
+        for done in begun {
+            let id = &done.desired.id;
+            let drifts = match &done.action {
+                Action::Reverted(drifts) => drifts.as_slice(),
+                _ => &[],
+            };
+            let fields: Vec<_> = drifts.iter().map(|drift| drift.path.as_str()).collect();
+            let manager = drifts.iter().find_map(|drift| drift.by.as_ref());
+            warn!(
+                object = %id, namespace = some(&id.namespace), fields = some(&fields.join(",")),
+                manager = manager.map(|tool| tool.manager.as_str()),
+                "Fight: changed again each time it is put back; it is put back more slowly from now on"
+            );
+        }
     }
 }
 
@@ -133,20 +159,30 @@ fn place(id: &ObjectId) -> String {
     }
 }
 
+/// What stopped a pass, if anything.
+fn log_failure(outcome: &Outcome) {
+    let Some(failure) = &outcome.failure else { return };
+    let trigger: &str = outcome.trigger.into();
+    let (revision, seconds) =
+        (outcome.revision.as_ref().map(ToString::to_string), seconds(outcome));
+    if matches!(failure, Failure::Stopped) {
+        return info!(revision, trigger, seconds, "Sync stopped");
+    }
+    error!(reason = failure.reason(), revision, trigger, seconds, "Sync failed: {failure}");
+}
+
+fn seconds(outcome: &Outcome) -> f64 {
+    (outcome.duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
 /// The closing line of a pass.
 fn log_pass(outcome: &Outcome) {
-    let trigger: &str = outcome.trigger.into();
-    let seconds = (outcome.duration.as_secs_f64() * 1000.0).round() / 1000.0;
-    let revision = outcome.revision.as_ref().map(ToString::to_string);
-    if let Some(failure) = &outcome.failure {
-        if matches!(failure, Failure::Stopped) {
-            return info!(revision, trigger, seconds, "Sync stopped");
-        }
-        return error!(
-            reason = failure.reason(),
-            revision, trigger, seconds, "Sync failed: {failure}"
-        );
+    if outcome.failure.is_some() {
+        return log_failure(outcome);
     }
+    let trigger: &str = outcome.trigger.into();
+    let (revision, seconds) =
+        (outcome.revision.as_ref().map(ToString::to_string), seconds(outcome));
     let count = |what: fn(&Action) -> bool| outcome.count(what);
     let reverted = count(|a| matches!(a, Action::Reverted(_) | Action::Recreated));
     let (created, configured) = (

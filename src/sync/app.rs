@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::watches::Watches;
 use crate::cluster::Cluster;
 use crate::cluster::store::{Loaded, Store};
 use crate::object::AppId;
 use crate::object::marks::HashKey;
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Desired, Inventory, Kinds};
+use crate::plan::{Desired, Inventory, Kinds, Observed};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::error::display_url;
 use crate::source::{Fetcher, Revision};
@@ -79,6 +80,10 @@ pub struct Memory {
     pub rendered: Option<(Revision, Arc<Rendered>)>,
     /// What that resolved to, with the kinds of then.
     pub resolved: Option<Resolved>,
+    /// What the cluster has, as the watches see it.
+    pub observed: Observed,
+    /// The watches.
+    pub watches: Watches,
     /// The kinds that the cluster serves.
     pub kinds: Option<Kinds>,
     /// The key of manifest hashes.

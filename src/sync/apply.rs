@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::{App, Stop};
 use crate::cluster::ApiError;
 use crate::cluster::apply::Response;
-use crate::object::{ObjectId, fields};
+use crate::object::{Live, ObjectId};
 use crate::plan::diff::drift;
 use crate::plan::inventory::Inventory;
-use crate::plan::{Cause, Desired, Plan, Stage, Step};
+use crate::plan::{Cause, Desired, Stage, Step};
 use crate::report::{Action, Done, Failure, Outcome};
 
 /// Tries to apply an object whose kind was established a moment ago.
@@ -25,12 +25,12 @@ const NEW_KIND_PAUSE: Duration = Duration::from_millis(100);
 /// `outcome.done`, also when it fails.
 pub async fn apply(
     app: &App,
-    plan: &Plan,
+    steps: &[Step],
     stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let new_namespaces = new_namespaces(plan);
-    for stage in plan.steps.chunk_by(|a, b| a.desired.stage() == b.desired.stage()) {
+    let new_namespaces = new_namespaces(steps);
+    for stage in steps.chunk_by(|a, b| a.desired.stage() == b.desired.stage()) {
         let (lacking, able): (Vec<_>, Vec<_>) =
             stage.iter().partition(|step| lacks_crd(&step.desired, &outcome.done));
         let failed = || Action::Failed("its CRD failed".to_owned());
@@ -61,30 +61,30 @@ fn order(done: &Done) -> (Stage, &ObjectId) {
     (done.desired.stage(), &done.desired.id)
 }
 
-/// The inventory after the steps: what we own now on each object that is in sync.
-pub fn recorded(mut superset: Inventory, done: &[Done]) -> Inventory {
+/// Records what we own now on each object that is in sync.
+pub fn record(inventory: &mut Inventory, done: &[Done]) {
     for done in done.iter().filter(|done| done.action.is_in_sync()) {
-        if let Some(entry) = superset.entries.get_mut(&done.desired.id) {
+        if let Some(entry) = inventory.entries.get_mut(&done.desired.id) {
             done.desired.resource.version.clone_into(&mut entry.version);
             entry.keep = done.desired.keep;
             entry.one_shot = done.desired.one_shot.then(|| done.desired.hash.clone());
-            if done.set_hash.is_some() {
-                entry.set_hash.clone_from(&done.set_hash);
+            let set_hash = done.live.as_ref().and_then(|live| live.set_hash.as_ref());
+            if let Some(set_hash) = set_hash {
+                entry.set_hash = Some(set_hash.clone());
             }
         }
     }
-    superset
 }
 
-/// Namespaces of the plan that are not there yet.
-fn new_namespaces(plan: &Plan) -> BTreeSet<String> {
-    let namespaces = plan.steps.iter().filter(|s| s.desired.stage() == Stage::Namespaces);
+/// Namespaces among the steps that are not there yet.
+fn new_namespaces(steps: &[Step]) -> BTreeSet<String> {
+    let namespaces = steps.iter().filter(|s| s.desired.stage() == Stage::Namespaces);
     namespaces.filter(|s| s.live.is_none()).map(|s| s.desired.id.name.clone()).collect()
 }
 
 fn done(desired: &Arc<Desired>, action: Action, object: &Value) -> Done {
-    let uid = object["metadata"]["uid"].as_str().unwrap_or_default().to_owned();
-    Done { desired: desired.clone(), action, uid, set_hash: fields::set_hash(object) }
+    let live = object.is_object().then(|| Live::from(object));
+    Done { desired: desired.clone(), action, live }
 }
 
 /// Does what one step says. Only an outage is an error.
@@ -116,9 +116,7 @@ async fn execute(
 
 /// Nothing is sent. A one-shot Job may be gone by now.
 fn in_sync(step: &Step) -> Done {
-    let live = step.live.clone().unwrap_or_default();
-    let (desired, action) = (step.desired.clone(), Action::Unchanged);
-    Done { desired, action, uid: live.uid, set_hash: live.set_hash }
+    Done { desired: step.desired.clone(), action: Action::Unchanged, live: step.live.clone() }
 }
 
 /// Applies what is new or changed.

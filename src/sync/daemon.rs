@@ -1,5 +1,6 @@
-//! The loop of one app: waits for a trigger, runs a pass, publishes it.
+//! The loop of one app: waits for a trigger or for drift, acts, publishes.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,15 +8,20 @@ use std::time::Duration;
 use futures::FutureExt;
 use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::pass::pass;
+use super::pass::{heal, pass};
 use super::{App, Memory, Stop};
-use crate::report::{Failure, Outcome, Publisher, Trigger};
+use crate::object::ObjectId;
+use crate::plan::Fights;
+use crate::report::{Action, Done, Failure, Outcome, Publisher, Trigger};
 
 /// First wait after a failure; doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// Intervals vary by this part in both directions, so that many daemons spread.
 const JITTER: f64 = 0.05;
+/// Events this close together are answered as one, in the order of stages.
+const BURST: Duration = Duration::from_millis(5);
 
 /// One app and what makes it sync.
 pub struct Daemon {
@@ -31,39 +37,128 @@ pub struct Daemon {
     pub ready: watch::Sender<bool>,
 }
 
+/// What the loop knows beside what passes remember.
+struct Loop {
+    memory: Memory,
+    fights: Fights,
+    /// Objects that may have drifted.
+    dirty: BTreeSet<ObjectId>,
+    start: Instant,
+    commit: Option<String>,
+}
+
 impl Daemon {
     /// Syncs until the process is to end. A pass that panics is reported, and the next one starts
     /// from nothing.
     pub async fn run(mut self, stop: Stop) {
-        let mut memory = Memory::default();
+        let (memory, fights, dirty) = (Memory::default(), Fights::default(), BTreeSet::new());
+        let mut state = Loop { memory, fights, dirty, start: Instant::now(), commit: None };
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
-            let outcome = AssertUnwindSafe(pass(&self.app, &mut memory, trigger, &stop));
-            let outcome = outcome.catch_unwind().await.unwrap_or_else(|_| {
-                memory = Memory::default();
-                let failure = Some(Failure::Panicked);
-                Outcome { failure, ..Outcome::new(trigger) }
-            });
-            self.publisher.publish(&outcome);
+            let outcome = pass(&self.app, &mut state.memory, trigger, &stop);
+            let outcome = caught(outcome, trigger).await;
+            self.close(&mut state, &outcome);
             self.ready.send_replace(true);
             failures = if is_transient(&outcome) { failures + 1 } else { 0 };
-            trigger = self.next(failures, &stop).await;
+            trigger = self.watch(&mut state, failures, &stop).await;
         }
     }
 
-    async fn next(&self, failures: u32, stop: &Stop) -> Trigger {
+    /// Puts back what drifts until the next pass is due, and says what made it due.
+    async fn watch(&mut self, state: &mut Loop, failures: u32, stop: &Stop) -> Trigger {
         let (delay, trigger) = match failures {
             0 => (self.interval, Trigger::Interval),
             n => (backoff(n).min(self.interval), Trigger::Retry),
         };
         let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
-        tokio::select! {
-            () = tokio::time::sleep(delay.mul_f64(jitter)) => trigger,
-            () = self.wake.notified() => Trigger::Webhook,
-            () = stop.wait() => trigger,
+        let due = Instant::now() + delay.mul_f64(jitter);
+        loop {
+            let mut held = state.dirty.clone();
+            let held = state.fights.hold(&mut held, state.start.elapsed());
+            let peace = state.fights.next(&held).map_or(due, |until| state.start + until);
+            let Memory { watches, observed, .. } = &mut state.memory;
+            tokio::select! {
+                () = sleep_until(due) => return trigger,
+                () = self.wake.notified() => return Trigger::Webhook,
+                () = stop.wait() => return trigger,
+                () = sleep_until(peace), if peace < due => {}
+                seen = watches.next(&self.app.id, observed) => state.dirty.extend(seen),
+            }
+            state.gather(&self.app).await;
+            if self.heal(state, stop).await {
+                return Trigger::Retry;
+            }
         }
     }
+
+    /// Puts back what drifted, but for what is fought over. Says whether a whole pass is needed.
+    async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
+        let now = state.start.elapsed();
+        let mut ids = std::mem::take(&mut state.dirty);
+        state.dirty = state.fights.hold(&mut ids, now);
+        let outcome = heal(&self.app, &mut state.memory, &ids, stop);
+        let Some(outcome) = caught_some(outcome).await else { return false };
+        self.close(state, &outcome);
+        outcome.failure.is_some()
+    }
+
+    /// Publishes an outcome and draws the conclusions about fights.
+    fn close(&mut self, state: &mut Loop, outcome: &Outcome) {
+        if matches!(outcome.failure, Some(Failure::Panicked)) {
+            state.memory = Memory::default();
+        }
+        let now = state.start.elapsed();
+        let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
+        if commit.is_some() && commit != state.commit {
+            state.fights.end();
+            state.commit = commit;
+        }
+        state.fights.cool(now);
+        let is_round = |done: &&Done| {
+            let is_refused = outcome.trigger == Trigger::Drift && !done.action.is_in_sync();
+            is_refused || matches!(done.action, Action::Reverted(_) | Action::Recreated)
+        };
+        let rounds = outcome.done.iter().filter(is_round);
+        let begun: Vec<_> =
+            rounds.filter(|done| state.fights.reverted(&done.desired.id, now)).collect();
+        self.publisher.publish(outcome);
+        self.publisher.fights(&begun, state.fights.hot().count());
+    }
+}
+
+impl Loop {
+    /// Waits a moment for the rest of a burst. What stands in a namespace that ended is touched by
+    /// its end.
+    async fn gather(&mut self, app: &App) {
+        let end = Instant::now() + BURST;
+        let Memory { watches, observed, .. } = &mut self.memory;
+        while let Ok(seen) = timeout_at(end, watches.next(&app.id, observed)).await {
+            self.dirty.extend(seen);
+        }
+        let Some(resolved) = &self.memory.resolved else { return };
+        let ended: BTreeSet<_> =
+            self.dirty.iter().filter(|id| id.kind.is("", "Namespace")).cloned().collect();
+        let inside = resolved
+            .wanted
+            .iter()
+            .filter(|object| ended.iter().any(|namespace| namespace.name == object.id.namespace));
+        self.dirty.extend(inside.map(|object| object.id.clone()));
+    }
+}
+
+async fn caught(pass: impl Future<Output = Outcome>, trigger: Trigger) -> Outcome {
+    let outcome = AssertUnwindSafe(pass).catch_unwind().await;
+    outcome.unwrap_or_else(|_| panicked(trigger))
+}
+
+async fn caught_some(heal: impl Future<Output = Option<Outcome>>) -> Option<Outcome> {
+    let outcome = AssertUnwindSafe(heal).catch_unwind().await;
+    outcome.unwrap_or_else(|_| Some(panicked(Trigger::Drift)))
+}
+
+fn panicked(trigger: Trigger) -> Outcome {
+    Outcome { failure: Some(Failure::Panicked), ..Outcome::new(trigger) }
 }
 
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit.

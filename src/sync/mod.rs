@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod pass;
 pub mod prune;
 pub mod stop;
+pub mod watches;
 
 pub use app::{App, Memory, Origin};
 pub use daemon::Daemon;

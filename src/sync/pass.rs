@@ -1,17 +1,20 @@
 //! One pass over one app: the story of the data flow, from source to report.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::app::{App, Memory, Origin, Resolved};
 use super::{Stop, apply, prune};
+use crate::cluster::ApiError;
+use crate::object::ObjectId;
 use crate::object::marks::HashKey;
 use crate::plan::desired::Settings;
-use crate::plan::prune::selector;
+use crate::plan::observed::Sighting;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Desired, Inventory, Kinds, Observed, Plan, desired, steps};
+use crate::plan::{Desired, Inventory, Kinds, Plan, desired, steps};
 use crate::render::{self, Rendered};
-use crate::report::{Failure, Outcome, Trigger};
+use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -42,14 +45,15 @@ async fn run(
     outcome.found(&rendered);
     let Resolved { wanted, diagnostics, .. } = resolve(app, memory, key, &rendered).await?;
     outcome.diagnostics.extend(diagnostics);
-    let observed = observe(app, memory, &wanted, outcome).await?;
+    observe(app, memory, &wanted, outcome).await?;
     clock.stage("observe", outcome);
-    let plan = plan(app, memory, &wanted, &observed, stale.is_some(), outcome);
+    let plan = plan(app, memory, &wanted, stale.is_some(), outcome);
     clock.stage("plan", outcome);
     record(app, memory, plan.superset.clone()).await?;
     clock.stage("record", outcome);
-    let applied = apply::apply(app, &plan, stop, outcome).await;
-    memory.inventory = apply::recorded(plan.superset.clone(), &outcome.done);
+    memory.inventory.clone_from(&plan.superset);
+    let applied = apply::apply(app, &plan.steps, stop, outcome).await;
+    remember(app, memory, outcome);
     clock.stage("apply", outcome);
     applied?;
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
@@ -190,33 +194,80 @@ async fn discover(app: &App) -> Result<Kinds, Failure> {
     app.cluster.discover().await.map_err(failed)
 }
 
-/// Lists what the cluster has of the kinds that are wanted or were applied.
+/// Brings the view of the cluster up to date for the kinds that are wanted or were applied. While
+/// their watches run, nothing is sent for that.
 async fn observe(
     app: &App,
     memory: &mut Memory,
     wanted: &[Arc<Desired>],
     outcome: &mut Outcome,
-) -> Result<Observed, Failure> {
+) -> Result<(), Failure> {
     let known = memory.kinds.clone().unwrap_or_default();
     let ids = wanted.iter().map(|object| &object.id).chain(memory.inventory.entries.keys());
-    let kinds = ids.map(|id| id.kind.clone()).filter(|kind| known.preferred(kind).is_some());
-    let listed = app.cluster.observe(&known, kinds.collect(), &selector(&app.id)).await;
-    let unavailable = |source| Failure::ClusterUnavailable { doing: "listing objects", source };
-    let (observed, unlisted) = listed.map_err(unavailable)?;
-    if !unlisted.is_empty() {
+    let kinds: BTreeSet<_> = ids.map(|id| &id.kind).collect();
+    let served = kinds.into_iter().filter(|kind| known.preferred(kind).is_some());
+    let served = served.cloned().collect();
+    let Memory { watches, observed, .. } = memory;
+    watches.want(&app.cluster, &app.id, &served, &known);
+    observed.blind.retain(|kind, _| served.contains(kind));
+    observed.live.retain(|id, _| served.contains(&id.kind));
+    watches.settle(&app.id, observed).await;
+    if let Some(blind) = observed.blind.values().find(|blind| blind.is_outage) {
+        let source = ApiError::Unreachable(blind.why.clone());
+        return Err(Failure::ClusterUnavailable { doing: "listing objects", source });
+    }
+    let blind = observed.blind.iter();
+    outcome.unlisted = blind.map(|(kind, blind)| (kind.clone(), blind.why.clone())).collect();
+    if !outcome.unlisted.is_empty() {
         // A kind may have come, gone or changed its version.
         memory.kinds = Some(discover(app).await?);
         memory.resolved = None;
     }
-    outcome.unlisted = unlisted;
-    Ok(observed)
+    Ok(())
+}
+
+/// Takes over what was done: into the inventory, and into the view before the watches tell.
+fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) {
+    apply::record(&mut memory.inventory, &outcome.done);
+    for done in outcome.done.iter().filter(|done| done.action != Action::Unchanged) {
+        if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
+            let id = &done.desired.id;
+            memory.observed.note(&app.id, &id.kind, Sighting::Seen(id.clone(), live));
+        }
+    }
+}
+
+/// Puts back at once what others changed of these objects. `None` if there is nothing to do.
+pub async fn heal(
+    app: &App,
+    memory: &mut Memory,
+    ids: &BTreeSet<ObjectId>,
+    stop: &Stop,
+) -> Option<Outcome> {
+    let start = Instant::now();
+    let wanted = &memory.resolved.as_ref()?.wanted;
+    let find = |id| wanted.binary_search_by(|object| object.id.cmp(id)).ok();
+    let wanted: Vec<_> = ids.iter().filter_map(find).map(|at| wanted[at].clone()).collect();
+    let mut steps = steps::steps(&wanted, &memory.inventory, &memory.observed);
+    steps.retain(|step| step.cause.is_drift());
+    if steps.is_empty() {
+        return None;
+    }
+    let mut outcome = Outcome::new(Trigger::Drift);
+    let applied = apply::apply(app, &steps, stop, &mut outcome).await;
+    remember(app, memory, &outcome);
+    outcome.failure = match applied {
+        Ok(()) => record(app, memory, memory.inventory.clone()).await.err(),
+        Err(failure) => Some(failure),
+    };
+    outcome.duration = start.elapsed();
+    Some(outcome)
 }
 
 fn plan(
     app: &App,
     memory: &Memory,
     wanted: &[Arc<Desired>],
-    observed: &Observed,
     is_stale: bool,
     outcome: &Outcome,
 ) -> Plan {
@@ -225,7 +276,7 @@ fn plan(
         prune: app.prune,
         has_diagnostics: is_stale || !outcome.diagnostics.is_empty(),
     };
-    steps::plan(wanted, &memory.inventory, observed, &circumstances)
+    steps::plan(wanted, &memory.inventory, &memory.observed, &circumstances)
 }
 
 /// Stores the inventory, before the first write and after the last.

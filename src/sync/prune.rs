@@ -64,7 +64,8 @@ async fn check_inventory(app: &App, memory: &mut Memory) -> Result<(), Failure> 
 }
 
 fn context<'a>(app: &'a App, outcome: &'a Outcome) -> Context<'a> {
-    let uids: BTreeSet<_> = outcome.done.iter().map(|done| done.uid.as_str()).collect();
+    let uids: BTreeSet<_> =
+        outcome.done.iter().filter_map(|done| Some(done.live.as_ref()?.uid.as_str())).collect();
     let source = app.origin.identity().fingerprint();
     let mut context = Context::new(&app.id, app.store.namespace(), source, uids);
     for done in &outcome.done {

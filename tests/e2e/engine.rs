@@ -317,8 +317,8 @@ fn drift_that_meets_a_commit_is_told_as_well() {
     test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
     let daemon = test.run(&["--interval", "1h"]);
     daemon.line(&["INFO Synced", "created=1"]);
-    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"other\"}}"]);
     drop(daemon);
+    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"other\"}}"]);
     test.commit(&[("apps/a.yaml", &format!("{}  more: x\n", config_map("a", "2")))]);
     let daemon = test.run(&[]);
     let line = daemon.line(&["Drift reverted", "data.key"]);

@@ -5,6 +5,7 @@
 mod support;
 
 mod bad_input;
+mod drift;
 mod engine;
 mod install;
 mod source;

@@ -1,0 +1,190 @@
+//! Watches the objects of one kind, metadata only: lists once, then follows events for good.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use kube::api::{ListParams, WatchParams};
+use kube::core::WatchEvent;
+use serde_json::Value;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::{sleep, timeout};
+
+use super::error::chain;
+use super::{ApiError, Cluster, client};
+use crate::object::{GroupKind, Live, ObjectId};
+use crate::plan::Resource;
+use crate::plan::observed::{Blind, Sighting};
+
+/// Objects per page of a list.
+const PAGE: u32 = 500;
+/// Seconds after which the API server ends a watch; kube takes no more than 294.
+const WATCH_SECONDS: u32 = 290;
+/// Silence, with neither event nor bookmark, after which a watch is taken for dead. The API server
+/// sends a bookmark about every minute.
+const SILENCE: Duration = Duration::from_secs(150);
+/// Longest wait for a watch to open.
+const OPENING: Duration = Duration::from_secs(30);
+/// First and longest pause after a failure.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// Time between two lists of a kind that cannot be watched.
+const POLL: Duration = Duration::from_secs(15);
+
+/// Where sightings go, with the kind they are of.
+pub type Sightings = UnboundedSender<(GroupKind, Sighting)>;
+
+/// A kind that is watched, and how far it was followed.
+struct Watch {
+    cluster: Cluster,
+    resource: Resource,
+    selector: String,
+    sightings: Sightings,
+    version: String,
+    is_lost: bool,
+}
+
+/// Why a watch ended.
+enum End {
+    /// In the ordinary way, or for silence: it goes on from its version.
+    Over,
+    /// Its version is too old: everything is listed again.
+    Expired,
+    /// The kind cannot be watched, only listed.
+    Unwatchable,
+}
+
+impl Cluster {
+    /// Watches a kind's objects that match a label selector until nobody listens.
+    pub async fn watch(self, resource: Resource, selector: String, sightings: Sightings) {
+        let version = String::new();
+        let mut watch =
+            Watch { cluster: self, resource, selector, sightings, version, is_lost: false };
+        let mut pause = PAUSES.0;
+        while !watch.sightings.is_closed() {
+            match watch.list_and_follow(&mut pause).await {
+                Ok(()) => sleep(POLL).await,
+                Err(error) => {
+                    watch.lose(&error);
+                    sleep(pause).await;
+                    pause = (pause * 2).min(PAUSES.1);
+                }
+            }
+        }
+    }
+}
+
+impl Watch {
+    /// Lists, then follows, through ends and cuts; returns where another list is due.
+    async fn list_and_follow(&mut self, pause: &mut Duration) -> Result<(), ApiError> {
+        let objects = self.list().await?;
+        self.is_lost = false;
+        self.tell(Sighting::Listed(objects));
+        loop {
+            match self.follow().await {
+                Ok(End::Over) => *pause = PAUSES.0,
+                Ok(End::Expired) => return self.list_again().await,
+                Ok(End::Unwatchable) => return Ok(()),
+                Err(error) if error.is_outage() => {
+                    self.lose(&error);
+                    sleep(*pause).await;
+                    *pause = (*pause * 2).min(PAUSES.1);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// After an expired version the next list follows at once.
+    async fn list_again(&mut self) -> Result<(), ApiError> {
+        let objects = self.list().await?;
+        self.tell(Sighting::Listed(objects));
+        Ok(())
+    }
+
+    async fn list(&mut self) -> Result<Vec<(ObjectId, Live)>, ApiError> {
+        let requests = kube::core::Request::new(client::path(&self.resource, ""));
+        let mut params = ListParams::default().labels(&self.selector).limit(PAGE);
+        let mut objects = Vec::new();
+        loop {
+            let request = requests.list_metadata(&params).map_err(ApiError::BadRequest)?;
+            let (_, page) = self.cluster.send("list", request).await?;
+            let items = page["items"].as_array().into_iter().flatten();
+            objects.extend(items.map(|item| (self.identify(item), Live::from(item))));
+            match page["metadata"]["continue"].as_str() {
+                Some(token) if !token.is_empty() => params = params.continue_token(token),
+                _ => {
+                    self.version = version_of(&page);
+                    return Ok(objects);
+                }
+            }
+        }
+    }
+
+    /// Follows events from the version reached so far.
+    async fn follow(&mut self) -> Result<End, ApiError> {
+        let requests = kube::core::Request::new(client::path(&self.resource, ""));
+        let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
+        let request =
+            requests.watch_metadata(&params, &self.version).map_err(ApiError::BadRequest)?;
+        let opening = self.cluster.client.request_events::<Value>(request);
+        let opened = timeout(OPENING, opening).await;
+        let events = match opened.map_err(|_| ApiError::TimedOut(OPENING.as_secs()))? {
+            Ok(events) => events,
+            Err(kube::Error::Api(status)) => match status.code {
+                410 => return Ok(End::Expired),
+                403 | 405 => return Ok(End::Unwatchable),
+                _ => return Err(ApiError::Refused(status)),
+            },
+            Err(error) => return Err(ApiError::Unreachable(chain(&error))),
+        };
+        self.cluster.count("watch", 200);
+        if std::mem::take(&mut self.is_lost) {
+            self.tell(Sighting::Resumed);
+        }
+        let mut events = pin!(events);
+        while let Ok(event) = timeout(SILENCE, events.try_next()).await {
+            match event.map_err(|error| ApiError::Unreachable(chain(&error)))? {
+                None => break,
+                Some(WatchEvent::Error(status)) if status.code == 410 => return Ok(End::Expired),
+                Some(WatchEvent::Error(status)) => return Err(ApiError::Refused(status)),
+                Some(event) => self.pass_on(event),
+            }
+        }
+        Ok(End::Over)
+    }
+
+    fn pass_on(&mut self, event: WatchEvent<Value>) {
+        match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                self.version = version_of(&object);
+                self.tell(Sighting::Seen(self.identify(&object), Live::from(&object)));
+            }
+            WatchEvent::Deleted(object) => {
+                self.version = version_of(&object);
+                self.tell(Sighting::Gone(self.identify(&object), self.version.clone()));
+            }
+            WatchEvent::Bookmark(mark) => self.version = mark.metadata.resource_version,
+            WatchEvent::Error(_) => {}
+        }
+    }
+
+    fn lose(&mut self, error: &ApiError) {
+        self.is_lost = true;
+        let (why, is_outage) = (error.to_string(), error.is_outage());
+        self.tell(Sighting::Lost(Blind { why, is_outage }));
+    }
+
+    /// Nobody listening any more ends the watch soon.
+    fn tell(&self, sighting: Sighting) {
+        let _ = self.sightings.send((self.resource.kind.clone(), sighting));
+    }
+
+    fn identify(&self, item: &Value) -> ObjectId {
+        let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
+        ObjectId::new(self.resource.kind.clone(), text("namespace"), text("name"))
+    }
+}
+
+fn version_of(object: &Value) -> String {
+    object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+}

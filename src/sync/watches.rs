@@ -1,0 +1,107 @@
+//! The watches of an app's kinds, and what they see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::cluster::Cluster;
+use crate::object::{AppId, GroupKind, ObjectId};
+use crate::plan::observed::{Observed, Sighting};
+use crate::plan::prune::selector;
+use crate::plan::{Kinds, Resource};
+
+/// Longest wait for kinds to be listed, or to answer again after an outage.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// One watch for each kind of an app. Dropping it ends them.
+pub struct Watches {
+    running: BTreeMap<GroupKind, (Resource, Ended)>,
+    sender: UnboundedSender<(GroupKind, Sighting)>,
+    receiver: UnboundedReceiver<(GroupKind, Sighting)>,
+    unsettled: BTreeSet<GroupKind>,
+}
+
+/// Ends a task when it is dropped.
+struct Ended(JoinHandle<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Default for Watches {
+    fn default() -> Self {
+        let (sender, receiver) = unbounded_channel();
+        let (running, unsettled) = (BTreeMap::new(), BTreeSet::new());
+        Self { running, sender, receiver, unsettled }
+    }
+}
+
+impl Watches {
+    /// Watches exactly these kinds: starts what is missing, ends what is no longer wanted.
+    pub fn want(
+        &mut self,
+        cluster: &Cluster,
+        app: &AppId,
+        wanted: &BTreeSet<GroupKind>,
+        kinds: &Kinds,
+    ) {
+        self.running.retain(|kind, (resource, _)| {
+            wanted.contains(kind) && kinds.preferred(kind) == Some(resource)
+        });
+        self.unsettled.retain(|kind| wanted.contains(kind));
+        for resource in wanted.iter().filter_map(|kind| kinds.preferred(kind)) {
+            if self.running.contains_key(&resource.kind) {
+                continue;
+            }
+            let watch = cluster.clone().watch(resource.clone(), selector(app), self.sender.clone());
+            let task = Ended(tokio::spawn(watch));
+            self.running.insert(resource.kind.clone(), (resource.clone(), task));
+            self.unsettled.insert(resource.kind.clone());
+        }
+    }
+
+    /// Waits until each kind was listed or refused; through a short outage as well.
+    pub async fn settle(&mut self, app: &AppId, observed: &mut Observed) {
+        while let Ok((kind, sighting)) = self.receiver.try_recv() {
+            self.note(app, observed, &kind, sighting);
+        }
+        let deadline = Instant::now() + SETTLE;
+        let is_out = |observed: &Observed| observed.blind.values().any(|blind| blind.is_outage);
+        while !self.unsettled.is_empty() || is_out(observed) {
+            let Ok(Some((kind, sighting))) = timeout_at(deadline, self.receiver.recv()).await
+            else {
+                return;
+            };
+            self.note(app, observed, &kind, sighting);
+        }
+    }
+
+    /// Waits for something to be seen, and returns the objects it is about.
+    pub async fn next(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {
+        match self.receiver.recv().await {
+            Some((kind, sighting)) => self.note(app, observed, &kind, sighting),
+            // The sender is ours, so there is always one.
+            None => BTreeSet::new(),
+        }
+    }
+
+    fn note(
+        &mut self,
+        app: &AppId,
+        observed: &mut Observed,
+        kind: &GroupKind,
+        sighting: Sighting,
+    ) -> BTreeSet<ObjectId> {
+        // A kind that is no longer wanted may have had something in the pipe.
+        if !self.running.contains_key(kind) {
+            return BTreeSet::new();
+        }
+        self.unsettled.remove(kind);
+        observed.note(app, kind, sighting)
+    }
+}
