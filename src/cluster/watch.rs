@@ -170,8 +170,9 @@ impl Watch {
 
     fn lose(&mut self, error: &ApiError) {
         self.is_lost = true;
+        let is_passing = matches!(error.code(), 429 | 500..600);
         let (why, is_outage) = (error.to_string(), error.is_outage());
-        self.tell(Sighting::Lost(Blind { why, is_outage }));
+        self.tell(Sighting::Lost(Blind { why, is_outage, is_passing }));
     }
 
     /// Nobody listening any more ends the watch soon.

@@ -33,7 +33,7 @@ impl Resource {
 }
 
 /// Kinds by group, kind and version.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kinds {
     by_kind: BTreeMap<GroupKind, Vec<Resource>>,
 }

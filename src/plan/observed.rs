@@ -24,8 +24,10 @@ pub enum Sighting {
 pub struct Blind {
     /// The API server's or the transport's words.
     pub why: String,
-    /// Whether no answer came at all, which passes, unlike a refusal.
+    /// Whether no answer came at all.
     pub is_outage: bool,
+    /// Whether the answer was that of a server in trouble, not a refusal: it may soon be another.
+    pub is_passing: bool,
 }
 
 /// The objects of an app. A kind that cannot be listed is unknown, not empty.
@@ -142,7 +144,7 @@ mod tests {
         check(Sighting::Seen(id("b"), live("x", 13)), &["b"], &[]);
         check(Sighting::Listed(vec![(id("c"), live("c", 14))]), &["c"], &[("c", "14")]);
         check(Sighting::Listed(vec![]), &["c"], &[]);
-        let blind = Blind { why: "x".into(), is_outage: true };
+        let blind = Blind { why: "x".into(), is_outage: true, is_passing: false };
         check(Sighting::Lost(blind), &[], &[]);
         check(Sighting::Resumed, &[], &[]);
         assert!(observed.blind.is_empty());

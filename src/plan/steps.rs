@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn blind() -> Blind {
-        Blind { why: "forbidden".into(), is_outage: false }
+        Blind { why: "forbidden".into(), is_outage: false, is_passing: false }
     }
 
     fn circumstances() -> Circumstances {

@@ -97,6 +97,9 @@ impl Daemon {
         let now = state.start.elapsed();
         let mut ids = std::mem::take(&mut state.dirty);
         state.dirty = state.fights.hold(&mut ids, now);
+        if state.memory.resolved.is_none() {
+            return !ids.is_empty();
+        }
         let outcome = heal(&self.app, &mut state.memory, &ids, stop);
         let Some(outcome) = caught_some(outcome).await else { return false };
         self.close(state, &outcome);
@@ -163,7 +166,9 @@ fn panicked(trigger: Trigger) -> Outcome {
 
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit.
 fn is_transient(outcome: &Outcome) -> bool {
-    outcome.failure.is_some() || outcome.done.iter().any(|done| !done.action.is_in_sync())
+    outcome.failure.is_some()
+        || !outcome.unlisted.is_empty()
+        || outcome.done.iter().any(|done| !done.action.is_in_sync())
 }
 
 fn backoff(failures: u32) -> Duration {

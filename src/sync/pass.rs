@@ -220,8 +220,11 @@ async fn observe(
     outcome.unlisted = blind.map(|(kind, blind)| (kind.clone(), blind.why.clone())).collect();
     if !outcome.unlisted.is_empty() {
         // A kind may have come, gone or changed its version.
-        memory.kinds = Some(discover(app).await?);
-        memory.resolved = None;
+        let kinds = discover(app).await?;
+        if memory.kinds.as_ref() != Some(&kinds) {
+            memory.resolved = None;
+        }
+        memory.kinds = Some(kinds);
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Watches {
         while !self.unsettled.is_empty() || is_out(observed) {
             let Ok(Some((kind, sighting))) = timeout_at(deadline, self.receiver.recv()).await
             else {
-                return;
+                return self.unsettled.clear();
             };
             self.note(app, observed, &kind, sighting);
         }
@@ -101,7 +101,9 @@ impl Watches {
         if !self.running.contains_key(kind) {
             return BTreeSet::new();
         }
-        self.unsettled.remove(kind);
+        if !matches!(&sighting, Sighting::Lost(blind) if blind.is_passing) {
+            self.unsettled.remove(kind);
+        }
         observed.note(app, kind, sighting)
     }
 }

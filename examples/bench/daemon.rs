@@ -1,0 +1,129 @@
+//! The daemon under test: the real program, measured from outside.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use hmac::{Hmac, KeyInit, Mac};
+use tempfile::TempDir;
+use testbed::{ControlPlane, Repo, Spawned, eventually, http};
+
+/// Longest wait for anything.
+const DEADLINE: Duration = Duration::from_mins(5);
+/// What signs the webhooks.
+const SECRET: &str = "benchmark";
+
+/// A running daemon.
+pub struct Daemon {
+    process: Spawned,
+    url: String,
+    start: Instant,
+    data: TempDir,
+}
+
+impl Daemon {
+    /// Starts it on the folder `apps` of a repository, woken by webhooks alone.
+    pub fn start(program: &Path, plane: &ControlPlane, repo: &Repo) -> anyhow::Result<Self> {
+        let (start, data) = (Instant::now(), TempDir::new()?);
+        let secret = data.path().join("secret");
+        std::fs::write(&secret, SECRET)?;
+        let mut command = Command::new(program);
+        command.args(["run", "--path", "apps", "--name", "bench", "--prune", "--interval", "1h"]);
+        command.args(["--listen", "127.0.0.1:0", "--repo", repo.url()]);
+        command.arg("--kubeconfig").arg(plane.kubeconfig());
+        command.arg("--data-dir").arg(data.path()).arg("--webhook-secret-file").arg(secret);
+        let process = Spawned::start(command)?;
+        let line = process.wait_for_line(|line| line.contains("listen="), DEADLINE)?;
+        let address = line.split("listen=").nth(1).context("no address")?.trim();
+        Ok(Self { url: format!("http://{address}"), process, start, data })
+    }
+
+    /// Waits until a commit is synced.
+    pub fn synced(&self, commit: &str) -> anyhow::Result<()> {
+        let is_it = |line: &str| line.contains("INFO Synced") && line.contains(commit);
+        self.process.wait_for_line(is_it, DEADLINE)?;
+        Ok(())
+    }
+
+    /// Asks for a pass and waits for a commit; says how long that took.
+    pub fn sync(&self, commit: &str) -> anyhow::Result<Duration> {
+        let start = Instant::now();
+        self.wake()?;
+        self.synced(commit)?;
+        Ok(start.elapsed())
+    }
+
+    /// Asks for a pass and waits for its end.
+    pub fn pass(&self) -> anyhow::Result<()> {
+        let mark = self.process.lines().len();
+        self.wake()?;
+        self.process.wait_for_line_after(mark, |line| line.contains("INFO Synced"), DEADLINE)?;
+        Ok(())
+    }
+
+    fn wake(&self) -> anyhow::Result<()> {
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(SECRET.as_bytes())?;
+        mac.update(b"{}");
+        let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
+        let headers = [("X-Hub-Signature-256", signature.as_str())];
+        let (code, text) = http("POST", &format!("{}/hooks/generic", self.url), &headers, b"{}")?;
+        anyhow::ensure!(code == 202, "the webhook was refused: {code} {text}");
+        Ok(())
+    }
+
+    /// Waits until it is ready; says how long that took from its start.
+    pub fn ready(&self) -> anyhow::Result<Duration> {
+        eventually(DEADLINE, "readiness", || {
+            let answer = http("GET", &format!("{}/readyz", self.url), &[], b"");
+            answer.map(|(code, _)| (code == 200).then(|| self.start.elapsed()))
+        })
+        .map_err(Into::into)
+    }
+
+    /// Requests to the API server by verb, as its metrics count them.
+    pub fn requests_by_verb(&self) -> anyhow::Result<BTreeMap<String, f64>> {
+        let (_, text) = http("GET", &format!("{}/metrics", self.url), &[], b"")?;
+        let mut by_verb = BTreeMap::new();
+        for line in text.lines().filter(|l| l.starts_with("gitops_sync_api_requests_total")) {
+            let verb = line.split("verb=\"").nth(1).and_then(|rest| rest.split('"').next());
+            let number: f64 = line.rsplit(' ').next().unwrap_or_default().parse()?;
+            *by_verb.entry(verb.unwrap_or_default().to_owned()).or_default() += number;
+        }
+        Ok(by_verb)
+    }
+
+    /// All requests to the API server.
+    pub fn requests(&self) -> anyhow::Result<f64> {
+        Ok(self.requests_by_verb()?.values().sum())
+    }
+
+    /// Processor time of the daemon and of the children it has waited for, in milliseconds.
+    pub fn cpu_ms(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let after_name = stat.rsplit(") ").next().context("no such process")?;
+        let ticks = after_name.split(' ').skip(11).take(4).map(str::parse::<f64>);
+        let ticks: f64 = ticks.sum::<Result<f64, _>>()?;
+        // The kernel shows 100 ticks a second, whatever it counts inside (proc(5)).
+        Ok(ticks * 10.0)
+    }
+
+    /// Resident memory now and at its peak, in MiB.
+    pub fn memory_mib(&self) -> anyhow::Result<(f64, f64)> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let read = |key: &str| -> anyhow::Result<f64> {
+            let line = status.lines().find(|line| line.starts_with(key)).context("no such line")?;
+            let kib: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+            Ok(kib / 1024.0)
+        };
+        Ok((read("VmRSS")?, read("VmHWM")?))
+    }
+
+    /// Kills it, as a node that dies would.
+    pub fn kill(&mut self) -> anyhow::Result<()> {
+        self.process.kill()?;
+        std::fs::remove_dir_all(self.data.path())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! What syncing costs, against floors measured in the same run by the same client.
+//!
+//! `cargo run --release --example bench [-- --objects N] [--json]`. The daemon is the real program in
+//! a process of its own; the control plane is real. Machines differ: read the ratios.
+
+#![expect(clippy::print_stdout, reason = "it prints figures")]
+
+mod client;
+mod daemon;
+mod figures;
+mod workload;
+
+use anyhow::{Context as _, bail};
+use testbed::{ControlPlane, GitServer, build_bin};
+
+use client::Client;
+use daemon::Daemon;
+use figures::Figures;
+
+/// Objects that drift, one after the other.
+const DRIFTS: usize = 100;
+/// Passes with nothing to do.
+const PASSES: u32 = 20;
+/// Single changes.
+const CHANGES: usize = 10;
+
+fn main() -> anyhow::Result<()> {
+    let (objects, json) = arguments()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let figures = runtime.block_on(measure(objects))?;
+    if json {
+        println!("{}", figures.json());
+    } else {
+        figures.print();
+    }
+    Ok(())
+}
+
+fn arguments() -> anyhow::Result<(usize, bool)> {
+    let (mut objects, mut json) = (1000, false);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--objects" => {
+                let number = arguments.next().context("--objects needs a number")?;
+                objects = number.parse().context("--objects needs a number")?;
+            }
+            "--json" => json = true,
+            other => bail!("unknown argument {other}: there are --objects N and --json"),
+        }
+    }
+    Ok((objects, json))
+}
+
+async fn measure(objects: usize) -> anyhow::Result<Figures> {
+    let program = build_bin("gitops-sync")?;
+    let plane = ControlPlane::api_only()?;
+    let git = GitServer::start()?;
+    let repo = git.create_repo("config")?;
+    let client = Client::connect(plane.kubeconfig()).await?;
+    let mut figures = Figures { objects, ..Figures::default() };
+
+    let floor = workload::objects("floor", objects);
+    figures.floor_seconds = client.apply_all(&floor).await?;
+    figures.drift_floor_ms = client.drift_floor(&floor, DRIFTS).await?;
+
+    repo.write("apps/namespace.yaml", workload::namespace("bench-0").to_string())?;
+    repo.commit("Start")?;
+    let mut daemon = Daemon::start(&program, &plane, &repo)?;
+    daemon.synced(&repo.head()?)?;
+    let wanted = workload::objects("bench", objects);
+    for (path, text) in workload::files(&wanted) {
+        repo.write(&format!("apps/{path}"), text)?;
+    }
+    figures.cold_seconds = daemon.sync(&repo.commit("Everything")?)?.as_secs_f64();
+
+    let (requests, cpu) = (daemon.requests()?, daemon.cpu_ms()?);
+    for _ in 0..PASSES {
+        daemon.pass()?;
+    }
+    figures.noop_requests = (daemon.requests()? - requests) / f64::from(PASSES);
+    figures.noop_cpu_ms = (daemon.cpu_ms()? - cpu) / f64::from(PASSES);
+
+    let bare = workload::BareClone::new(&repo)?;
+    for change in 0..CHANGES {
+        repo.write(
+            "apps/one.yaml",
+            workload::config_map("bench-0", "one", &change.to_string()).to_string(),
+        )?;
+        let commit = repo.commit("One change")?;
+        figures.fetch_ms.push(bare.fetch()?.as_secs_f64() * 1e3);
+        figures.one_change_ms.push(daemon.sync(&commit)?.as_secs_f64() * 1e3);
+    }
+    figures.drift_ms = client.drift(&wanted, DRIFTS).await?;
+    (figures.rss_mib, figures.rss_peak_mib) = daemon.memory_mib()?;
+    figures.requests = daemon.requests_by_verb()?;
+    figures.cpu_seconds = daemon.cpu_ms()? / 1e3;
+
+    let mark = plane.audit().mark()?;
+    daemon.kill()?;
+    let again = Daemon::start(&program, &plane, &repo)?;
+    figures.restart_seconds = again.ready()?.as_secs_f64();
+    again.synced(&repo.head()?)?;
+    let sent = plane.audit().requests_since(mark, "gitops-sync/")?;
+    let is_read = |verb: &str| matches!(verb, "get" | "list" | "watch");
+    figures.restart_writes = sent.iter().filter(|request| !is_read(&request.verb)).count();
+    Ok(figures)
+}
