@@ -137,7 +137,7 @@ fn object_line(done: &Done) -> String {
     match &done.action {
         Action::NotChecked(why) => format!("{id} created{place} not checked by the server: {why}"),
         Action::Failed(why) => format!("{id} failed{place}: {why} ({})", done.desired.origin),
-        Action::Waiting => format!("{id} failed{place}: it is being deleted; try again later"),
+        Action::Waiting(why) => format!("{id} failed{place}: {why}; try again later"),
         Action::Skipped => format!("{id} skipped{place}"),
         Action::Created | Action::Recreated => format!("{id} created{place}"),
         Action::Unchanged => format!("{id} unchanged{place}"),

@@ -8,7 +8,7 @@ use kube::api::{ListParams, WatchParams};
 use kube::core::WatchEvent;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::error::chain;
 use super::{ApiError, Cluster, client};
@@ -27,6 +27,8 @@ const SILENCE: Duration = Duration::from_secs(150);
 const OPENING: Duration = Duration::from_secs(30);
 /// First and longest pause after a failure.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// A watch that lasts no longer than this was not meant to.
+const TOO_SHORT: Duration = Duration::from_secs(1);
 /// Time between two lists of a kind that cannot be watched.
 const POLL: Duration = Duration::from_secs(15);
 
@@ -40,12 +42,11 @@ struct Watch {
     selector: String,
     sightings: Sightings,
     version: String,
-    is_lost: bool,
 }
 
 /// Why a watch ended.
 enum End {
-    /// In the ordinary way, or for silence: it goes on from its version.
+    /// In the ordinary way: it goes on from its version.
     Over,
     /// Its version is too old: everything is listed again.
     Expired,
@@ -57,12 +58,11 @@ impl Cluster {
     /// Watches a kind's objects that match a label selector until nobody listens.
     pub async fn watch(self, resource: Resource, selector: String, sightings: Sightings) {
         let version = String::new();
-        let mut watch =
-            Watch { cluster: self, resource, selector, sightings, version, is_lost: false };
+        let mut watch = Watch { cluster: self, resource, selector, sightings, version };
         let mut pause = PAUSES.0;
         while !watch.sightings.is_closed() {
             match watch.list_and_follow(&mut pause).await {
-                Ok(()) => sleep(POLL).await,
+                Ok(()) => sleep(PAUSES.0).await,
                 Err(error) => {
                     watch.lose(&error);
                     sleep(pause).await;
@@ -74,31 +74,25 @@ impl Cluster {
 }
 
 impl Watch {
-    /// Lists, then follows, through ends and cuts; returns where another list is due.
+    /// Lists, then follows. Whatever breaks off is an error; only a watch that ended in the
+    /// ordinary way is opened again where it was. After anything else a new list tells what was
+    /// missed, and the kind counts as unknown until it is there.
     async fn list_and_follow(&mut self, pause: &mut Duration) -> Result<(), ApiError> {
         let objects = self.list().await?;
-        self.is_lost = false;
         self.tell(Sighting::Listed(objects));
         loop {
-            match self.follow().await {
-                Ok(End::Over) => *pause = PAUSES.0,
-                Ok(End::Expired) => return self.list_again().await,
-                Ok(End::Unwatchable) => return Ok(()),
-                Err(error) if error.is_outage() => {
-                    self.lose(&error);
-                    sleep(*pause).await;
-                    *pause = (*pause * 2).min(PAUSES.1);
+            let opened = Instant::now();
+            match self.follow(pause).await? {
+                End::Unwatchable => {
+                    sleep(POLL).await;
+                    return Ok(());
                 }
-                Err(error) => return Err(error),
+                End::Expired => return Ok(()),
+                // A server that ends watches at once is in trouble.
+                End::Over if opened.elapsed() < TOO_SHORT => sleep(PAUSES.1).await,
+                End::Over => {}
             }
         }
-    }
-
-    /// After an expired version the next list follows at once.
-    async fn list_again(&mut self) -> Result<(), ApiError> {
-        let objects = self.list().await?;
-        self.tell(Sighting::Listed(objects));
-        Ok(())
     }
 
     async fn list(&mut self) -> Result<Vec<(ObjectId, Live)>, ApiError> {
@@ -121,7 +115,7 @@ impl Watch {
     }
 
     /// Follows events from the version reached so far.
-    async fn follow(&mut self) -> Result<End, ApiError> {
+    async fn follow(&mut self, pause: &mut Duration) -> Result<End, ApiError> {
         let requests = kube::core::Request::new(client::path(&self.resource, ""));
         let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
         let request =
@@ -130,7 +124,7 @@ impl Watch {
         let opened = timeout(OPENING, opening).await;
         let events = match opened.map_err(|_| ApiError::TimedOut(OPENING.as_secs()))? {
             Ok(events) => events,
-            Err(kube::Error::Api(status)) => match status.code {
+            Err(kube::Error::Api(status)) => match self.counted(status.code) {
                 410 => return Ok(End::Expired),
                 403 | 405 => return Ok(End::Unwatchable),
                 _ => return Err(ApiError::Refused(status)),
@@ -138,19 +132,23 @@ impl Watch {
             Err(error) => return Err(ApiError::Unreachable(chain(&error))),
         };
         self.cluster.count("watch", 200);
-        if std::mem::take(&mut self.is_lost) {
-            self.tell(Sighting::Resumed);
-        }
         let mut events = pin!(events);
-        while let Ok(event) = timeout(SILENCE, events.try_next()).await {
+        loop {
+            let event = timeout(SILENCE, events.try_next()).await;
+            let event = event.map_err(|_| ApiError::TimedOut(SILENCE.as_secs()))?;
             match event.map_err(|error| ApiError::Unreachable(chain(&error)))? {
-                None => break,
+                None => return Ok(End::Over),
                 Some(WatchEvent::Error(status)) if status.code == 410 => return Ok(End::Expired),
                 Some(WatchEvent::Error(status)) => return Err(ApiError::Refused(status)),
                 Some(event) => self.pass_on(event),
             }
+            *pause = PAUSES.0;
         }
-        Ok(End::Over)
+    }
+
+    fn counted(&self, code: u16) -> u16 {
+        self.cluster.count("watch", code);
+        code
     }
 
     fn pass_on(&mut self, event: WatchEvent<Value>) {
@@ -168,8 +166,7 @@ impl Watch {
         }
     }
 
-    fn lose(&mut self, error: &ApiError) {
-        self.is_lost = true;
+    fn lose(&self, error: &ApiError) {
         let is_passing = matches!(error.code(), 429 | 500..600);
         let (why, is_outage) = (error.to_string(), error.is_outage());
         self.tell(Sighting::Lost(Blind { why, is_outage, is_passing }));

@@ -33,6 +33,11 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// The name that its CRD has, if it is a custom resource.
+    pub fn crd_name(&self) -> String {
+        format!("{}.{}", self.resource.plural, self.id.kind.group)
+    }
+
     /// The stage in which it is applied.
     pub fn stage(&self) -> Stage {
         Stage::of(&self.id.kind)

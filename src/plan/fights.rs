@@ -33,7 +33,16 @@ struct Fight {
 pub struct Fights(BTreeMap<ObjectId, Fight>);
 
 impl Fights {
-    /// Notes that an object was put back, or that this was refused. Returns whether a fight began.
+    /// Notes that putting an object back was refused: it is tried again ever more slowly.
+    pub fn refused(&mut self, id: &ObjectId, now: Duration) {
+        self.reverted(id, now);
+        if let Some(fight) = self.0.get_mut(id).filter(|fight| fight.until <= now) {
+            fight.rounds += 1;
+            fight.until = now + Duration::from_secs(2);
+        }
+    }
+
+    /// Notes that an object was put back. Returns whether a fight began.
     pub fn reverted(&mut self, id: &ObjectId, now: Duration) -> bool {
         let peace = Fight { heat: 0.0, at: now, rounds: 0, until: now };
         let fight = self.0.entry(id.clone()).or_insert(peace);

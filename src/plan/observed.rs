@@ -13,9 +13,7 @@ pub enum Sighting {
     Seen(ObjectId, Live),
     /// An object that is gone or lost our label, at this version.
     Gone(ObjectId, String),
-    /// What was seen before [`Sighting::Lost`] is up to date again.
-    Resumed,
-    /// Nothing is known until further notice.
+    /// Nothing is known until the next list.
     Lost(Blind),
 }
 
@@ -62,10 +60,6 @@ impl Observed {
                     self.live.remove(&id);
                 }
                 BTreeSet::from([id])
-            }
-            Sighting::Resumed => {
-                self.blind.remove(kind);
-                BTreeSet::new()
             }
             Sighting::Lost(blind) => {
                 self.blind.insert(kind.clone(), blind);
@@ -146,7 +140,7 @@ mod tests {
         check(Sighting::Listed(vec![]), &["c"], &[]);
         let blind = Blind { why: "x".into(), is_outage: true, is_passing: false };
         check(Sighting::Lost(blind), &[], &[]);
-        check(Sighting::Resumed, &[], &[]);
+        check(Sighting::Listed(vec![]), &[], &[]);
         assert!(observed.blind.is_empty());
     }
 }

@@ -20,20 +20,27 @@ pub enum Cause {
     ChangedAndDrifted,
     /// Someone took or removed a field of ours.
     Drifted,
-    /// What we own on it is not known: never recorded, or its kind cannot be listed.
+    /// What we own on it is not known: never recorded, or listing its kind is refused.
     Unknown,
     /// It or its namespace is being deleted; nothing is sent until that ends.
     Terminating,
+    /// Its kind cannot be listed for the moment; nothing is sent until it can.
+    Unseen,
     /// Nothing to do.
     InSync,
 }
 
 impl Cause {
+    /// Whether it takes another look to say.
+    pub fn is_undecided(self) -> bool {
+        matches!(self, Self::Unknown | Self::Unseen | Self::Terminating)
+    }
+
     /// Whether something is to be sent at once. What was never applied waits for a whole pass.
     pub fn is_drift(self) -> bool {
         match self {
             Self::Missing | Self::Changed | Self::ChangedAndDrifted | Self::Drifted => true,
-            Self::New | Self::Unknown | Self::Terminating | Self::InSync => false,
+            Self::New | Self::Unknown | Self::Unseen | Self::Terminating | Self::InSync => false,
         }
     }
 }
@@ -135,8 +142,10 @@ fn cause(
     inventory: &Inventory,
     observed: &Observed,
 ) -> Cause {
-    if observed.blind.contains_key(&desired.id.kind) {
-        return Cause::Unknown;
+    match observed.blind.get(&desired.id.kind) {
+        Some(blind) if blind.is_outage || blind.is_passing => return Cause::Unseen,
+        Some(_) => return Cause::Unknown,
+        None => {}
     }
     if observed.is_ending(&desired.id.namespace) {
         return Cause::Terminating;
@@ -265,6 +274,19 @@ mod tests {
         check(None, Some(live("h", "s")), Cause::Unknown);
         let terminating = Live { terminating: true, ..live("g", "t") };
         check(Some(Some("s")), Some(terminating), Cause::Terminating);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_applied_unseen_only_when_that_will_not_pass() {
+        let check = |is_outage, is_passing, cause: Cause| {
+            let blind = Blind { is_outage, is_passing, ..blind() };
+            let observed = Observed { blind: [(id(1).kind, blind)].into(), ..Observed::default() };
+            let steps = steps(&[desired(1, "h")], &inventory([(1, Some("s"))]), &observed);
+            assert_eq!(steps[0].cause, cause);
+        };
+        check(false, false, Cause::Unknown);
+        check(true, false, Cause::Unseen);
+        check(false, true, Cause::Unseen);
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Metrics {
         self.record_failures(app, outcome);
         for done in &outcome.done {
             let sent =
-                !matches!(done.action, Action::Unchanged | Action::Waiting | Action::Skipped);
+                !matches!(done.action, Action::Unchanged | Action::Waiting(_) | Action::Skipped);
             if sent {
                 self.applied.with_label_values(&[app, (&done.action).into()]).inc();
             }
@@ -194,7 +194,7 @@ impl Metrics {
             state("synced", outcome.count(Action::is_in_sync) - unknown);
             state("unknown", unknown);
             state("failed", outcome.count(|a| matches!(a, Action::Failed(_))));
-            state("waiting", outcome.count(|a| matches!(a, Action::Waiting | Action::Skipped)));
+            state("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped)));
             let held = outcome
                 .leftovers
                 .iter()

@@ -103,8 +103,8 @@ pub enum Action {
     Recreated,
     /// Someone had taken fields of ours without changing them.
     Reowned,
-    /// It is being deleted; it is applied once that ends.
-    Waiting,
+    /// It is applied later, and why.
+    Waiting(&'static str),
     /// A dry-run that the server could not check, and why.
     NotChecked(&'static str),
     /// The API server refused it, and why.
@@ -116,7 +116,7 @@ pub enum Action {
 impl Action {
     /// Whether the object is now as git declares it.
     pub fn is_in_sync(&self) -> bool {
-        !matches!(self, Self::Waiting | Self::Failed(_) | Self::Skipped)
+        !matches!(self, Self::Waiting(_) | Self::Failed(_) | Self::Skipped)
     }
 }
 

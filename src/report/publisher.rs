@@ -135,8 +135,8 @@ fn problems(outcome: &Outcome) -> Vec<String> {
             Action::Failed(why) => {
                 problems.push(format!("Cannot apply {id}{place} ({}): {why}", done.desired.origin));
             }
-            Action::Waiting => {
-                problems.push(format!("Waiting for {id}{place}: it is being deleted"));
+            Action::Waiting(why) => {
+                problems.push(format!("Waiting with {id}{place}: {why}"));
             }
             _ => {}
         }

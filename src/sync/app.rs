@@ -1,13 +1,14 @@
 //! One app: what it is made of, and what is remembered from pass to pass.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::watches::Watches;
 use crate::cluster::Cluster;
 use crate::cluster::store::{Loaded, Store};
-use crate::object::AppId;
 use crate::object::marks::HashKey;
+use crate::object::{AppId, ObjectId};
 use crate::plan::inventory::SourceIdentity;
 use crate::plan::{Desired, Inventory, Kinds, Observed};
 use crate::render::{Diagnostic, Rendered};
@@ -84,6 +85,8 @@ pub struct Memory {
     pub observed: Observed,
     /// The watches.
     pub watches: Watches,
+    /// Objects that were seen while a pass waited for its watches.
+    pub touched: BTreeSet<ObjectId>,
     /// The kinds that the cluster serves.
     pub kinds: Option<Kinds>,
     /// The key of manifest hashes.

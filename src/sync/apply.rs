@@ -12,7 +12,7 @@ use crate::cluster::ApiError;
 use crate::cluster::apply::Response;
 use crate::object::{Live, ObjectId};
 use crate::plan::diff::drift;
-use crate::plan::inventory::Inventory;
+use crate::plan::inventory::{Entry, Inventory};
 use crate::plan::{Cause, Desired, Stage, Step};
 use crate::report::{Action, Done, Failure, Outcome};
 
@@ -20,6 +20,10 @@ use crate::report::{Action, Done, Failure, Outcome};
 const NEW_KIND_TRIES: u32 = 50;
 /// Pause between them.
 const NEW_KIND_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why an object waits.
+const ENDING: &str = "it or its namespace is being deleted";
+const UNSEEN: &str = "its kind cannot be listed for the moment";
 
 /// Applies each stage, objects side by side, and waits for CRDs before what needs them. Fills in
 /// `outcome.done`, also when it fails.
@@ -61,19 +65,23 @@ fn order(done: &Done) -> (Stage, &ObjectId) {
     (done.desired.stage(), &done.desired.id)
 }
 
-/// Records what we own now on each object that is in sync.
-pub fn record(inventory: &mut Inventory, done: &[Done]) {
+/// Records what we own now on each object that is in sync. Says whether anything changed by it.
+pub fn record(inventory: &mut Inventory, done: &[Done]) -> bool {
+    let mut is_changed = false;
     for done in done.iter().filter(|done| done.action.is_in_sync()) {
-        if let Some(entry) = inventory.entries.get_mut(&done.desired.id) {
-            done.desired.resource.version.clone_into(&mut entry.version);
-            entry.keep = done.desired.keep;
-            entry.one_shot = done.desired.one_shot.then(|| done.desired.hash.clone());
-            let set_hash = done.live.as_ref().and_then(|live| live.set_hash.as_ref());
-            if let Some(set_hash) = set_hash {
-                entry.set_hash = Some(set_hash.clone());
-            }
-        }
+        let Some(entry) = inventory.entries.get_mut(&done.desired.id) else { continue };
+        let live = done.live.as_ref().and_then(|live| live.set_hash.clone());
+        let now = Entry {
+            version: done.desired.resource.version.clone(),
+            set_hash: live.or(entry.set_hash.clone()),
+            source: entry.source.clone(),
+            one_shot: done.desired.one_shot.then(|| done.desired.hash.clone()),
+            keep: done.desired.keep,
+        };
+        is_changed |= *entry != now;
+        *entry = now;
     }
+    is_changed
 }
 
 /// Namespaces among the steps that are not there yet.
@@ -96,7 +104,8 @@ async fn execute(
     let desired = &step.desired;
     let result = match step.cause {
         Cause::InSync => return Ok(in_sync(step)),
-        Cause::Terminating => return Ok(done(desired, Action::Waiting, &Value::Null)),
+        Cause::Terminating => return Ok(done(desired, Action::Waiting(ENDING), &Value::Null)),
+        Cause::Unseen => return Ok(done(desired, Action::Waiting(UNSEEN), &Value::Null)),
         Cause::New | Cause::Changed => fresh(app, desired).await,
         Cause::Missing | Cause::ChangedAndDrifted | Cause::Drifted | Cause::Unknown => {
             restore(app, desired, step.cause).await
@@ -130,7 +139,7 @@ async fn fresh(app: &App, desired: &Arc<Desired>) -> Result<Done, ApiError> {
 async fn restore(app: &App, desired: &Arc<Desired>, cause: Cause) -> Result<Done, ApiError> {
     let found = app.cluster.get(&desired.resource, &desired.id).await?;
     if found.as_ref().is_some_and(|object| object["metadata"]["deletionTimestamp"].is_string()) {
-        return Ok(done(desired, Action::Waiting, &Value::Null));
+        return Ok(done(desired, Action::Waiting(ENDING), &Value::Null));
     }
     let response = send(app, desired).await?;
     let mut drifts = found.as_ref().map(|found| drift(found, &response.object));
@@ -207,7 +216,7 @@ async fn establish(
 
 /// Whether the CRD that an object waits for failed in this pass.
 fn lacks_crd(desired: &Desired, done: &[Done]) -> bool {
-    let name = format!("{}.{}", desired.resource.plural, desired.id.kind.group);
+    let name = desired.crd_name();
     let is_it =
         |done: &&Done| done.desired.stage() == Stage::Definitions && done.desired.id.name == name;
     desired.kind_is_new && done.iter().find(is_it).is_some_and(|done| !done.action.is_in_sync())

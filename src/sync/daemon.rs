@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::pass::{heal, pass};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
-use crate::plan::Fights;
-use crate::report::{Action, Done, Failure, Outcome, Publisher, Trigger};
+use crate::plan::{Fights, Stage};
+use crate::report::{Action, Failure, Outcome, Publisher, Trigger};
 
 /// First wait after a failure; doubles up to the interval.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -60,22 +60,31 @@ impl Daemon {
             let outcome = caught(outcome, trigger).await;
             self.close(&mut state, &outcome);
             self.ready.send_replace(true);
+            state.dirty.append(&mut state.memory.touched);
             failures = if is_transient(&outcome) { failures + 1 } else { 0 };
-            trigger = self.watch(&mut state, failures, &stop).await;
+            let delay = match failures {
+                0 if has_new_kinds(&outcome) => FIRST_RETRY,
+                0 => self.interval,
+                n => backoff(n).min(self.interval),
+            };
+            trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
+            trigger = self.watch(&mut state, delay, trigger, &stop).await;
         }
     }
 
     /// Puts back what drifts until the next pass is due, and says what made it due.
-    async fn watch(&mut self, state: &mut Loop, failures: u32, stop: &Stop) -> Trigger {
-        let (delay, trigger) = match failures {
-            0 => (self.interval, Trigger::Interval),
-            n => (backoff(n).min(self.interval), Trigger::Retry),
-        };
+    async fn watch(
+        &mut self,
+        state: &mut Loop,
+        delay: Duration,
+        mut trigger: Trigger,
+        stop: &Stop,
+    ) -> Trigger {
         let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
-        let due = Instant::now() + delay.mul_f64(jitter);
+        let mut due = Instant::now() + delay.mul_f64(jitter);
         loop {
-            let mut held = state.dirty.clone();
-            let held = state.fights.hold(&mut held, state.start.elapsed());
+            let mut free = state.dirty.clone();
+            let held = state.fights.hold(&mut free, state.start.elapsed());
             let peace = state.fights.next(&held).map_or(due, |until| state.start + until);
             let Memory { watches, observed, .. } = &mut state.memory;
             tokio::select! {
@@ -86,24 +95,27 @@ impl Daemon {
                 seen = watches.next(&self.app.id, observed) => state.dirty.extend(seen),
             }
             state.gather(&self.app).await;
-            if self.heal(state, stop).await {
-                return Trigger::Retry;
+            if !self.heal(state, stop).await {
+                // Only a whole pass can find out what is wrong, but not at each event anew.
+                due = due.min(Instant::now() + FIRST_RETRY);
+                trigger = Trigger::Retry;
             }
         }
     }
 
-    /// Puts back what drifted, but for what is fought over. Says whether a whole pass is needed.
+    /// Puts back what drifted, but for what is fought over. `false` if that takes a whole pass.
     async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
-        let now = state.start.elapsed();
-        let mut ids = std::mem::take(&mut state.dirty);
-        state.dirty = state.fights.hold(&mut ids, now);
         if state.memory.resolved.is_none() {
-            return !ids.is_empty();
+            return state.dirty.is_empty();
         }
-        let outcome = heal(&self.app, &mut state.memory, &ids, stop);
-        let Some(outcome) = caught_some(outcome).await else { return false };
+        let mut ids = std::mem::take(&mut state.dirty);
+        state.dirty = state.fights.hold(&mut ids, state.start.elapsed());
+        let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
+        let outcome = caught_some(outcome).await;
+        state.dirty.extend(ids);
+        let Some(outcome) = outcome else { return true };
         self.close(state, &outcome);
-        outcome.failure.is_some()
+        outcome.failure.is_none()
     }
 
     /// Publishes an outcome and draws the conclusions about fights.
@@ -118,21 +130,27 @@ impl Daemon {
             state.commit = commit;
         }
         state.fights.cool(now);
-        let is_round = |done: &&Done| {
-            let is_refused = outcome.trigger == Trigger::Drift && !done.action.is_in_sync();
-            is_refused || matches!(done.action, Action::Reverted(_) | Action::Recreated)
-        };
-        let rounds = outcome.done.iter().filter(is_round);
-        let begun: Vec<_> =
-            rounds.filter(|done| state.fights.reverted(&done.desired.id, now)).collect();
+        let mut begun = Vec::new();
+        for done in &outcome.done {
+            let id = &done.desired.id;
+            match &done.action {
+                Action::Reverted(_) | Action::Recreated if state.fights.reverted(id, now) => {
+                    begun.push(done);
+                }
+                Action::Failed(_) if outcome.trigger == Trigger::Drift => {
+                    state.fights.refused(id, now);
+                }
+                _ => {}
+            }
+        }
         self.publisher.publish(outcome);
         self.publisher.fights(&begun, state.fights.hot().count());
     }
 }
 
 impl Loop {
-    /// Waits a moment for the rest of a burst. What stands in a namespace that ended is touched by
-    /// its end.
+    /// Waits a moment for the rest of a burst. The end of a namespace or a CRD touches all that was
+    /// in it.
     async fn gather(&mut self, app: &App) {
         let end = Instant::now() + BURST;
         let Memory { watches, observed, .. } = &mut self.memory;
@@ -140,12 +158,18 @@ impl Loop {
             self.dirty.extend(seen);
         }
         let Some(resolved) = &self.memory.resolved else { return };
-        let ended: BTreeSet<_> =
-            self.dirty.iter().filter(|id| id.kind.is("", "Namespace")).cloned().collect();
-        let inside = resolved
-            .wanted
-            .iter()
-            .filter(|object| ended.iter().any(|namespace| namespace.name == object.id.namespace));
+        let gone = |id: &&ObjectId| !self.memory.observed.live.contains_key(id);
+        let of = |stage| self.dirty.iter().filter(move |id| Stage::of(&id.kind) == stage);
+        let namespaces: BTreeSet<_> =
+            of(Stage::Namespaces).filter(gone).map(|id| id.name.clone()).collect();
+        let crds: BTreeSet<_> =
+            of(Stage::Definitions).filter(gone).map(|id| id.name.clone()).collect();
+        if namespaces.is_empty() && crds.is_empty() {
+            return;
+        }
+        let inside = resolved.wanted.iter().filter(|object| {
+            namespaces.contains(&object.id.namespace) || crds.contains(&object.crd_name())
+        });
         self.dirty.extend(inside.map(|object| object.id.clone()));
     }
 }
@@ -162,6 +186,11 @@ async fn caught_some(heal: impl Future<Output = Option<Outcome>>) -> Option<Outc
 
 fn panicked(trigger: Trigger) -> Outcome {
     Outcome { failure: Some(Failure::Panicked), ..Outcome::new(trigger) }
+}
+
+/// Whether kinds came with this pass, which only the next one can watch.
+fn has_new_kinds(outcome: &Outcome) -> bool {
+    outcome.done.iter().any(|done| done.desired.kind_is_new)
 }
 
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit.

@@ -45,7 +45,10 @@ async fn run(
     outcome.found(&rendered);
     let Resolved { wanted, diagnostics, .. } = resolve(app, memory, key, &rendered).await?;
     outcome.diagnostics.extend(diagnostics);
-    observe(app, memory, &wanted, outcome).await?;
+    tokio::select! {
+        observed = observe(app, memory, &wanted, outcome) => observed?,
+        () = stop.wait() => return Err(Failure::Stopped),
+    }
     clock.stage("observe", outcome);
     let plan = plan(app, memory, &wanted, stale.is_some(), outcome);
     clock.stage("plan", outcome);
@@ -206,13 +209,17 @@ async fn observe(
     let ids = wanted.iter().map(|object| &object.id).chain(memory.inventory.entries.keys());
     let kinds: BTreeSet<_> = ids.map(|id| &id.kind).collect();
     let served = kinds.into_iter().filter(|kind| known.preferred(kind).is_some());
-    let served = served.cloned().collect();
+    let served: BTreeSet<_> = served.cloned().collect();
     let Memory { watches, observed, .. } = memory;
     watches.want(&app.cluster, &app.id, &served, &known);
     observed.blind.retain(|kind, _| served.contains(kind));
     observed.live.retain(|id, _| served.contains(&id.kind));
-    watches.settle(&app.id, observed).await;
-    if let Some(blind) = observed.blind.values().find(|blind| blind.is_outage) {
+    let touched = watches.settle(&app.id, observed).await;
+    memory.touched.extend(touched);
+    let mut out = observed.blind.values().filter(|blind| blind.is_outage);
+    if out.clone().count() == served.len()
+        && let Some(blind) = out.next()
+    {
         let source = ApiError::Unreachable(blind.why.clone());
         return Err(Failure::ClusterUnavailable { doing: "listing objects", source });
     }
@@ -230,37 +237,47 @@ async fn observe(
 }
 
 /// Takes over what was done: into the inventory, and into the view before the watches tell.
-fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) {
-    apply::record(&mut memory.inventory, &outcome.done);
+/// Says whether the inventory changed by it.
+fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
+    let is_changed = apply::record(&mut memory.inventory, &outcome.done);
     for done in outcome.done.iter().filter(|done| done.action != Action::Unchanged) {
         if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
             let id = &done.desired.id;
             memory.observed.note(&app.id, &id.kind, Sighting::Seen(id.clone(), live));
         }
     }
+    is_changed
 }
 
-/// Puts back at once what others changed of these objects. `None` if there is nothing to do.
+/// Puts back at once what others changed of these objects, and takes out of `ids` those that need
+/// nothing. What stays is to be looked at again: it could not be judged, or was refused. `None` if
+/// nothing was done.
 pub async fn heal(
     app: &App,
     memory: &mut Memory,
-    ids: &BTreeSet<ObjectId>,
+    ids: &mut BTreeSet<ObjectId>,
     stop: &Stop,
 ) -> Option<Outcome> {
     let start = Instant::now();
     let wanted = &memory.resolved.as_ref()?.wanted;
     let find = |id| wanted.binary_search_by(|object| object.id.cmp(id)).ok();
-    let wanted: Vec<_> = ids.iter().filter_map(find).map(|at| wanted[at].clone()).collect();
+    let known = ids.iter().filter(|id| memory.inventory.entries.contains_key(id));
+    let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();
     let mut steps = steps::steps(&wanted, &memory.inventory, &memory.observed);
+    let undecided = steps.iter().filter(|step| step.cause.is_undecided());
+    *ids = undecided.map(|step| step.desired.id.clone()).collect();
     steps.retain(|step| step.cause.is_drift());
     if steps.is_empty() {
         return None;
     }
     let mut outcome = Outcome::new(Trigger::Drift);
     let applied = apply::apply(app, &steps, stop, &mut outcome).await;
-    remember(app, memory, &outcome);
+    let is_changed = remember(app, memory, &outcome);
+    let failed = outcome.done.iter().filter(|done| !done.action.is_in_sync());
+    ids.extend(failed.map(|done| done.desired.id.clone()));
     outcome.failure = match applied {
-        Ok(()) => record(app, memory, memory.inventory.clone()).await.err(),
+        Ok(()) if is_changed => record(app, memory, memory.inventory.clone()).await.err(),
+        Ok(()) => None,
         Err(failure) => Some(failure),
     };
     outcome.duration = start.elapsed();

@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cluster::Cluster;
 use crate::object::{AppId, GroupKind, ObjectId};
-use crate::plan::observed::{Observed, Sighting};
+use crate::plan::observed::{Blind, Observed, Sighting};
 use crate::plan::prune::selector;
 use crate::plan::{Kinds, Resource};
 
@@ -50,8 +50,10 @@ impl Watches {
         wanted: &BTreeSet<GroupKind>,
         kinds: &Kinds,
     ) {
-        self.running.retain(|kind, (resource, _)| {
-            wanted.contains(kind) && kinds.preferred(kind) == Some(resource)
+        self.running.retain(|kind, (resource, task)| {
+            wanted.contains(kind)
+                && kinds.preferred(kind) == Some(resource)
+                && !task.0.is_finished()
         });
         self.unsettled.retain(|kind| wanted.contains(kind));
         for resource in wanted.iter().filter_map(|kind| kinds.preferred(kind)) {
@@ -65,20 +67,28 @@ impl Watches {
         }
     }
 
-    /// Waits until each kind was listed or refused; through a short outage as well.
-    pub async fn settle(&mut self, app: &AppId, observed: &mut Observed) {
+    /// Waits until each kind was listed or refused, through a short outage as well. A kind that is
+    /// late is unknown, not empty. Returns the objects that something was seen of.
+    pub async fn settle(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {
+        let mut touched = BTreeSet::new();
         while let Ok((kind, sighting)) = self.receiver.try_recv() {
-            self.note(app, observed, &kind, sighting);
+            touched.extend(self.note(app, observed, &kind, sighting));
         }
         let deadline = Instant::now() + SETTLE;
         let is_out = |observed: &Observed| observed.blind.values().any(|blind| blind.is_outage);
         while !self.unsettled.is_empty() || is_out(observed) {
             let Ok(Some((kind, sighting))) = timeout_at(deadline, self.receiver.recv()).await
             else {
-                return self.unsettled.clear();
+                break;
             };
-            self.note(app, observed, &kind, sighting);
+            touched.extend(self.note(app, observed, &kind, sighting));
         }
+        for kind in &self.unsettled {
+            let why = format!("not listed within {} s", SETTLE.as_secs());
+            let late = Blind { why, is_outage: false, is_passing: true };
+            observed.blind.entry(kind.clone()).or_insert(late);
+        }
+        touched
     }
 
     /// Waits for something to be seen, and returns the objects it is about.
