@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use testbed::{ControlPlane, Repo, Spawned, eventually, http};
 
 /// Longest wait for anything.
-const DEADLINE: Duration = Duration::from_mins(5);
+const DEADLINE: Duration = Duration::from_mins(2);
 /// What signs the webhooks.
 const SECRET: &str = "benchmark";
 

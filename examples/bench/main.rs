@@ -3,7 +3,7 @@
 //! `cargo run --release --example bench [-- --objects N] [--json]`. The daemon is the real program in
 //! a process of its own; the control plane is real. Machines differ: read the ratios.
 
-#![expect(clippy::print_stdout, reason = "it prints figures")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints figures")]
 
 mod client;
 mod daemon;
@@ -60,11 +60,13 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
     let client = Client::connect(plane.kubeconfig()).await?;
     let mut figures = Figures { objects, ..Figures::default() };
 
+    eprintln!("bench: the floors, {objects} objects");
     let floor = workload::objects("floor", objects);
     figures.floor_seconds = client.apply_all(&floor).await?;
     figures.drift_floor_ms = client.drift_floor(&floor, DRIFTS).await?;
 
-    repo.write("apps/namespace.yaml", workload::namespace("bench-0").to_string())?;
+    eprintln!("bench: the daemon, from nothing");
+    repo.write("apps/cluster/namespace-bench-0.yaml", workload::namespace("bench-0").to_string())?;
     repo.commit("Start")?;
     let mut daemon = Daemon::start(&program, &plane, &repo)?;
     daemon.synced(&repo.head()?)?;
@@ -74,6 +76,7 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
     }
     figures.cold_seconds = daemon.sync(&repo.commit("Everything")?)?.as_secs_f64();
 
+    eprintln!("bench: passes with nothing to do");
     let (requests, cpu) = (daemon.requests()?, daemon.cpu_ms()?);
     for _ in 0..PASSES {
         daemon.pass()?;
@@ -81,6 +84,7 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
     figures.noop_requests = (daemon.requests()? - requests) / f64::from(PASSES);
     figures.noop_cpu_ms = (daemon.cpu_ms()? - cpu) / f64::from(PASSES);
 
+    eprintln!("bench: single changes");
     let bare = workload::BareClone::new(&repo)?;
     for change in 0..CHANGES {
         repo.write(
@@ -91,11 +95,13 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
         figures.fetch_ms.push(bare.fetch()?.as_secs_f64() * 1e3);
         figures.one_change_ms.push(daemon.sync(&commit)?.as_secs_f64() * 1e3);
     }
+    eprintln!("bench: drift");
     figures.drift_ms = client.drift(&wanted, DRIFTS).await?;
     (figures.rss_mib, figures.rss_peak_mib) = daemon.memory_mib()?;
     figures.requests = daemon.requests_by_verb()?;
     figures.cpu_seconds = daemon.cpu_ms()? / 1e3;
 
+    eprintln!("bench: restart");
     let mark = plane.audit().mark()?;
     daemon.kill()?;
     let again = Daemon::start(&program, &plane, &repo)?;

@@ -44,7 +44,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     cluster: ClusterArguments,
     /// Objects applied side by side
-    #[arg(long, env = "GITOPS_SYNC_PARALLEL", default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, env = "GITOPS_SYNC_PARALLEL", default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     parallel: u16,
     /// Address of metrics, health and webhooks
     #[arg(
