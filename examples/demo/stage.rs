@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tempfile::TempDir;
 use testbed::{ControlPlane, GitServer, Repo, Spawned, build_bin, eventually, http};
 
 use crate::Wish;
@@ -46,6 +47,8 @@ pub struct Stage {
     address: String,
     quiet: bool,
     shown: Cell<usize>,
+    /// The daemon's clones, taken away at the end.
+    _data: TempDir,
 }
 
 impl Stage {
@@ -60,11 +63,11 @@ impl Stage {
         }
         repo.write("apps/web/deployment.yaml", deployment(2))?;
         repo.commit("Add the web application")?;
-        let data = std::env::temp_dir().join(format!("gitops-sync-demo-{}", std::process::id()));
+        let data = TempDir::new()?;
         let mut command = Command::new(program);
         command.args(["run", "--branch", "main", "--path", "apps/web", "--name", "web", "--prune"]);
         command.args(["--interval", "1s", "--listen", "127.0.0.1:0", "--repo", repo.url()]);
-        command.arg("--kubeconfig").arg(plane.kubeconfig()).arg("--data-dir").arg(data);
+        command.arg("--kubeconfig").arg(plane.kubeconfig()).arg("--data-dir").arg(data.path());
         if !wish.check {
             let words = command.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>();
             println!("\n$ gitops-sync {}", words.join(" "));
@@ -73,7 +76,16 @@ impl Stage {
         let line = daemon.wait_for_line(|line| line.contains("listen="), DEADLINE)?;
         let address = line.split("listen=").nth(1).context("no address in the first line")?;
         let address = address.split_whitespace().next().unwrap_or_default().to_owned();
-        Ok(Self { plane, repo, git, daemon, address, quiet: wish.check, shown: Cell::new(0) })
+        Ok(Self {
+            plane,
+            repo,
+            git,
+            daemon,
+            address,
+            quiet: wish.check,
+            shown: Cell::new(0),
+            _data: data,
+        })
     }
 
     /// Says what happens next.
