@@ -4,6 +4,8 @@ use std::error::Error;
 
 use kube::core::Status;
 
+use crate::object::GroupKind;
+
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -49,10 +51,11 @@ impl ApiError {
         matches!(self, Self::Unreachable(_) | Self::TimedOut(_))
     }
 
-    /// The message as it may be shown. The API server quotes values; a Secret's are withheld.
-    pub fn shown(&self, secret: bool) -> String {
+    /// The message about an object of this kind, as it may be shown. The API server quotes values; a
+    /// Secret's are withheld.
+    pub fn shown(&self, kind: &GroupKind) -> String {
         match self {
-            Self::Refused(status) if secret => {
+            Self::Refused(status) if kind.is("", "Secret") => {
                 let reason = if status.reason.is_empty() { "refused" } else { &status.reason };
                 format!(
                     "{reason} ({}): the API server's message is withheld because it may quote the \

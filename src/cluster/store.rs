@@ -123,9 +123,9 @@ impl Store {
         &self,
         app: &AppId,
         loaded: &mut Loaded,
-        inventory: Inventory,
+        inventory: &Inventory,
     ) -> Result<(), StoreError> {
-        if loaded.inventory == inventory && loaded.version.is_some() {
+        if loaded.inventory == *inventory && loaded.version.is_some() {
             return Ok(());
         }
         let name = inventory_name(app);
@@ -135,7 +135,7 @@ impl Store {
             return Err(too_large);
         }
         let secret = self.write(&name, "inventory", &bytes, loaded.version.as_deref()).await?;
-        *loaded = Loaded { inventory, version: version(&secret) };
+        *loaded = Loaded { inventory: inventory.clone(), version: version(&secret) };
         Ok(())
     }
 

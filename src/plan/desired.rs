@@ -112,12 +112,8 @@ fn finish(
 }
 
 fn unknown_kind(manifest: &Manifest) -> Diagnostic {
-    let kind = &manifest.id.kind;
-    let api_version = match kind.group.as_str() {
-        "" => manifest.version.clone(),
-        group => format!("{group}/{}", manifest.version),
-    };
-    let problem = Problem::UnknownKind { api_version, kind: kind.kind.clone() };
+    let api_version = manifest.body["apiVersion"].as_str().unwrap_or_default().to_owned();
+    let problem = Problem::UnknownKind { api_version, kind: manifest.id.kind.kind.clone() };
     let object = Some(manifest.id.clone());
     Diagnostic { origin: manifest.origin.clone(), object, problem }
 }

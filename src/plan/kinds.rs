@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::Stage;
 use crate::object::GroupKind;
 use crate::render::Manifest;
 
@@ -20,16 +21,6 @@ pub struct Resource {
     pub namespaced: bool,
     /// Whether it can be listed.
     pub listable: bool,
-}
-
-impl Resource {
-    /// `apps/v1`, or `v1` for the core group.
-    pub fn api_version(&self) -> String {
-        match self.kind.group.as_str() {
-            "" => self.version.clone(),
-            group => format!("{group}/{}", self.version),
-        }
-    }
 }
 
 /// Kinds by group, kind and version.
@@ -57,8 +48,7 @@ impl Kinds {
     /// The kinds that the CRDs among some manifests define.
     pub fn defined_by(manifests: &[Manifest]) -> Self {
         let mut kinds = Self::default();
-        let is_crd =
-            |m: &&Manifest| m.id.kind.is("apiextensions.k8s.io", "CustomResourceDefinition");
+        let is_crd = |m: &&Manifest| Stage::of(&m.id.kind) == Stage::Definitions;
         for crd in manifests.iter().filter(is_crd) {
             let spec = &crd.body["spec"];
             for version in spec["versions"].as_array().into_iter().flatten() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Resource;
 use super::inventory::Entry;
+use super::{Resource, Stage};
 use crate::object::marks::LABEL_APP;
 use crate::object::{AppId, Live, ObjectId};
 
@@ -140,7 +140,7 @@ impl<'a> Context<'a> {
 }
 
 fn is_crd(id: &ObjectId) -> bool {
-    id.kind.is("apiextensions.k8s.io", "CustomResourceDefinition")
+    Stage::of(&id.kind) == Stage::Definitions
 }
 
 /// The label selector that finds an app's objects.

@@ -205,6 +205,11 @@ impl Outcome {
         self.done.iter().filter(|done| what(&done.action)).count()
     }
 
+    /// Whether a kind came with this pass, which only a new discovery knows.
+    pub fn has_new_kinds(&self) -> bool {
+        self.done.iter().any(|done| done.desired.kind_is_new)
+    }
+
     /// Number of objects deleted.
     pub fn pruned(&self) -> usize {
         self.leftovers.iter().filter(|(_, fate)| *fate == Fate::Pruned).count()

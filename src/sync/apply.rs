@@ -116,8 +116,7 @@ async fn execute(
         Err(error) => {
             let error = Failure::unless_refused("applying objects", error)?;
             let unchecked = app.dry_run.then(|| unchecked(step, &error, new_namespaces)).flatten();
-            let secret = desired.id.kind.is("", "Secret");
-            let action = unchecked.unwrap_or_else(|| Action::Failed(error.shown(secret)));
+            let action = unchecked.unwrap_or_else(|| Action::Failed(error.shown(&desired.id.kind)));
             Ok(done(desired, action, &Value::Null))
         }
     }

@@ -57,13 +57,14 @@ impl Daemon {
         let mut failures = 0;
         while !stop.is_set() {
             let outcome = pass(&self.app, &mut state.memory, trigger, &stop);
-            let outcome = caught(outcome, trigger).await;
+            let outcome = caught(outcome, || panicked(trigger)).await;
             self.close(&mut state, &outcome);
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
             failures = if is_transient(&outcome) { failures + 1 } else { 0 };
             let delay = match failures {
-                0 if has_new_kinds(&outcome) => FIRST_RETRY,
+                // Only the next pass can watch them.
+                0 if outcome.has_new_kinds() => FIRST_RETRY,
                 0 => self.interval,
                 n => backoff(n).min(self.interval),
             };
@@ -111,7 +112,7 @@ impl Daemon {
         let mut ids = std::mem::take(&mut state.dirty);
         state.dirty = state.fights.hold(&mut ids, state.start.elapsed());
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
-        let outcome = caught_some(outcome).await;
+        let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
         state.dirty.extend(ids);
         let Some(outcome) = outcome else { return true };
         self.close(state, &outcome);
@@ -174,23 +175,13 @@ impl Loop {
     }
 }
 
-async fn caught(pass: impl Future<Output = Outcome>, trigger: Trigger) -> Outcome {
-    let outcome = AssertUnwindSafe(pass).catch_unwind().await;
-    outcome.unwrap_or_else(|_| panicked(trigger))
-}
-
-async fn caught_some(heal: impl Future<Output = Option<Outcome>>) -> Option<Outcome> {
-    let outcome = AssertUnwindSafe(heal).catch_unwind().await;
-    outcome.unwrap_or_else(|_| Some(panicked(Trigger::Drift)))
+/// What work comes to, or what stands for its panic.
+async fn caught<T>(work: impl Future<Output = T>, panicked: impl FnOnce() -> T) -> T {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked())
 }
 
 fn panicked(trigger: Trigger) -> Outcome {
     Outcome { failure: Some(Failure::Panicked), ..Outcome::new(trigger) }
-}
-
-/// Whether kinds came with this pass, which only the next one can watch.
-fn has_new_kinds(outcome: &Outcome) -> bool {
-    outcome.done.iter().any(|done| done.desired.kind_is_new)
 }
 
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit.

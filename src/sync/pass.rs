@@ -12,7 +12,7 @@ use crate::object::marks::HashKey;
 use crate::plan::desired::Settings;
 use crate::plan::observed::Sighting;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Desired, Inventory, Kinds, Plan, desired, steps};
+use crate::plan::{Desired, Kinds, Plan, desired, steps};
 use crate::render::{self, Rendered};
 use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
@@ -50,11 +50,11 @@ async fn run(
         () = stop.wait() => return Err(Failure::Stopped),
     }
     clock.stage("observe", outcome);
-    let plan = plan(app, memory, &wanted, stale.is_some(), outcome);
+    let mut plan = plan(app, memory, &wanted, stale.is_some(), outcome);
     clock.stage("plan", outcome);
-    record(app, memory, plan.superset.clone()).await?;
+    memory.inventory = std::mem::take(&mut plan.superset);
+    record(app, memory).await?;
     clock.stage("record", outcome);
-    memory.inventory.clone_from(&plan.superset);
     let applied = apply::apply(app, &plan.steps, stop, outcome).await;
     remember(app, memory, outcome);
     clock.stage("apply", outcome);
@@ -62,7 +62,7 @@ async fn run(
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
     forget_new_kinds(memory, outcome);
     pruned?;
-    record(app, memory, memory.inventory.clone()).await?;
+    record(app, memory).await?;
     clock.stage("prune", outcome);
     match stale {
         Some(error) => Err(error.into()),
@@ -205,13 +205,13 @@ async fn observe(
     wanted: &[Arc<Desired>],
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let known = memory.kinds.clone().unwrap_or_default();
-    let ids = wanted.iter().map(|object| &object.id).chain(memory.inventory.entries.keys());
-    let kinds: BTreeSet<_> = ids.map(|id| &id.kind).collect();
-    let served = kinds.into_iter().filter(|kind| known.preferred(kind).is_some());
+    let Memory { watches, observed, kinds, inventory, .. } = memory;
+    let known = kinds.get_or_insert_default();
+    let ids = wanted.iter().map(|object| &object.id).chain(inventory.entries.keys());
+    let of_app: BTreeSet<_> = ids.map(|id| &id.kind).collect();
+    let served = of_app.into_iter().filter(|kind| known.preferred(kind).is_some());
     let served: BTreeSet<_> = served.cloned().collect();
-    let Memory { watches, observed, .. } = memory;
-    watches.want(&app.cluster, &app.id, &served, &known);
+    watches.want(&app.cluster, &app.id, &served, known);
     observed.blind.retain(|kind, _| served.contains(kind));
     observed.live.retain(|id, _| served.contains(&id.kind));
     let touched = watches.settle(&app.id, observed).await;
@@ -276,7 +276,7 @@ pub async fn heal(
     let failed = outcome.done.iter().filter(|done| !done.action.is_in_sync());
     ids.extend(failed.map(|done| done.desired.id.clone()));
     outcome.failure = match applied {
-        Ok(()) if is_changed => record(app, memory, memory.inventory.clone()).await.err(),
+        Ok(()) if is_changed => record(app, memory).await.err(),
         Ok(()) => None,
         Err(failure) => Some(failure),
     };
@@ -300,12 +300,12 @@ fn plan(
 }
 
 /// Stores the inventory, before the first write and after the last.
-async fn record(app: &App, memory: &mut Memory, inventory: Inventory) -> Result<(), Failure> {
+async fn record(app: &App, memory: &mut Memory) -> Result<(), Failure> {
     if app.dry_run {
         return Ok(());
     }
     let loaded = memory.loaded.get_or_insert_default();
-    let saved = app.store.save(&app.id, loaded, inventory).await;
+    let saved = app.store.save(&app.id, loaded, &memory.inventory).await;
     if saved.is_err() {
         // What is stored is another's by now, or unknown: read it again.
         memory.loaded = None;
@@ -315,7 +315,7 @@ async fn record(app: &App, memory: &mut Memory, inventory: Inventory) -> Result<
 
 /// After a CRD was applied, its kind is known only to a new discovery.
 fn forget_new_kinds(memory: &mut Memory, outcome: &Outcome) {
-    if outcome.done.iter().any(|done| done.desired.kind_is_new) {
+    if outcome.has_new_kinds() {
         memory.kinds = None;
     }
 }

@@ -91,7 +91,7 @@ async fn judge(
             Ok(judged) => return Ok(judged),
             Err(error) => Failure::unless_refused("pruning", error)?,
         };
-        refusal = error.shown(id.kind.is("", "Secret"));
+        refusal = error.shown(&id.kind);
         // It changed since it was read: judge it again.
         if error.code() != 409 && error.code() != 422 {
             break;
