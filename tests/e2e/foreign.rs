@@ -390,6 +390,10 @@ fn every_foreign_write_is_put_back_or_left_alone_as_it_should_be() {
         daemon.line(&["INFO Synced", "objects=8", "failed=0"]);
         for (name, arguments, then) in rows {
             let arguments: Vec<_> = arguments.iter().map(|a| a.replace("GROUP", &group)).collect();
+            if matches!(then, Stays) {
+                // What the row before led to has to be said before this one is.
+                probe(&test, &daemon);
+            }
             let mark = daemon.mark();
             write(&test, &arguments);
             match then {
@@ -428,10 +432,16 @@ fn write(test: &Fixture, arguments: &[String]) {
 const PROBE: &str =
     "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: probe, labels: {probe: ours}}\n";
 
-fn nothing_said(test: &Fixture, daemon: &Daemon, mark: usize, name: &str) {
-    let probe = daemon.mark();
+/// Changes the probe and waits for its revert.
+fn probe(test: &Fixture, daemon: &Daemon) {
+    let mark = daemon.mark();
     test.kubectl(&["label", "serviceaccount/probe", &format!("probe=x{mark}"), "--overwrite"]);
-    daemon.line_after(probe, &["Drift reverted", "serviceaccount/probe", &format!("x{mark}")]);
+    let found = format!("found=\"x{mark}\"");
+    daemon.line_after(mark, &["Drift reverted", "serviceaccount/probe", &found]);
+}
+
+fn nothing_said(test: &Fixture, daemon: &Daemon, mark: usize, name: &str) {
+    probe(test, daemon);
     let lines = daemon.0.lines();
     let said = lines.iter().skip(mark).filter(|line| !line.contains("serviceaccount/probe"));
     let said: Vec<_> = said.filter(|line| line.contains("Drift")).collect();
