@@ -136,7 +136,9 @@ fn object_line(done: &Done) -> String {
     let (id, place) = (&done.desired.id, place(&done.desired.id));
     match &done.action {
         Action::NotChecked(why) => format!("{id} created{place} not checked by the server: {why}"),
-        Action::Failed(why) => format!("{id} failed{place}: {why} ({})", done.desired.origin),
+        Action::Failed(why) => {
+            format!("{id} failed{place}: {why} ({})", done.desired.manifest.origin)
+        }
         Action::Waiting(why) => format!("{id} failed{place}: {why}; try again later"),
         Action::Skipped => format!("{id} skipped{place}"),
         Action::Created | Action::Recreated => format!("{id} created{place}"),

@@ -28,13 +28,19 @@ pub struct Response {
 impl Cluster {
     /// Server-side-applies an object under our name, by force; with `dry_run` the server only
     /// checks (KEP-555).
-    pub async fn apply(&self, desired: &Desired, dry_run: bool) -> Result<Response, ApiError> {
+    pub async fn apply(
+        &self,
+        resource: &Resource,
+        id: &ObjectId,
+        body: &Value,
+        dry_run: bool,
+    ) -> Result<Response, ApiError> {
         let mut params = PatchParams::apply(MANAGER).force();
         if dry_run {
             params = params.dry_run();
         }
-        let request = client::requests(&desired.resource, &desired.id)
-            .patch(&desired.id.name, &params, &Patch::Apply(&desired.body))
+        let request = client::requests(resource, id)
+            .patch(&id.name, &params, &Patch::Apply(body))
             .map_err(ApiError::BadRequest)?;
         let (code, object) = self.send("apply", request).await?;
         Ok(Response { created: code == StatusCode::CREATED, object })

@@ -124,16 +124,18 @@ impl HashKey {
     }
 }
 
-/// Marks a manifest as `id` of `app`, and returns the hash it now carries.
-pub fn mark(manifest: &mut Value, app: &AppId, id: &ObjectId, key: &HashKey) -> String {
+/// Marks a manifest as `id` of `app`; its hash is taken with these marks.
+pub fn mark(manifest: &mut Value, app: &AppId, id: &ObjectId) {
     set(manifest, "labels", LABEL_APP, &app.label());
     set(manifest, "annotations", ANNOTATION_ID, &app.identity(id));
     if let Some(annotations) = manifest["metadata"]["annotations"].as_object_mut() {
         annotations.remove(ANNOTATION_HASH);
     }
-    let hash = key.hash(manifest);
-    set(manifest, "annotations", ANNOTATION_HASH, &hash);
-    hash
+}
+
+/// Writes the hash of a marked manifest on it.
+pub fn set_hash(manifest: &mut Value, hash: &str) {
+    set(manifest, "annotations", ANNOTATION_HASH, hash);
 }
 
 fn set(manifest: &mut Value, map: &str, key: &str, value: &str) {
@@ -177,17 +179,19 @@ mod tests {
         let id = ObjectId::new(GroupKind::new("", "ConfigMap"), "demo", "c");
         let marked = |body: Value, key: &[u8]| {
             let mut body = body;
-            mark(&mut body, &app, &id, &HashKey(key.to_vec()))
+            mark(&mut body, &app, &id);
+            let hash = HashKey(key.to_vec()).hash(&body);
+            set_hash(&mut body, &hash);
+            (hash, body)
         };
         let one = json!({"metadata": {"name": "c"}, "data": {"a": "1", "b": "2"}});
         let same: Value =
             serde_json::from_str(r#"{"data":{"b":"2","a":"1"},"metadata":{"name":"c"}}"#).unwrap();
         let other = json!({"metadata": {"name": "c"}, "data": {"a": "1", "b": "3"}});
-        assert_eq!(marked(one.clone(), b"k"), marked(same, b"k"));
-        assert_ne!(marked(one.clone(), b"k"), marked(other, b"k"));
-        assert_ne!(marked(one.clone(), b"k"), marked(one.clone(), b"l"));
-        let mut twice = one;
-        let first = mark(&mut twice, &app, &id, &HashKey(b"k".to_vec()));
-        assert_eq!(mark(&mut twice, &app, &id, &HashKey(b"k".to_vec())), first);
+        let hash = |body: Value, key: &[u8]| marked(body, key).0;
+        assert_eq!(hash(one.clone(), b"k"), hash(same, b"k"));
+        assert_ne!(hash(one.clone(), b"k"), hash(other, b"k"));
+        assert_ne!(hash(one.clone(), b"k"), hash(one.clone(), b"l"));
+        assert_eq!(hash(marked(one.clone(), b"k").1, b"k"), hash(one, b"k"));
     }
 }

@@ -9,7 +9,7 @@ use super::{Kinds, Resource, Stage};
 use crate::object::marks::{self, HashKey};
 use crate::object::{AppId, ObjectId, live};
 use crate::render::plain::duplicate;
-use crate::render::{Diagnostic, Manifest, Origin, Problem};
+use crate::render::{Diagnostic, Manifest, Problem};
 
 /// An object as it shall be in the cluster.
 #[derive(Debug)]
@@ -20,12 +20,10 @@ pub struct Desired {
     pub resource: Resource,
     /// Whether its kind is served only once a CRD of the same source is applied.
     pub kind_is_new: bool,
-    /// The manifest with our marks, as it is sent.
-    pub body: Value,
+    /// What it was resolved from.
+    pub manifest: Arc<Manifest>,
     /// The hash it carries.
     pub hash: String,
-    /// Where it stands in the source.
-    pub origin: Origin,
     /// Whether it carries a mark against deletion.
     pub keep: bool,
     /// Whether it goes by itself once it has done its work: a Job with `ttlSecondsAfterFinished`.
@@ -41,6 +39,14 @@ impl Desired {
     /// The stage in which it is applied.
     pub fn stage(&self) -> Stage {
         Stage::of(&self.id.kind)
+    }
+
+    /// The object as it is sent: the manifest in its namespace, with our marks.
+    pub fn body(&self, app: &AppId) -> Value {
+        let mut body = settled(&self.manifest, &self.id);
+        marks::mark(&mut body, app, &self.id);
+        marks::set_hash(&mut body, &self.hash);
+        body
     }
 }
 
@@ -58,7 +64,7 @@ pub struct Settings {
 /// Resolves manifests against the kinds a cluster serves. All diagnostics are returned, not only
 /// the first.
 pub fn resolve(
-    manifests: &[Manifest],
+    manifests: &[Arc<Manifest>],
     served: &Kinds,
     settings: &Settings,
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
@@ -73,47 +79,60 @@ pub fn resolve(
             continue;
         };
         let kind_is_new = now.is_none();
-        let mut manifest = manifest.clone();
-        settle_namespace(&mut manifest, &resource, &settings.namespace);
-        if let Some(first) = desired.get(&manifest.id) {
-            diagnostics.push(duplicate(&manifest, &first.origin));
+        let id = settled_id(manifest, &resource, &settings.namespace);
+        if let Some(first) = desired.get(&id) {
+            diagnostics.push(duplicate(manifest, &id, &first.manifest.origin));
             continue;
         }
-        let object = finish(manifest, resource, kind_is_new, settings);
-        desired.insert(object.id.clone(), Arc::new(object));
+        let object = finish(manifest.clone(), id.clone(), resource, kind_is_new, settings);
+        desired.insert(id, Arc::new(object));
     }
     (desired.into_values().collect(), diagnostics)
 }
 
-fn settle_namespace(manifest: &mut Manifest, resource: &Resource, default: &str) {
+/// The identity of a manifest in the cluster: only that knows whether a kind has namespaces.
+fn settled_id(manifest: &Manifest, resource: &Resource, default: &str) -> ObjectId {
+    let mut id = manifest.id.clone();
     if !resource.namespaced {
-        manifest.id.namespace.clear();
-        if let Some(meta) = manifest.body["metadata"].as_object_mut() {
+        id.namespace.clear();
+    } else if id.namespace.is_empty() {
+        default.clone_into(&mut id.namespace);
+    }
+    id
+}
+
+/// The manifest's body in that namespace.
+fn settled(manifest: &Manifest, id: &ObjectId) -> Value {
+    let mut body = manifest.body();
+    if id.namespace.is_empty() {
+        if let Some(meta) = body["metadata"].as_object_mut() {
             meta.remove("namespace");
         }
-    } else if manifest.id.namespace.is_empty() {
-        default.clone_into(&mut manifest.id.namespace);
-        manifest.body["metadata"]["namespace"] = json!(default);
+    } else {
+        body["metadata"]["namespace"] = json!(id.namespace);
     }
+    body
 }
 
 fn finish(
-    manifest: Manifest,
+    manifest: Arc<Manifest>,
+    id: ObjectId,
     resource: Resource,
     kind_is_new: bool,
     settings: &Settings,
 ) -> Desired {
-    let Manifest { id, mut body, origin, .. } = manifest;
+    let mut body = settled(&manifest, &id);
     let keep = live::keep(&body).is_some();
-    let hash = marks::mark(&mut body, &settings.app, &id, &settings.key);
     let one_shot =
         id.kind.is("batch", "Job") && body["spec"].get("ttlSecondsAfterFinished").is_some();
-    Desired { id, resource, kind_is_new, body, hash, origin, keep, one_shot }
+    marks::mark(&mut body, &settings.app, &id);
+    let hash = settings.key.hash(&body);
+    Desired { id, resource, kind_is_new, manifest, hash, keep, one_shot }
 }
 
 fn unknown_kind(manifest: &Manifest) -> Diagnostic {
-    let api_version = manifest.body["apiVersion"].as_str().unwrap_or_default().to_owned();
-    let problem = Problem::UnknownKind { api_version, kind: manifest.id.kind.kind.clone() };
+    let (api_version, kind) = (manifest.api_version(), manifest.id.kind.kind.clone());
+    let problem = Problem::UnknownKind { api_version, kind };
     let object = Some(manifest.id.clone());
     Diagnostic { origin: manifest.origin.clone(), object, problem }
 }
@@ -164,8 +183,9 @@ mod tests {
                 ("", "namespace/prod".to_owned())
             ]
         );
-        assert_eq!(desired[0].body["metadata"]["namespace"], "demo");
-        assert_eq!(desired[2].body["metadata"].get("namespace"), None);
+        let body = |at: usize| desired[at].body(&"web".parse().unwrap());
+        assert_eq!(body(0)["metadata"]["namespace"], "demo");
+        assert_eq!(body(2)["metadata"].get("namespace"), None);
         assert!(diagnostics[0].to_string().contains("a second time, first at a.yaml:1"));
     }
 

@@ -1,6 +1,7 @@
 //! The kinds that the cluster serves, or will serve once the CRDs of a source are applied.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -46,11 +47,12 @@ impl Kinds {
     }
 
     /// The kinds that the CRDs among some manifests define.
-    pub fn defined_by(manifests: &[Manifest]) -> Self {
+    pub fn defined_by(manifests: &[Arc<Manifest>]) -> Self {
         let mut kinds = Self::default();
-        let is_crd = |m: &&Manifest| Stage::of(&m.id.kind) == Stage::Definitions;
+        let is_crd = |m: &&Arc<Manifest>| Stage::of(&m.id.kind) == Stage::Definitions;
         for crd in manifests.iter().filter(is_crd) {
-            let spec = &crd.body["spec"];
+            let body = crd.body();
+            let spec = &body["spec"];
             for version in spec["versions"].as_array().into_iter().flatten() {
                 if let Some(resource) = defined(spec, version) {
                     kinds.insert(resource);

@@ -205,6 +205,7 @@ mod tests {
     use crate::plan::inventory::Entry;
     use crate::plan::observed::Blind;
     use crate::render::Origin;
+    use crate::render::manifest::read;
 
     const KINDS: [&str; 3] = ["Namespace", "ConfigMap", "Secret"];
 
@@ -223,10 +224,11 @@ mod tests {
             namespaced: !id.namespace.is_empty(),
             listable: true,
         };
-        let (hash, origin) = (hash.to_owned(), Origin::file("a.yaml"));
-        let body = json!({});
+        let body = json!({"apiVersion": "v1", "kind": id.kind.kind, "metadata": {"name": id.name}});
+        let manifest = read(body, &Origin::file("a.yaml")).manifests.remove(0);
+        let hash = hash.to_owned();
         let (kind_is_new, keep, one_shot) = (false, false, n == 39);
-        Arc::new(Desired { id, resource, kind_is_new, body, hash, origin, keep, one_shot })
+        Arc::new(Desired { id, resource, kind_is_new, manifest, hash, keep, one_shot })
     }
 
     fn live(hash: &str, set_hash: &str) -> Live {

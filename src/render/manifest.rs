@@ -55,17 +55,33 @@ pub struct Manifest {
     pub id: ObjectId,
     /// Version of its API group.
     pub version: String,
-    /// The object, without what only a cluster may say (status, uid and the like).
-    pub body: Value,
     /// Where it stands.
     pub origin: Origin,
+    /// As JSON: a tenth of what the tree takes, and trees are rarely needed.
+    text: Box<str>,
+}
+
+impl Manifest {
+    /// The object, without what only a cluster may say (status, uid and the like).
+    pub fn body(&self) -> Value {
+        // It was a value when it was written.
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// Its `apiVersion`.
+    pub fn api_version(&self) -> String {
+        match self.id.kind.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
 }
 
 /// What a document turned out to be.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Read {
     /// The objects it declares.
-    pub manifests: Vec<Manifest>,
+    pub manifests: Vec<Arc<Manifest>>,
     /// What is wrong with them.
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that are no Kubernetes objects, such as values files.
@@ -93,7 +109,7 @@ fn collect(document: Value, origin: &Origin, read: &mut Read, depth: usize) {
         return;
     }
     match manifest(document, origin) {
-        Ok(Some(manifest)) => read.manifests.push(manifest),
+        Ok(Some(manifest)) => read.manifests.push(Arc::new(manifest)),
         Ok(None) => read.skipped += 1,
         Err(diagnostic) => read.diagnostics.push(*diagnostic),
     }
@@ -132,7 +148,8 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Di
     if let Err(problem) = sanitize::sanitize(&mut body, &id) {
         return Err(Box::new(Diagnostic { origin: origin.clone(), object: Some(id), problem }));
     }
-    Ok(Some(Manifest { id, version: version.to_owned(), body, origin: origin.clone() }))
+    let (version, text) = (version.to_owned(), body.to_string().into());
+    Ok(Some(Manifest { id, version, origin: origin.clone(), text }))
 }
 
 fn identity(body: &Value, kind: GroupKind) -> Result<ObjectId, Problem> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -26,7 +27,7 @@ pub struct SourceFile {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rendered {
     /// The objects, each once, in the order of their files.
-    pub manifests: Vec<Manifest>,
+    pub manifests: Vec<Arc<Manifest>>,
     /// All diagnostics. Any of them forbids pruning.
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that are no Kubernetes objects.
@@ -47,7 +48,7 @@ pub fn plain(files: &[SourceFile]) -> Rendered {
             // Until the namespace is known, only what is written alike is surely the same object.
             let key = manifest.id.clone();
             if let Some(at) = first.get(&key) {
-                rendered.diagnostics.push(duplicate(&manifest, at));
+                rendered.diagnostics.push(duplicate(&manifest, &key, at));
             } else {
                 first.insert(key, manifest.origin.clone());
                 rendered.manifests.push(manifest);
@@ -58,10 +59,10 @@ pub fn plain(files: &[SourceFile]) -> Rendered {
 }
 
 /// The diagnostic for an object that was declared before.
-pub fn duplicate(manifest: &Manifest, first: &Origin) -> Diagnostic {
+pub fn duplicate(manifest: &Manifest, id: &ObjectId, first: &Origin) -> Diagnostic {
     Diagnostic {
         origin: manifest.origin.clone(),
-        object: Some(manifest.id.clone()),
+        object: Some(id.clone()),
         problem: Problem::Duplicate(first.clone()),
     }
 }

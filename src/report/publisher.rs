@@ -133,7 +133,10 @@ fn problems(outcome: &Outcome) -> Vec<String> {
         let place = place(id);
         match &done.action {
             Action::Failed(why) => {
-                problems.push(format!("Cannot apply {id}{place} ({}): {why}", done.desired.origin));
+                problems.push(format!(
+                    "Cannot apply {id}{place} ({}): {why}",
+                    done.desired.manifest.origin
+                ));
             }
             Action::Waiting(why) => {
                 problems.push(format!("Waiting with {id}{place}: {why}"));

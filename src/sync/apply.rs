@@ -160,9 +160,9 @@ async fn restore(app: &App, desired: &Arc<Desired>, cause: Cause) -> Result<Done
 
 /// Sends an apply. A kind whose CRD was just established may take a moment to be served.
 async fn send(app: &App, desired: &Desired) -> Result<Response, ApiError> {
-    let mut tries = 1;
+    let (mut tries, body) = (1, desired.body(&app.id));
     loop {
-        match app.cluster.apply(desired, app.dry_run).await {
+        match app.cluster.apply(&desired.resource, &desired.id, &body, app.dry_run).await {
             Err(error)
                 if error.code() == 404
                     && desired.kind_is_new
