@@ -155,7 +155,7 @@ impl Watch {
         match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                 self.version = version_of(&object);
-                self.tell(Sighting::Seen(self.identify(&object), Live::from(&object)));
+                self.tell(Sighting::Seen(self.identify(&object), Box::new(Live::from(&object))));
             }
             WatchEvent::Deleted(object) => {
                 self.version = version_of(&object);

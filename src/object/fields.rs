@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::marks::MANAGER;
@@ -36,9 +36,34 @@ impl Segment {
     pub fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         match self {
             Self::Field(name) => value.get(name),
-            Self::Index(at) => value.get(at),
-            Self::Value(wanted) => value.as_array()?.iter().find(|item| *item == wanted),
-            Self::Key(key) => value.as_array()?.iter().find(|item| has_key(item, key)),
+            _ => value.get(self.position(value)?),
+        }
+    }
+
+    /// The value that this step leads to, to be changed.
+    pub fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
+        match self {
+            Self::Field(name) => value.get_mut(name),
+            _ => value.get_mut(self.position(value)?),
+        }
+    }
+
+    /// Takes out what this step leads to.
+    pub fn take_from(&self, value: &mut Value) {
+        match (self, self.position(value), value) {
+            (Self::Field(name), _, Value::Object(fields)) => drop(fields.remove(name)),
+            (_, Some(at), Value::Array(items)) if at < items.len() => drop(items.remove(at)),
+            _ => {}
+        }
+    }
+
+    /// Where in a list the item is that this step leads to.
+    pub fn position(&self, list: &Value) -> Option<usize> {
+        match self {
+            Self::Field(_) => None,
+            Self::Index(at) => Some(*at),
+            Self::Value(wanted) => list.as_array()?.iter().position(|item| item == wanted),
+            Self::Key(key) => list.as_array()?.iter().position(|item| has_key(item, key)),
         }
     }
 }
@@ -60,6 +85,11 @@ impl FieldPath {
         let mut path = self.0.clone();
         path.push(segment);
         Self(path)
+    }
+
+    /// Its steps.
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
     }
 
     /// The value at this path, if the object has one.
@@ -107,7 +137,8 @@ fn is_plain(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-fn bare(value: &Value) -> String {
+/// A scalar as a person writes it.
+pub fn bare(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -115,6 +146,74 @@ fn bare(value: &Value) -> String {
 pub fn children(node: &Value) -> impl Iterator<Item = (Segment, &Value)> {
     let map = node.as_object().into_iter().flatten();
     map.filter_map(|(key, below)| Some((Segment::parse(key)?, below)))
+}
+
+/// The single fields of a set; what only says that a map or an item is owned is none.
+pub fn leaves(set: &Value) -> Vec<FieldPath> {
+    fn collect(set: &Value, path: &FieldPath, leaves: &mut Vec<FieldPath>) {
+        for (segment, below) in children(set) {
+            let path = path.then(segment);
+            if is_empty(below) { leaves.push(path) } else { collect(below, &path, leaves) }
+        }
+    }
+    let mut leaves = Vec::new();
+    collect(set, &FieldPath::default(), &mut leaves);
+    leaves
+}
+
+/// What a field set holds beside another: nothing above, at or below a member of that.
+pub fn minus(set: &Value, other: &Value) -> Value {
+    let (Some(set), Some(other)) = (set.as_object(), other.as_object()) else { return json!({}) };
+    if other.is_empty() {
+        return json!({});
+    }
+    let mut left = Map::new();
+    for (key, below) in set.iter().filter(|(key, _)| *key != ".") {
+        match other.get(key) {
+            None => drop(left.insert(key.clone(), below.clone())),
+            Some(same) => {
+                let rest = minus(below, same);
+                if !is_empty(&rest) {
+                    left.insert(key.clone(), rest);
+                }
+            }
+        }
+    }
+    Value::Object(left)
+}
+
+/// What either of two field sets holds.
+pub fn union(mut set: Value, other: &Value) -> Value {
+    if let (Some(fields), Some(others)) = (set.as_object_mut(), other.as_object()) {
+        for (key, below) in others {
+            let own = fields.remove(key).unwrap_or_else(|| json!({}));
+            fields.insert(key.clone(), union(own, below));
+        }
+    }
+    set
+}
+
+/// A field set without one member, and without the maps that held nothing else.
+pub fn without(set: &Value, path: &[&str]) -> Value {
+    let (Some(fields), Some((first, rest))) = (set.as_object(), path.split_first()) else {
+        return set.clone();
+    };
+    let mut left = fields.clone();
+    if let Some(below) = fields.get(*first) {
+        let fewer = if rest.is_empty() { json!({}) } else { without(below, rest) };
+        let is_last = fewer.as_object().is_none_or(|map| map.keys().all(|key| key == "."));
+        if rest.is_empty() || (fewer != *below && is_last) {
+            left.remove(*first);
+        } else {
+            left.insert((*first).to_owned(), fewer);
+        }
+    }
+    Value::Object(left)
+}
+
+/// Whether a field set, or what is below one of its members, holds nothing.
+pub fn is_empty(set: &Value) -> bool {
+    set.as_object().is_none_or(Map::is_empty)
 }
 
 /// An entry of `metadata.managedFields`.
@@ -135,6 +234,11 @@ impl<'a> Entry<'a> {
     /// `scale`, `status`, or empty.
     pub fn subresource(self) -> &'a str {
         self.text("subresource")
+    }
+
+    /// The version that the field set is written in.
+    pub fn api_version(self) -> &'a str {
+        self.text("apiVersion")
     }
 
     /// When the entry's set last changed, RFC 3339 with second precision.
@@ -177,7 +281,6 @@ pub fn set_hash(object: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn paths_read_well_and_find_values() {
@@ -227,6 +330,26 @@ mod tests {
         check(&["f:spec", "f:replicas", "f:inside-an-atomic"], true);
         check(&["f:spec", "f:template"], true);
         check(&["f:spec", "f:paused"], false);
+    }
+
+    #[test]
+    fn sets_are_subtracted_by_what_is_above_at_and_below() {
+        let set = json!({"f:a": {".": {}, "f:b": {}, "f:c": {"f:d": {}}}, "f:e": {}});
+        let check = |other: Value, left: Value| assert_eq!(minus(&set, &other), left);
+        check(json!({"f:x": {}}), set.clone());
+        check(json!({"f:a": {"f:b": {}}}), json!({"f:a": {"f:c": {"f:d": {}}}, "f:e": {}}));
+        check(json!({"f:a": {}}), json!({"f:e": {}}));
+        check(json!({"f:e": {"f:deep": {}}, "f:a": {"f:c": {}}}), json!({"f:a": {"f:b": {}}}));
+        check(json!({}), json!({}));
+    }
+
+    #[test]
+    fn a_member_goes_with_the_maps_that_held_nothing_else() {
+        let check = |set: Value, left: Value| assert_eq!(without(&set, &["f:a", "f:b"]), left);
+        check(json!({"f:a": {".": {}, "f:b": {}}, "f:c": {}}), json!({"f:c": {}}));
+        check(json!({"f:a": {"f:b": {}, "f:d": {}}}), json!({"f:a": {"f:d": {}}}));
+        check(json!({"f:a": {}}), json!({"f:a": {}}));
+        check(json!({"f:c": {}}), json!({"f:c": {}}));
     }
 
     #[test]

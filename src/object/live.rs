@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::fields;
 use super::marks::{ANNOTATION_HASH, ANNOTATION_ID, LABEL_APP};
+use super::{additions, fields, handling};
 
 /// An object as the cluster last showed it, reduced; never the object itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub struct Live {
     pub hash: Option<String>,
     /// Hash of the fields that we own, see [`fields::set_hash`].
     pub set_hash: Option<String>,
+    /// `metadata.generation`; 0 for a kind without.
+    pub generation: i64,
+    /// When our entry in `managedFields` last changed, empty without one.
+    pub applied_at: String,
+    /// Hash of what people added by hand, see [`additions`].
+    pub additions: Option<String>,
+    /// Whose `spec.replicas` is.
+    pub replicas: Replicas,
+    /// The mark that says not to touch the object at all, if any.
+    pub hands_off: Option<&'static str>,
     /// Whether the object is being deleted.
     pub terminating: bool,
     /// The first owner that is not of our making, as `Kind/name`.
@@ -39,9 +49,45 @@ impl From<&Value> for Live {
             identity: text(&meta["annotations"][ANNOTATION_ID]),
             hash: text(&meta["annotations"][ANNOTATION_HASH]),
             set_hash: fields::set_hash(object),
+            generation: meta["generation"].as_i64().unwrap_or_default(),
+            applied_at: fields::ours(object).map(|e| e.time().to_owned()).unwrap_or_default(),
+            additions: additions::hash(object),
+            replicas: Replicas::of(object),
+            hands_off: handling::hands_off(object),
             terminating: meta["deletionTimestamp"].is_string(),
             owner: foreign_owner(object),
-            keep: keep(object),
+            keep: handling::keep(object),
+        }
+    }
+}
+
+/// Whose field `spec.replicas` is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replicas {
+    /// Nobody's, or somebody's who does not matter.
+    #[default]
+    Free,
+    /// Ours, and no autoscaler's.
+    Ours,
+    /// An autoscaler's: something that is no tool for people owns it through `scale`.
+    Autoscaler,
+}
+
+impl Replicas {
+    /// Reads it from an object's `managedFields`.
+    pub fn of(object: &Value) -> Self {
+        let owns = |entry: &fields::Entry<'_>| !entry.fields()["f:spec"]["f:replicas"].is_null();
+        let mut owners = fields::entries(object).filter(owns);
+        let is_autoscaler = |entry: fields::Entry<'_>| {
+            entry.subresource() == "scale" && !additions::is_human(entry.manager())
+        };
+        match (
+            fields::entries(object).filter(owns).any(is_autoscaler),
+            owners.any(fields::Entry::is_ours),
+        ) {
+            (true, _) => Self::Autoscaler,
+            (false, true) => Self::Ours,
+            (false, false) => Self::Free,
         }
     }
 }
@@ -63,60 +109,26 @@ fn foreign_owner(object: &Value) -> Option<String> {
     Some(format!("{}/{}", text("kind"), text("name")))
 }
 
-/// Marks by which this tool and its peers say "do not delete" (research: peers' annotations).
-/// A value of `*` stands for any; comma-separated lists match by item; case does not matter.
-const KEEP: &[(&str, &[&str])] = &[
-    ("gitops-sync.dev/prune", &["keep", "disabled", "false"]),
-    (
-        "argocd.argoproj.io/sync-options",
-        &["Prune=false", "Delete=false", "Prune=confirm", "Delete=confirm"],
-    ),
-    ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
-    ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
-    ("client.lifecycle.config.k8s.io/deletion", &["detach"]),
-    ("cli-utils.sigs.k8s.io/on-remove", &["keep"]),
-    ("helm.sh/resource-policy", &["keep"]),
-    ("kapp.k14s.io/delete-strategy", &["orphan"]),
-    ("kapp.k14s.io/noop", &["*"]),
-    ("kluctl.io/skip-delete", &["true"]),
-    ("fluxcd.io/ignore", &["true", "sync_only"]),
-    ("configmanagement.gke.io/managed", &["disabled"]),
-];
-
-/// The mark on an object, or on a manifest, that forbids its deletion.
-pub fn keep(object: &Value) -> Option<&'static str> {
-    let meta = &object["metadata"];
-    let says = |map: &Value, (key, values): &(&'static str, &[&str])| {
-        let text = map[*key].as_str()?;
-        let hit = text
-            .split(',')
-            .any(|item| values.iter().any(|v| *v == "*" || v.eq_ignore_ascii_case(item.trim())));
-        hit.then_some(*key)
-    };
-    KEEP.iter()
-        .find_map(|mark| says(&meta["annotations"], mark).or_else(|| says(&meta["labels"], mark)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn keeps_what_any_tool_says_to_keep() {
-        let check = |key: &str, value: &str, kept: bool| {
-            let object = json!({"metadata": {"annotations": {key: value}}});
-            assert_eq!(keep(&object).is_some(), kept, "{key}: {value}");
-            let object = json!({"metadata": {"labels": {key: value}}});
-            assert_eq!(keep(&object).is_some(), kept, "label {key}: {value}");
+    fn replicas_are_an_autoscalers_when_it_scales_them() {
+        let check = |managers: &[(&str, &str, &str)], expect: Replicas| {
+            let entries = managers.iter().map(|(manager, operation, subresource)| {
+                json!({"manager": manager, "operation": operation, "subresource": subresource,
+                       "fieldsV1": {"f:spec": {"f:replicas": {}}}})
+            });
+            let entries: Vec<_> = entries.collect();
+            assert_eq!(Replicas::of(&json!({"metadata": {"managedFields": entries}})), expect);
         };
-        check("argocd.argoproj.io/sync-options", "ServerSideApply=true, Prune=false", true);
-        check("argocd.argoproj.io/sync-options", "ServerSideApply=true", false);
-        check("kustomize.toolkit.fluxcd.io/prune", "Disabled", true);
-        check("helm.sh/resource-policy", "keep", true);
-        check("kapp.k14s.io/noop", "", true);
-        check("gitops-sync.dev/prune", "allow", false);
-        check("example.com/keep", "true", false);
+        check(&[], Replicas::Free);
+        check(&[("gitops-sync", "Apply", "")], Replicas::Ours);
+        check(&[("kubectl", "Update", "scale")], Replicas::Free);
+        check(&[("kube-controller-manager", "Update", "scale")], Replicas::Autoscaler);
+        check(&[("gitops-sync", "Apply", ""), ("keda", "Update", "scale")], Replicas::Autoscaler);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Kinds, Resource, Stage};
 use crate::object::marks::{self, HashKey};
-use crate::object::{AppId, ObjectId, live};
+use crate::object::{AppId, ObjectId, handling};
 use crate::render::plain::duplicate;
 use crate::render::{Diagnostic, Manifest, Problem};
 
@@ -122,7 +122,7 @@ fn finish(
     settings: &Settings,
 ) -> Desired {
     let mut body = settled(&manifest, &id);
-    let keep = live::keep(&body).is_some();
+    let keep = handling::keep(&body).is_some();
     let one_shot =
         id.kind.is("batch", "Job") && body["spec"].get("ttlSecondsAfterFinished").is_some();
     marks::mark(&mut body, &settings.app, &id);

@@ -22,7 +22,8 @@ pub enum Shown {
 }
 
 impl Shown {
-    fn new(value: Option<&Value>, secret: bool) -> Self {
+    /// A value of an object, hidden if that is a Secret.
+    pub fn new(value: Option<&Value>, secret: bool) -> Self {
         match value {
             None => Self::Absent,
             Some(_) if secret => Self::Hidden,
@@ -91,7 +92,8 @@ pub fn drift(found: &Value, applied: &Value) -> Vec<FieldDrift> {
     walk.drifts
 }
 
-fn is_secret(object: &Value) -> bool {
+/// Whether values of this object are never shown.
+pub fn is_secret(object: &Value) -> bool {
     let (group, _) = split_api_version(object["apiVersion"].as_str().unwrap_or_default());
     group.is_empty() && object["kind"] == "Secret"
 }

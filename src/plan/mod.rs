@@ -9,6 +9,8 @@ pub mod observed;
 pub mod order;
 pub mod prune;
 pub mod steps;
+pub mod strip;
+pub mod yields;
 
 pub use desired::Desired;
 pub use fights::Fights;

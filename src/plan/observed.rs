@@ -10,7 +10,7 @@ pub enum Sighting {
     /// All its objects.
     Listed(Vec<(ObjectId, Live)>),
     /// One object as it is now.
-    Seen(ObjectId, Live),
+    Seen(ObjectId, Box<Live>),
     /// An object that is gone or lost our label, at this version.
     Gone(ObjectId, String),
     /// Nothing is known until the next list.
@@ -50,22 +50,24 @@ impl Observed {
             Sighting::Listed(objects) => self.listed(app, kind, objects),
             Sighting::Seen(id, live) if live.identity.as_ref() == Some(&app.identity(&id)) => {
                 if self.is_news(&id, &live.resource_version) {
-                    self.live.insert(id.clone(), live);
+                    self.live.insert(id.clone(), *live);
                 }
                 BTreeSet::from([id])
             }
-            Sighting::Seen(id, Live { resource_version, .. })
-            | Sighting::Gone(id, resource_version) => {
-                if self.is_news(&id, &resource_version) {
-                    self.live.remove(&id);
-                }
-                BTreeSet::from([id])
-            }
+            Sighting::Seen(id, live) => self.gone(id, &live.resource_version),
+            Sighting::Gone(id, resource_version) => self.gone(id, &resource_version),
             Sighting::Lost(blind) => {
                 self.blind.insert(kind.clone(), blind);
                 BTreeSet::new()
             }
         }
+    }
+
+    fn gone(&mut self, id: ObjectId, version: &str) -> BTreeSet<ObjectId> {
+        if self.is_news(&id, version) {
+            self.live.remove(&id);
+        }
+        BTreeSet::from([id])
     }
 
     fn listed(
@@ -81,7 +83,7 @@ impl Observed {
             self.live.remove(id);
         }
         for (id, live) in objects {
-            touched.extend(self.note(app, kind, Sighting::Seen(id, live)));
+            touched.extend(self.note(app, kind, Sighting::Seen(id, Box::new(live))));
         }
         touched
     }
@@ -129,13 +131,13 @@ mod tests {
         };
         let both = vec![(id("a"), live("a", 9)), (id("b"), live("b", 10))];
         check(Sighting::Listed(both), &["a", "b"], &[("a", "9"), ("b", "10")]);
-        check(Sighting::Seen(id("a"), live("a", 11)), &["a"], &[("a", "11"), ("b", "10")]);
-        check(Sighting::Seen(id("a"), live("a", 9)), &["a"], &[("a", "11"), ("b", "10")]);
+        check(Sighting::Seen(id("a"), live("a", 11).into()), &["a"], &[("a", "11"), ("b", "10")]);
+        check(Sighting::Seen(id("a"), live("a", 9).into()), &["a"], &[("a", "11"), ("b", "10")]);
         check(Sighting::Gone(id("a"), "10".into()), &["a"], &[("a", "11"), ("b", "10")]);
         check(Sighting::Gone(id("a"), "12".into()), &["a"], &[("b", "10")]);
         // A copy names another object, and an object whose identity was changed is not ours to see.
-        check(Sighting::Seen(id("copy"), live("b", 12)), &["copy"], &[("b", "10")]);
-        check(Sighting::Seen(id("b"), live("x", 13)), &["b"], &[]);
+        check(Sighting::Seen(id("copy"), live("b", 12).into()), &["copy"], &[("b", "10")]);
+        check(Sighting::Seen(id("b"), live("x", 13).into()), &["b"], &[]);
         check(Sighting::Listed(vec![(id("c"), live("c", 14))]), &["c"], &[("c", "14")]);
         check(Sighting::Listed(vec![]), &["c"], &[]);
         let blind = Blind { why: "x".into(), is_outage: true, is_passing: false };

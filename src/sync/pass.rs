@@ -243,7 +243,7 @@ fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
     for done in outcome.done.iter().filter(|done| done.action != Action::Unchanged) {
         if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
             let id = &done.desired.id;
-            memory.observed.note(&app.id, &id.kind, Sighting::Seen(id.clone(), live));
+            memory.observed.note(&app.id, &id.kind, Sighting::Seen(id.clone(), Box::new(live)));
         }
     }
     is_changed

@@ -1,0 +1,224 @@
+//! What an object's annotations say about how it is handled: ours, and those of our peers, which mean
+//! here what they mean there.
+
+use serde_json::Value;
+use strum::EnumString;
+
+use super::pattern::FieldPattern;
+
+/// What is done when others change or delete what git declares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
+pub enum OnDrift {
+    /// It is put back at once.
+    #[default]
+    Revert,
+    /// It is told.
+    Warn,
+    /// Nothing.
+    Ignore,
+}
+
+/// What is done when people add fields that git does not declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
+pub enum OnAdditions {
+    /// They are removed.
+    #[default]
+    Revert,
+    /// They are told.
+    Report,
+    /// Nothing.
+    Ignore,
+}
+
+/// When an object is written at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Touch {
+    /// Whenever it is not as git declares it.
+    #[default]
+    Always,
+    /// Only while there is no such object.
+    OnlyCreate,
+    /// Never, because of this mark.
+    Never(&'static str),
+}
+
+/// How one object is handled, where it differs from the app's way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Handling {
+    /// `gitops-sync.dev/drift`.
+    pub drift: Option<OnDrift>,
+    /// `gitops-sync.dev/additions`.
+    pub additions: Option<OnAdditions>,
+    /// `gitops-sync.dev/ignore-fields`: fields that others may have.
+    pub ignored: Vec<FieldPattern>,
+    /// When it is written.
+    pub touch: Touch,
+}
+
+/// An annotation of ours with a value that means nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadAnnotation {
+    /// Its key.
+    pub key: &'static str,
+    /// What its value has to be.
+    pub expected: &'static str,
+}
+
+const DRIFT: &str = "gitops-sync.dev/drift";
+const ADDITIONS: &str = "gitops-sync.dev/additions";
+const IGNORE_FIELDS: &str = "gitops-sync.dev/ignore-fields";
+
+/// A key, and the values by which it says something. `*` stands for any; comma-separated lists match by
+/// item; case does not matter.
+type Mark = (&'static str, &'static [&'static str]);
+
+/// Marks that say "do not touch", on the manifest or on the object in the cluster.
+const HANDS_OFF: &[Mark] = &[
+    ("gitops-sync.dev/reconcile", &["disabled"]),
+    ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
+    ("kustomize.toolkit.fluxcd.io/ssa", &["Ignore"]),
+    ("configmanagement.gke.io/managed", &["disabled"]),
+    ("fluxcd.io/ignore", &["true", "sync_only"]),
+    ("kluctl.io/ignore", &["true"]),
+    ("kapp.k14s.io/noop", &["*"]),
+];
+
+/// Marks of manifests that say "create it, then hands off".
+const ONLY_CREATE: &[Mark] = &[
+    ("kustomize.toolkit.fluxcd.io/ssa", &["IfNotPresent"]),
+    ("client.lifecycle.config.k8s.io/mutation", &["ignore"]),
+];
+
+/// Marks of manifests that say "leave what others add".
+const MERGE: &[Mark] = &[("kustomize.toolkit.fluxcd.io/ssa", &["Merge"])];
+
+/// Marks that say "do not delete", on the manifest or on the object in the cluster.
+const KEEP: &[Mark] = &[
+    ("gitops-sync.dev/prune", &["keep", "disabled", "false"]),
+    ("gitops-sync.dev/reconcile", &["disabled"]),
+    (
+        "argocd.argoproj.io/sync-options",
+        &["Prune=false", "Delete=false", "Prune=confirm", "Delete=confirm"],
+    ),
+    ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
+    ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
+    ("client.lifecycle.config.k8s.io/deletion", &["detach"]),
+    ("cli-utils.sigs.k8s.io/on-remove", &["keep"]),
+    ("helm.sh/resource-policy", &["keep"]),
+    ("kapp.k14s.io/delete-strategy", &["orphan"]),
+    ("kapp.k14s.io/noop", &["*"]),
+    ("kluctl.io/skip-delete", &["true"]),
+    ("kluctl.io/ignore", &["true"]),
+    ("fluxcd.io/ignore", &["true", "sync_only"]),
+    ("configmanagement.gke.io/managed", &["disabled"]),
+];
+
+/// How a manifest wants to be handled.
+pub fn handling(manifest: &Value) -> Result<Handling, BadAnnotation> {
+    let annotation = |key: &str| manifest["metadata"]["annotations"][key].as_str().map(str::trim);
+    let drift = annotation(DRIFT).map(str::parse).transpose();
+    let expected = "revert, warn or ignore";
+    let drift = drift.map_err(|_| BadAnnotation { key: DRIFT, expected })?;
+    let additions = annotation(ADDITIONS).map(str::parse).transpose();
+    let expected = "revert, report or ignore";
+    let additions = additions.map_err(|_| BadAnnotation { key: ADDITIONS, expected })?;
+    let additions = additions.or(says(manifest, MERGE).map(|_| OnAdditions::Ignore));
+    let ignored = FieldPattern::parse_all(annotation(IGNORE_FIELDS).unwrap_or_default());
+    let expected = "paths such as /spec/replicas, separated by commas";
+    let ignored = ignored.ok_or(BadAnnotation { key: IGNORE_FIELDS, expected })?;
+    let touch = match (hands_off(manifest), says(manifest, ONLY_CREATE)) {
+        (Some(mark), _) => Touch::Never(mark),
+        (None, Some(_)) => Touch::OnlyCreate,
+        (None, None) => Touch::Always,
+    };
+    Ok(Handling { drift, additions, ignored, touch })
+}
+
+/// The mark that says not to touch an object at all.
+pub fn hands_off(object: &Value) -> Option<&'static str> {
+    says(object, HANDS_OFF)
+}
+
+/// The mark on an object, or on a manifest, that forbids its deletion.
+pub fn keep(object: &Value) -> Option<&'static str> {
+    says(object, KEEP)
+}
+
+/// Whether a document is only for tools on a laptop and never for a cluster.
+pub fn is_local(document: &Value) -> bool {
+    let text = &document["metadata"]["annotations"]["config.kubernetes.io/local-config"];
+    text.as_str().is_some_and(|text| text != "false")
+}
+
+/// The first of some marks that an object carries, as an annotation or a label.
+fn says(object: &Value, marks: &[Mark]) -> Option<&'static str> {
+    let meta = &object["metadata"];
+    let hit = |map: &Value, (key, values): &Mark| {
+        let mut items = map[*key].as_str()?.split(',');
+        let is_one = |item: &str| {
+            values.iter().any(|value| *value == "*" || value.eq_ignore_ascii_case(item.trim()))
+        };
+        items.any(is_one).then_some(*key)
+    };
+    let find = |mark| hit(&meta["annotations"], mark).or_else(|| hit(&meta["labels"], mark));
+    marks.iter().find_map(find)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn keeps_what_any_tool_says_to_keep() {
+        let check = |key: &str, value: &str, kept: bool| {
+            let object = json!({"metadata": {"annotations": {key: value}}});
+            assert_eq!(keep(&object).is_some(), kept, "{key}: {value}");
+            let object = json!({"metadata": {"labels": {key: value}}});
+            assert_eq!(keep(&object).is_some(), kept, "label {key}: {value}");
+        };
+        check("argocd.argoproj.io/sync-options", "ServerSideApply=true, Prune=false", true);
+        check("argocd.argoproj.io/sync-options", "ServerSideApply=true", false);
+        check("kustomize.toolkit.fluxcd.io/prune", "Disabled", true);
+        check("helm.sh/resource-policy", "keep", true);
+        check("kapp.k14s.io/noop", "", true);
+        check("gitops-sync.dev/prune", "allow", false);
+        check("example.com/keep", "true", false);
+    }
+
+    #[test]
+    fn annotations_say_how_an_object_is_handled() {
+        let of =
+            |key: &str, value: &str| handling(&json!({"metadata": {"annotations": {key: value}}}));
+        let check = |key: &str, value: &str, expect: Handling| {
+            assert_eq!(of(key, value), Ok(expect), "{key}: {value}");
+        };
+        let none = Handling::default;
+        check(DRIFT, "warn", Handling { drift: Some(OnDrift::Warn), ..none() });
+        check(ADDITIONS, "ignore", Handling { additions: Some(OnAdditions::Ignore), ..none() });
+        check(
+            IGNORE_FIELDS,
+            "/spec/replicas",
+            Handling { ignored: vec![FieldPattern::replicas()], ..none() },
+        );
+        let merge = Handling { additions: Some(OnAdditions::Ignore), ..none() };
+        check("kustomize.toolkit.fluxcd.io/ssa", "Merge", merge);
+        let create = Handling { touch: Touch::OnlyCreate, ..none() };
+        check("kustomize.toolkit.fluxcd.io/ssa", "IfNotPresent", create.clone());
+        check("client.lifecycle.config.k8s.io/mutation", "ignore", create);
+        for (key, value) in [
+            ("gitops-sync.dev/reconcile", "disabled"),
+            ("kustomize.toolkit.fluxcd.io/reconcile", "Disabled"),
+            ("configmanagement.gke.io/managed", "disabled"),
+            ("kapp.k14s.io/noop", ""),
+        ] {
+            check(key, value, Handling { touch: Touch::Never(key), ..none() });
+        }
+        check("example.com/drift", "warn", none());
+        for (key, value) in [(DRIFT, "report"), (ADDITIONS, "warn"), (IGNORE_FIELDS, "replicas")] {
+            assert_eq!(of(key, value).unwrap_err().key, key);
+        }
+    }
+}

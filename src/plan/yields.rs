@@ -1,0 +1,222 @@
+//! Fields that an object gives up to others: ignored ones, and replicas under an autoscaler.
+//!
+//! A field is given up only while another manager owns it. What nobody else owns is first applied at its
+//! live value by [`HEIR`], because an apply that merely drops a field of ours would reset it.
+
+use serde_json::{Map, Value, json};
+
+use crate::object::fields::{self, FieldPath, Segment};
+use crate::object::live::Replicas;
+use crate::object::pattern::FieldPattern;
+
+/// Field manager that inherits what we give up and nobody else owns yet.
+pub const HEIR: &str = "gitops-sync-handover";
+
+/// A field that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Yield {
+    /// Which field.
+    pub path: String,
+    /// The manager that has it now.
+    pub to: String,
+}
+
+/// What is sent once fields were given up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Yielded {
+    /// The object without the fields that others own.
+    pub body: Value,
+    /// What [`HEIR`] applies before that, if anything.
+    pub bequest: Option<Value>,
+    /// What was given up, and to whom.
+    pub given: Vec<Yield>,
+}
+
+/// Takes out of `body` what `patterns` give up of the object as it was found.
+pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yielded {
+    let mut patterns = patterns.to_vec();
+    let drops_replicas = body["spec"].get("replicas").is_none();
+    match Replicas::of(found) {
+        Replicas::Autoscaler => patterns.push(FieldPattern::replicas()),
+        // Nobody who takes the number out of git means one.
+        Replicas::Ours if drops_replicas => patterns.push(FieldPattern::replicas()),
+        Replicas::Ours | Replicas::Free => {}
+    }
+    let (mut given, mut alone) = (Vec::new(), Vec::new());
+    for path in candidates(&patterns, found) {
+        remove(&mut body, path.segments());
+        match other_owner(found, &path) {
+            Some(to) => given.push(Yield { path: path.to_string(), to }),
+            None => alone.push(path),
+        }
+    }
+    let bequest = bequest(found, &alone);
+    given.extend(alone.iter().map(|path| Yield { path: path.to_string(), to: HEIR.to_owned() }));
+    Yielded { body, bequest, given }
+}
+
+/// All members of any manager's set that the patterns select.
+fn candidates(patterns: &[FieldPattern], found: &Value) -> Vec<FieldPath> {
+    let mut paths: Vec<FieldPath> = Vec::new();
+    for entry in fields::entries(found) {
+        let selected = patterns.iter().flat_map(|pattern| pattern.select(entry.fields(), found));
+        for path in selected {
+            if path.of(found).is_some() && !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    paths
+}
+
+/// The newest manager beside us that owns a field.
+fn other_owner(found: &Value, path: &FieldPath) -> Option<String> {
+    let others = fields::entries(found).filter(|entry| !entry.is_ours());
+    let owners = others.filter(|entry| path.within(entry.fields()));
+    owners.max_by_key(|entry| entry.time()).map(|entry| entry.manager().to_owned())
+}
+
+/// The apply by which the heir takes fields at their live values, beside those it has already.
+fn bequest(found: &Value, alone: &[FieldPath]) -> Option<Value> {
+    if alone.is_empty() {
+        return None;
+    }
+    let meta = &found["metadata"];
+    let mut object = json!({
+        "apiVersion": found["apiVersion"], "kind": found["kind"],
+        "metadata": {"name": meta["name"]},
+    });
+    if let Some(namespace) = meta.get("namespace") {
+        object["metadata"]["namespace"] = namespace.clone();
+    }
+    let heirs = fields::entries(found).filter(|entry| entry.manager() == HEIR);
+    let inherited = heirs.flat_map(|entry| fields::leaves(entry.fields()));
+    for path in inherited.chain(alone.iter().cloned()) {
+        if let Some(value) = path.of(found) {
+            put(&mut object, path.segments(), value.clone());
+        }
+    }
+    Some(object)
+}
+
+/// Takes a field out, and what is empty without it.
+fn remove(value: &mut Value, path: &[Segment]) {
+    let Some((first, rest)) = path.split_first() else { return };
+    let Some(below) = first.of_mut(value) else { return };
+    remove(below, rest);
+    let is_bare = below.as_object().is_some_and(Map::is_empty);
+    if rest.is_empty() || is_bare {
+        first.take_from(value);
+    }
+}
+
+/// Puts a value where a path leads, with the maps and list items on the way.
+fn put(value: &mut Value, path: &[Segment], new: Value) {
+    match path.split_first() {
+        None => *value = new,
+        Some((Segment::Field(name), rest)) => put(&mut value[name.as_str()], rest, new),
+        Some((key @ Segment::Key(fields), rest)) => {
+            if !value.is_array() {
+                *value = json!([]);
+            }
+            if key.of(value).is_none()
+                && let Some(items) = value.as_array_mut()
+            {
+                items.push(Value::Object(fields.clone()));
+            }
+            if let Some(item) = key.of_mut(value) {
+                put(item, rest, new);
+            }
+        }
+        // An item of a set, or a position: lists that hold these belong to one manager as a whole.
+        Some((Segment::Value(_) | Segment::Index(_), _)) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(manager: &str, operation: &str, subresource: &str, fields: Value) -> Value {
+        json!({"manager": manager, "operation": operation, "subresource": subresource,
+               "fieldsV1": fields})
+    }
+
+    fn found(entries: &[Value]) -> Value {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "demo", "managedFields": entries},
+            "spec": {"replicas": 5, "c": [{"name": "a", "image": "live"}, {"name": "b", "image": "b"}]},
+        })
+    }
+
+    fn body() -> Value {
+        json!({"spec": {"replicas": 2, "c": [{"name": "a", "image": "git"}, {"name": "b", "image": "b"}]}})
+    }
+
+    fn replicas() -> Value {
+        json!({"f:spec": {"f:replicas": {}}})
+    }
+
+    fn ours() -> Value {
+        let item = json!({".": {}, "f:name": {}, "f:image": {}});
+        let items = json!({"k:{\"name\":\"a\"}": item, "k:{\"name\":\"b\"}": item});
+        entry("gitops-sync", "Apply", "", json!({"f:spec": {"f:replicas": {}, "f:c": items}}))
+    }
+
+    fn patterns(text: &str) -> Vec<FieldPattern> {
+        FieldPattern::parse_all(text).unwrap()
+    }
+
+    #[test]
+    fn what_an_autoscaler_owns_is_given_up_and_what_a_person_scales_is_not() {
+        let check = |entries: &[Value], patterns_of: &str, given: &[(&str, &str)]| {
+            let yielded = give_up(body(), &patterns(patterns_of), &found(entries));
+            let is: Vec<_> =
+                yielded.given.iter().map(|y| (y.path.as_str(), y.to.as_str())).collect();
+            assert_eq!(is, given);
+            assert_eq!(yielded.body["spec"].get("replicas").is_none(), !given.is_empty());
+            assert_eq!(yielded.bequest, None);
+        };
+        let kcm = entry("kube-controller-manager", "Update", "scale", replicas());
+        let person = entry("kubectl", "Update", "scale", replicas());
+        check(std::slice::from_ref(&kcm), "", &[("spec.replicas", "kube-controller-manager")]);
+        check(std::slice::from_ref(&person), "", &[]);
+        check(&[person], "/spec/replicas", &[("spec.replicas", "kubectl")]);
+        check(&[ours()], "", &[]);
+        check(&[ours(), kcm], "", &[("spec.replicas", "kube-controller-manager")]);
+    }
+
+    #[test]
+    fn what_only_we_own_is_inherited_at_its_live_value() {
+        let yielded =
+            give_up(body(), &patterns("/spec/replicas,/spec/c/[name=a]/image"), &found(&[ours()]));
+        assert_eq!(
+            yielded.body,
+            json!({"spec": {"c": [{"name": "a"}, {"name": "b", "image": "b"}]}})
+        );
+        let bequest = yielded.bequest.unwrap();
+        assert_eq!(bequest["spec"], json!({"replicas": 5, "c": [{"name": "a", "image": "live"}]}));
+        assert_eq!(bequest["metadata"], json!({"name": "web", "namespace": "demo"}));
+        assert!(yielded.given.iter().all(|given| given.to == HEIR));
+        // What was inherited before is kept.
+        let heir = entry(HEIR, "Apply", "", replicas());
+        let again = give_up(body(), &patterns("/spec/*"), &found(&[ours(), heir]));
+        assert_eq!(again.bequest.unwrap()["spec"]["replicas"], 5);
+    }
+
+    #[test]
+    fn replicas_that_git_no_longer_sets_stay_as_they_are() {
+        let mut body = body();
+        body["spec"].as_object_mut().unwrap().remove("replicas");
+        let yielded = give_up(body, &[], &found(&[ours()]));
+        assert_eq!(yielded.bequest.unwrap()["spec"], json!({"replicas": 5}));
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_set_once() {
+        let found = json!({"metadata": {"managedFields": []}, "spec": {}});
+        let yielded = give_up(body(), &patterns("/spec/replicas"), &found);
+        assert_eq!((yielded.body, yielded.given), (body(), vec![]));
+    }
+}
