@@ -7,6 +7,7 @@ pub mod inventory;
 pub mod kinds;
 pub mod observed;
 pub mod order;
+pub mod overrides;
 pub mod prune;
 pub mod steps;
 pub mod strip;

@@ -43,7 +43,7 @@ pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yie
         Replicas::Ours | Replicas::Free => {}
     }
     let (mut given, mut alone) = (Vec::new(), Vec::new());
-    for path in candidates(&patterns, found) {
+    for path in candidates(&patterns, &body, found) {
         remove(&mut body, path.segments());
         match other_owner(found, &path) {
             Some(to) => given.push(Yield { path: path.to_string(), to }),
@@ -55,11 +55,14 @@ pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yie
     Yielded { body, bequest, given }
 }
 
-/// All members of any manager's set that the patterns select.
-fn candidates(patterns: &[FieldPattern], found: &Value) -> Vec<FieldPath> {
+/// What the patterns select of any manager's set, and of the manifest itself: nobody may own it, as
+/// after a client wiped `managedFields`.
+fn candidates(patterns: &[FieldPattern], body: &Value, found: &Value) -> Vec<FieldPath> {
     let mut paths: Vec<FieldPath> = Vec::new();
-    for entry in fields::entries(found) {
-        let selected = patterns.iter().flat_map(|pattern| pattern.select(entry.fields(), found));
+    let written = as_set(body);
+    let sets = fields::entries(found).map(fields::Entry::fields);
+    for set in sets.chain([&written]) {
+        let selected = patterns.iter().flat_map(|pattern| pattern.select(set, found));
         for path in selected {
             if path.of(found).is_some() && !paths.contains(&path) {
                 paths.push(path);
@@ -67,6 +70,12 @@ fn candidates(patterns: &[FieldPattern], found: &Value) -> Vec<FieldPath> {
         }
     }
     paths
+}
+
+/// The fields of a value as a set; what a list holds only its schema could name.
+fn as_set(value: &Value) -> Value {
+    let fields = value.as_object().into_iter().flatten();
+    fields.map(|(name, below)| (format!("f:{name}"), as_set(below))).collect()
 }
 
 /// The newest manager beside us that owns a field.
@@ -203,6 +212,13 @@ mod tests {
         let heir = entry(HEIR, "Apply", "", replicas());
         let again = give_up(body(), &patterns("/spec/*"), &found(&[ours(), heir]));
         assert_eq!(again.bequest.unwrap()["spec"]["replicas"], 5);
+    }
+
+    #[test]
+    fn what_nobody_owns_any_more_is_inherited_as_well() {
+        let yielded = give_up(body(), &patterns("/spec/replicas"), &found(&[]));
+        assert_eq!(yielded.bequest.unwrap()["spec"], json!({"replicas": 5}));
+        assert!(yielded.body["spec"].get("replicas").is_none());
     }
 
     #[test]

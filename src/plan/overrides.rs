@@ -1,0 +1,142 @@
+//! Values of ours that the cluster has otherwise than they were sent. `managedFields` cannot show it:
+//! they are computed before mutating admission runs, and do not follow who writes under our name.
+
+use serde_json::Value;
+
+use super::diff::{FieldDrift, Shown, is_secret};
+use crate::object::fields::{self, FieldPath};
+
+/// Top-level fields whose values are kept to the letter.
+const LITERAL: &[&str] = &["data", "binaryData", "metadata"];
+
+/// The fields we own whose live value is not the one that was sent. Defaults that were filled in and
+/// other ways to write the same value (`1000m` is `1`) are no difference.
+pub fn overridden(sent: &Value, live: &Value) -> Vec<FieldDrift> {
+    let Some(ours) = fields::ours(live) else { return Vec::new() };
+    let is_secret = is_secret(live);
+    let differs = |path: &FieldPath| {
+        let (wanted, found) = (path.of(sent)?, path.of(live));
+        let is_same = if is_literal(path) {
+            Some(wanted) == found || (found.is_none() && is_nothing(wanted))
+        } else {
+            is_equivalent(wanted, found)
+        };
+        let (wanted, found) = (Shown::new(Some(wanted), is_secret), Shown::new(found, is_secret));
+        (!is_same).then(|| FieldDrift { path: path.to_string(), wanted, found, by: None })
+    };
+    fields::leaves(ours.fields()).iter().filter_map(differs).collect()
+}
+
+fn is_literal(path: &FieldPath) -> bool {
+    let first = path.segments().first();
+    LITERAL.iter().any(|name| first == Some(&fields::Segment::Field((*name).to_owned())))
+}
+
+/// Whether the API server may show a value that was sent as this one.
+fn is_equivalent(sent: &Value, live: Option<&Value>) -> bool {
+    let Some(live) = live else { return is_nothing(sent) };
+    match (sent, live) {
+        (Value::Object(sent), Value::Object(live)) => {
+            sent.iter().all(|(key, value)| is_equivalent(value, live.get(key)))
+        }
+        (Value::Array(sent), Value::Array(live)) => {
+            sent.len() == live.len()
+                && sent.iter().zip(live).all(|(sent, live)| is_equivalent(sent, Some(live)))
+        }
+        _ => sent == live || is_same_quantity(sent, live),
+    }
+}
+
+/// Whether a value is left out when it is written back (`omitempty`).
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(is_set) => !is_set,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.values().all(is_nothing),
+    }
+}
+
+fn is_same_quantity(a: &Value, b: &Value) -> bool {
+    let (Some(a), Some(b)) = (quantity(a), quantity(b)) else { return false };
+    (a - b).abs() <= a.abs() * 1e-12
+}
+
+/// Suffixes of quantities (Kubernetes `resource.Quantity`).
+const SUFFIXES: &[(&str, f64)] = &[
+    ("Ki", 1024.0),
+    ("Mi", 1_048_576.0),
+    ("Gi", 1_073_741_824.0),
+    ("Ti", 1_099_511_627_776.0),
+    ("Pi", 1_125_899_906_842_624.0),
+    ("Ei", 1_152_921_504_606_846_976.0),
+    ("n", 1e-9),
+    ("u", 1e-6),
+    ("m", 1e-3),
+    ("k", 1e3),
+    ("M", 1e6),
+    ("G", 1e9),
+    ("T", 1e12),
+    ("P", 1e15),
+    ("E", 1e18),
+];
+
+fn quantity(value: &Value) -> Option<f64> {
+    let Value::String(text) = value else { return value.as_f64() };
+    // Rust reads words as numbers that are none here.
+    let number = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+    let suffixed =
+        SUFFIXES.iter().find_map(|(suffix, unit)| Some((text.strip_suffix(suffix)?, unit)));
+    match suffixed {
+        Some((digits, unit)) => number(digits).map(|number| number * unit),
+        None => number(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(spec: Value) -> Value {
+        let ours = json!({"f:spec": {"f:a": {}, "f:map": {"f:b": {}}, "f:list": {
+            "k:{\"name\":\"x\"}": {".": {}, "f:name": {}, "f:image": {}}}},
+            "f:data": {"f:k": {}}});
+        json!({"kind": "X", "spec": spec, "metadata": {"managedFields": [
+            {"manager": "gitops-sync", "operation": "Apply", "fieldsV1": ours}]}})
+    }
+
+    #[test]
+    fn only_a_value_that_means_something_else_is_overridden() {
+        let check = |sent: Value, live: Value, paths: &[&str]| {
+            let found = overridden(&json!({"spec": sent}), &object(live.clone()));
+            let found: Vec<_> = found.into_iter().map(|drift| drift.path).collect();
+            assert_eq!(found, paths, "{live}");
+        };
+        check(json!({"a": 1}), json!({"a": 1, "b": 2}), &[]);
+        check(json!({"a": 1}), json!({"a": 2}), &["spec.a"]);
+        check(json!({"a": "1000m"}), json!({"a": "1"}), &[]);
+        check(json!({"a": 1}), json!({"a": "1"}), &[]);
+        check(json!({"a": "1Gi"}), json!({"a": "1024Mi"}), &[]);
+        check(json!({"a": "1G"}), json!({"a": "1Gi"}), &["spec.a"]);
+        check(json!({"a": "infinity"}), json!({"a": "inf"}), &["spec.a"]);
+        check(json!({"a": {"b": 1, "c": null}}), json!({"a": {"b": 1, "d": 2}}), &[]);
+        check(json!({"a": [1, 2]}), json!({"a": [1]}), &["spec.a"]);
+        check(json!({"a": null, "map": {"b": false}}), json!({}), &[]);
+        check(json!({"a": "x"}), json!({}), &["spec.a"]);
+        // What was sent by another version of the manifest is no matter.
+        check(json!({}), json!({"a": 1}), &[]);
+        let list = |image: &str| json!({"list": [{"name": "x", "image": image}]});
+        check(list("a:1"), list("mirror/a:1"), &["spec.list[name=x].image"]);
+    }
+
+    #[test]
+    fn data_is_kept_to_the_letter() {
+        let mut live = object(json!({}));
+        live["data"] = json!({"k": "1"});
+        assert_eq!(overridden(&json!({"data": {"k": "1"}}), &live), []);
+        assert_eq!(overridden(&json!({"data": {"k": "1000m"}}), &live).len(), 1);
+    }
+}
