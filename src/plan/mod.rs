@@ -8,6 +8,7 @@ pub mod kinds;
 pub mod observed;
 pub mod order;
 pub mod prune;
+pub mod scope;
 pub mod steps;
 
 pub use desired::Desired;
@@ -16,4 +17,5 @@ pub use inventory::Inventory;
 pub use kinds::{Kinds, Resource};
 pub use observed::Observed;
 pub use order::Stage;
+pub use scope::{Reach, Scope};
 pub use steps::{Cause, Hold, Plan, Step};
