@@ -167,7 +167,8 @@ async fn resolve(
     key: HashKey,
     rendered: &Arc<Rendered>,
 ) -> Result<Resolved, Failure> {
-    let settings = Settings { app: app.id.clone(), key, namespace: app.target_namespace.clone() };
+    let (namespace, reach) = (app.target_namespace.clone(), app.reach.clone());
+    let settings = Settings { app: app.id.clone(), key, namespace, reach };
     if let (Some(kinds), Some(known)) = (&memory.kinds, &memory.resolved) {
         let is_settled = known.diagnostics.is_empty() && Arc::ptr_eq(&known.rendered, rendered);
         if is_settled {
