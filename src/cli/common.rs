@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::logging::LogFormat;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
+use crate::plan::Reach;
 use crate::report::Metrics;
 use crate::source::{Fetcher, Repository};
 
@@ -29,9 +30,17 @@ pub(super) struct ClusterArguments {
     /// Namespace of objects that name none [default: the pod's, or the context's, or "default"]
     #[arg(long, env = "GITOPS_SYNC_TARGET_NAMESPACE", value_name = "NAME")]
     pub target_namespace: Option<String>,
+    /// Namespaces to work in, with rights in these alone [default: the whole cluster]
+    #[arg(long, env = "GITOPS_SYNC_NAMESPACES", value_name = "NAMES", value_delimiter = ',', value_parser = namespace)]
+    pub namespaces: Vec<String>,
 }
 
 impl ClusterArguments {
+    /// Where the app may work.
+    pub(super) fn reach(&self) -> Reach {
+        self.namespaces.iter().cloned().collect()
+    }
+
     /// Prepares the connection.
     pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
         let connection =
@@ -115,6 +124,17 @@ pub(super) struct LogArguments {
     pub log_format: LogFormat,
 }
 
+/// Reads the name of a namespace, a DNS label: it becomes part of URLs.
+fn namespace(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    let is_label = (1..=63).contains(&name.len())
+        && name.bytes().all(is_plain)
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if is_label { Ok(name.to_owned()) } else { Err("write namespaces as a,b".to_owned()) }
+}
+
 /// Reads `90s`, `5m`, `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let example = "write it as 15s, 5m or 1h30m";
@@ -143,6 +163,21 @@ mod tests {
         check("../..", false);
         check("apps/../..", false);
         check("/etc", false);
+    }
+
+    #[test]
+    fn only_names_of_namespaces_are_taken() {
+        let check = |text, name: Option<&str>| {
+            assert_eq!(namespace(text).ok().as_deref(), name, "{text}");
+        };
+        check("a", Some("a"));
+        check(" team-1", Some("team-1"));
+        check("", None);
+        check("*", None);
+        check("a/b", None);
+        check("-a", None);
+        check("A", None);
+        check(&"a".repeat(64), None);
     }
 
     #[test]

@@ -111,6 +111,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         id: arguments.name.clone().unwrap_or_else(name).within(namespace),
         store: Store::new(cluster.clone(), namespace),
         target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(default.clone()),
+        reach: arguments.cluster.reach(),
         cluster,
         prune: arguments.prune,
         dry_run: false,

@@ -70,6 +70,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         origin,
         store: Store::new(cluster.clone(), namespace),
         target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(own.clone()),
+        reach: arguments.cluster.reach(),
         cluster,
         prune: arguments.prune,
         dry_run: !arguments.apply,
@@ -105,8 +106,8 @@ fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
     for diagnostic in &outcome.diagnostics {
         eprintln!("error: {diagnostic}");
     }
-    for (kind, why) in &outcome.unlisted {
-        eprintln!("warning: cannot list {kind}: {why}; nothing is pruned");
+    for (scope, why) in &outcome.unlisted {
+        eprintln!("warning: cannot list {scope}: {why}; nothing is pruned");
     }
     for done in &outcome.done {
         writeln!(out, "{}", object_line(done))?;

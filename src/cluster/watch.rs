@@ -1,4 +1,4 @@
-//! Watches the objects of one kind, metadata only: lists once, then follows events for good.
+//! Watches the objects of one scope, metadata only: lists once, then follows events for good.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::error::chain;
 use super::{ApiError, Cluster, client};
-use crate::object::{GroupKind, Live, ObjectId};
-use crate::plan::Resource;
+use crate::object::{Live, ObjectId};
 use crate::plan::observed::{Blind, Sighting};
+use crate::plan::{Resource, Scope};
 
 /// Objects per page of a list.
 const PAGE: u32 = 500;
@@ -32,13 +32,14 @@ const TOO_SHORT: Duration = Duration::from_secs(1);
 /// Time between two lists of a kind that cannot be watched.
 const POLL: Duration = Duration::from_secs(15);
 
-/// Where sightings go, with the kind they are of.
-pub type Sightings = UnboundedSender<(GroupKind, Sighting)>;
+/// Where sightings go, with the scope they are of.
+pub type Sightings = UnboundedSender<(Scope, Sighting)>;
 
-/// A kind that is watched, and how far it was followed.
+/// A scope that is watched, and how far it was followed.
 struct Watch {
     cluster: Cluster,
     resource: Resource,
+    namespace: String,
     selector: String,
     sightings: Sightings,
     version: String,
@@ -55,10 +56,17 @@ enum End {
 }
 
 impl Cluster {
-    /// Watches a kind's objects that match a label selector until nobody listens.
-    pub async fn watch(self, resource: Resource, selector: String, sightings: Sightings) {
+    /// Watches a kind's objects in one namespace or (empty) in all that match a label selector until
+    /// nobody listens.
+    pub async fn watch(
+        self,
+        resource: Resource,
+        namespace: String,
+        selector: String,
+        sightings: Sightings,
+    ) {
         let version = String::new();
-        let mut watch = Watch { cluster: self, resource, selector, sightings, version };
+        let mut watch = Watch { cluster: self, resource, namespace, selector, sightings, version };
         let mut pause = PAUSES.0;
         while !watch.sightings.is_closed() {
             match watch.list_and_follow(&mut pause).await {
@@ -76,7 +84,7 @@ impl Cluster {
 impl Watch {
     /// Lists, then follows. Whatever breaks off is an error; only a watch that ended in the
     /// ordinary way is opened again where it was. After anything else a new list tells what was
-    /// missed, and the kind counts as unknown until it is there.
+    /// missed, and the scope counts as unknown until it is there.
     async fn list_and_follow(&mut self, pause: &mut Duration) -> Result<(), ApiError> {
         let objects = self.list().await?;
         self.tell(Sighting::Listed(objects));
@@ -96,7 +104,7 @@ impl Watch {
     }
 
     async fn list(&mut self) -> Result<Vec<(ObjectId, Live)>, ApiError> {
-        let requests = kube::core::Request::new(client::path(&self.resource, ""));
+        let requests = self.requests();
         let mut params = ListParams::default().labels(&self.selector).limit(PAGE);
         let mut objects = Vec::new();
         loop {
@@ -116,7 +124,7 @@ impl Watch {
 
     /// Follows events from the version reached so far.
     async fn follow(&mut self, pause: &mut Duration) -> Result<End, ApiError> {
-        let requests = kube::core::Request::new(client::path(&self.resource, ""));
+        let requests = self.requests();
         let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
         let request =
             requests.watch_metadata(&params, &self.version).map_err(ApiError::BadRequest)?;
@@ -144,6 +152,10 @@ impl Watch {
             }
             *pause = PAUSES.0;
         }
+    }
+
+    fn requests(&self) -> kube::core::Request {
+        kube::core::Request::new(client::path(&self.resource, &self.namespace))
     }
 
     fn counted(&self, code: u16) -> u16 {
@@ -174,7 +186,8 @@ impl Watch {
 
     /// Nobody listening any more ends the watch soon.
     fn tell(&self, sighting: Sighting) {
-        let _ = self.sightings.send((self.resource.kind.clone(), sighting));
+        let (kind, namespace) = (self.resource.kind.clone(), self.namespace.clone());
+        let _ = self.sightings.send((Scope { kind, namespace }, sighting));
     }
 
     fn identify(&self, item: &Value) -> ObjectId {

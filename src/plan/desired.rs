@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Kinds, Resource, Stage};
+use super::{Kinds, Reach, Resource, Stage};
 use crate::object::marks::{self, HashKey};
 use crate::object::{AppId, ObjectId, handling};
 use crate::render::plain::duplicate;
@@ -50,7 +50,7 @@ impl Desired {
     }
 }
 
-/// Whose objects they are and where those without a namespace go.
+/// Whose objects they are, where those without a namespace go, and where any may go.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The app.
@@ -59,6 +59,8 @@ pub struct Settings {
     pub key: HashKey,
     /// Namespace of namespaced objects that name none.
     pub namespace: String,
+    /// Where objects may be.
+    pub reach: Reach,
 }
 
 /// Resolves manifests against the kinds a cluster serves. All diagnostics are returned, not only
@@ -68,7 +70,9 @@ pub fn resolve(
     served: &Kinds,
     settings: &Settings,
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
-    let defined = Kinds::defined_by(manifests);
+    // A CRD belongs to the whole cluster: out of reach, it is not applied and defines nothing.
+    let is_whole = settings.reach.is_whole();
+    let defined = if is_whole { Kinds::defined_by(manifests) } else { Kinds::default() };
     let mut desired: BTreeMap<ObjectId, Arc<Desired>> = BTreeMap::new();
     let mut diagnostics = Vec::new();
     for manifest in manifests {
@@ -80,6 +84,10 @@ pub fn resolve(
         };
         let kind_is_new = now.is_none();
         let id = settled_id(manifest, &resource, &settings.namespace);
+        if settings.reach.scope_of(&id).is_none() {
+            diagnostics.push(out_of_reach(manifest, id, &settings.reach));
+            continue;
+        }
         if let Some(first) = desired.get(&id) {
             diagnostics.push(duplicate(manifest, &id, &first.manifest.origin));
             continue;
@@ -130,6 +138,16 @@ fn finish(
     Desired { id, resource, kind_is_new, manifest, hash, keep, one_shot }
 }
 
+fn out_of_reach(manifest: &Manifest, id: ObjectId, reach: &Reach) -> Diagnostic {
+    let (namespace, given) = (id.namespace.clone(), reach.to_string());
+    let problem = if namespace.is_empty() {
+        Problem::ClusterScoped(given)
+    } else {
+        Problem::OutsideNamespaces { namespace, given }
+    };
+    Diagnostic { origin: manifest.origin.clone(), object: Some(id), problem }
+}
+
 fn unknown_kind(manifest: &Manifest) -> Diagnostic {
     let (api_version, kind) = (manifest.api_version(), manifest.id.kind.kind.clone());
     let problem = Problem::UnknownKind { api_version, kind };
@@ -143,7 +161,7 @@ mod tests {
     use crate::object::GroupKind;
     use crate::render::{SourceFile, plain};
 
-    fn resolved(text: &str) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
+    fn resolved(text: &str, namespaces: &[&str]) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
         let content = text.as_bytes().to_vec();
         let rendered = plain(&[SourceFile { path: "a.yaml".into(), content }]);
         let mut served = Kinds::default();
@@ -162,7 +180,9 @@ mod tests {
         }
         let app = "web".parse().unwrap();
         let key = HashKey(vec![1]);
-        resolve(&rendered.manifests, &served, &Settings { app, key, namespace: "demo".into() })
+        let reach = namespaces.iter().map(|&name| name.to_owned()).collect();
+        let settings = Settings { app, key, namespace: "demo".into(), reach };
+        resolve(&rendered.manifests, &served, &settings)
     }
 
     #[test]
@@ -172,6 +192,7 @@ mod tests {
              {apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: other}}\n---\n\
              {apiVersion: v1, kind: Namespace, metadata: {name: prod, namespace: other}}\n---\n\
              {apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: demo}}\n",
+            &[],
         );
         let ids: Vec<_> =
             desired.iter().map(|d| (d.id.namespace.as_str(), d.id.to_string())).collect();
@@ -197,6 +218,7 @@ mod tests {
              names: {kind: W, plural: ws}\n  versions: [{name: v1}]\n---\n\
              {apiVersion: example.com/v1, kind: W, metadata: {name: x, namespace: demo}}\n---\n\
              {apiVersion: example.com/v2, kind: W, metadata: {name: x}}\n",
+            &[],
         );
         let new: Vec<_> =
             desired.iter().map(|d| (d.id.kind.kind.as_str(), d.kind_is_new)).collect();
@@ -204,5 +226,30 @@ mod tests {
         assert_eq!(desired[1].id.namespace, "");
         assert_eq!(diagnostics.len(), 1);
         assert!(diagnostics[0].to_string().contains("serves no kind W in example.com/v2"));
+    }
+
+    #[test]
+    fn what_is_outside_of_the_namespaces_is_said_and_the_rest_goes_on() {
+        let (desired, diagnostics) = resolved(
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}\n---\n\
+             {apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: prod}}\n---\n\
+             {apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: other}}\n---\n\
+             {apiVersion: v1, kind: Namespace, metadata: {name: prod}}\n---\n\
+             apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+             metadata: {name: w.example.com}\nspec:\n  group: example.com\n  scope: Namespaced\n  \
+             names: {kind: W, plural: ws}\n  versions: [{name: v1}]\n---\n\
+             {apiVersion: example.com/v1, kind: W, metadata: {name: x, namespace: prod}}\n",
+            &["demo", "prod"],
+        );
+        let names: Vec<_> = desired.iter().map(|d| d.id.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        let said: Vec<_> = diagnostics.iter().map(ToString::to_string).collect();
+        let check = |at: usize, words: &str| assert!(said[at].contains(words), "{said:#?}");
+        assert_eq!(said.len(), 4);
+        check(0, "a.yaml:5: configmap/c would be in namespace other, which is none of");
+        check(0, "--namespaces demo,prod: ");
+        check(1, "a.yaml:7: namespace/prod belongs to the whole cluster");
+        check(2, "w.example.com belongs to the whole cluster");
+        check(3, "serves no kind W");
     }
 }

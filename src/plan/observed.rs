@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::{Reach, Scope};
 use crate::object::{AppId, GroupKind, Live, ObjectId};
 
-/// What was seen of a kind.
+/// What was seen of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// All its objects.
@@ -17,7 +18,7 @@ pub enum Sighting {
     Lost(Blind),
 }
 
-/// Why nothing is known of a kind.
+/// Why nothing is known of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Blind {
     /// The API server's or the transport's words.
@@ -28,64 +29,74 @@ pub struct Blind {
     pub is_passing: bool,
 }
 
-/// The objects of an app. A kind that cannot be listed is unknown, not empty.
+/// The objects of an app. A scope that cannot be listed is unknown, not empty.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// Objects that carry our label and name themselves as the app's.
     pub live: BTreeMap<ObjectId, Live>,
-    /// Kinds of which nothing is known.
-    pub blind: BTreeMap<GroupKind, Blind>,
+    /// Scopes of which nothing is known.
+    pub blind: BTreeMap<Scope, Blind>,
 }
 
 impl Observed {
     /// Takes over a sighting, and returns the objects it is about. An event that is older than what
     /// is known, such as the echo of an earlier write of ours, changes nothing.
-    pub fn note(
-        &mut self,
-        app: &AppId,
-        kind: &GroupKind,
-        sighting: Sighting,
-    ) -> BTreeSet<ObjectId> {
+    pub fn note(&mut self, app: &AppId, scope: &Scope, sighting: Sighting) -> BTreeSet<ObjectId> {
         match sighting {
-            Sighting::Listed(objects) => self.listed(app, kind, objects),
-            Sighting::Seen(id, live) if live.identity.as_ref() == Some(&app.identity(&id)) => {
-                if self.is_news(&id, &live.resource_version) {
-                    self.live.insert(id.clone(), *live);
-                }
-                BTreeSet::from([id])
-            }
-            Sighting::Seen(id, live) => self.gone(id, &live.resource_version),
-            Sighting::Gone(id, resource_version) => self.gone(id, &resource_version),
+            Sighting::Listed(objects) => self.listed(app, scope, objects),
+            Sighting::Seen(id, live) => BTreeSet::from([self.seen(app, id, *live)]),
+            Sighting::Gone(id, version) => BTreeSet::from([self.gone(id, &version)]),
             Sighting::Lost(blind) => {
-                self.blind.insert(kind.clone(), blind);
+                self.blind.insert(scope.clone(), blind);
                 BTreeSet::new()
             }
         }
     }
 
-    fn gone(&mut self, id: ObjectId, version: &str) -> BTreeSet<ObjectId> {
-        if self.is_news(&id, version) {
-            self.live.remove(&id);
-        }
-        BTreeSet::from([id])
-    }
-
     fn listed(
         &mut self,
         app: &AppId,
-        kind: &GroupKind,
+        scope: &Scope,
         objects: Vec<(ObjectId, Live)>,
     ) -> BTreeSet<ObjectId> {
-        self.blind.remove(kind);
-        let known = self.live.keys().filter(|id| id.kind == *kind);
+        self.blind.remove(scope);
+        let known = self.live.keys().filter(|id| scope.covers(id));
         let mut touched: BTreeSet<_> = known.cloned().collect();
         for id in &touched {
             self.live.remove(id);
         }
-        for (id, live) in objects {
-            touched.extend(self.note(app, kind, Sighting::Seen(id, Box::new(live))));
-        }
+        touched.extend(objects.into_iter().map(|(id, live)| self.seen(app, id, live)));
         touched
+    }
+
+    /// Takes over what one object is now. A copy that names another object is none of the app's.
+    pub fn seen(&mut self, app: &AppId, id: ObjectId, live: Live) -> ObjectId {
+        if live.identity.as_ref() != Some(&app.identity(&id)) {
+            return self.gone(id, &live.resource_version);
+        }
+        if self.is_news(&id, &live.resource_version) {
+            self.live.insert(id.clone(), live);
+        }
+        id
+    }
+
+    fn gone(&mut self, id: ObjectId, version: &str) -> ObjectId {
+        if self.is_news(&id, version) {
+            self.live.remove(&id);
+        }
+        id
+    }
+
+    /// Forgets what is outside of these scopes.
+    pub fn keep(&mut self, scopes: &BTreeSet<Scope>, reach: &Reach) {
+        let is_kept = |scope: &Scope| scopes.contains(scope);
+        self.blind.retain(|scope, _| is_kept(scope));
+        self.live.retain(|id, _| reach.scope_of(id).as_ref().is_some_and(is_kept));
+    }
+
+    /// Why nothing is known of an object, if so.
+    pub fn blind_to(&self, id: &ObjectId) -> Option<&Blind> {
+        self.blind.iter().find(|(scope, _)| scope.covers(id)).map(|(_, blind)| blind)
     }
 
     /// Whether a version is later than the one that is known. Versions are comparable as numbers
@@ -113,6 +124,7 @@ mod tests {
     fn the_view_follows_what_is_seen_and_ignores_echoes_and_copies() {
         let app: AppId = "web".parse().unwrap();
         let kind = GroupKind::new("", "ConfigMap");
+        let scope = Scope { kind: kind.clone(), namespace: String::new() };
         let id = |name: &str| ObjectId::new(kind.clone(), "demo", name);
         let live = |name: &str, version: u64| Live {
             identity: Some(app.identity(&id(name))),
@@ -121,7 +133,7 @@ mod tests {
         };
         let mut observed = Observed::default();
         let mut check = |sighting: Sighting, touched: &[&str], known: &[(&str, &str)]| {
-            let said = observed.note(&app, &kind, sighting.clone());
+            let said = observed.note(&app, &scope, sighting.clone());
             let said: Vec<_> = said.iter().map(|id| id.name.as_str()).collect();
             assert_eq!(said, touched, "{sighting:?}");
             let view = observed.live.iter();
@@ -144,5 +156,29 @@ mod tests {
         check(Sighting::Lost(blind), &[], &[]);
         check(Sighting::Listed(vec![]), &[], &[]);
         assert!(observed.blind.is_empty());
+    }
+
+    #[test]
+    fn a_namespace_is_known_and_unknown_apart_from_another() {
+        let app: AppId = "web".parse().unwrap();
+        let id =
+            |namespace: &str| ObjectId::new(GroupKind::new("", "ConfigMap"), namespace, "settings");
+        let reach: Reach = ["a".to_owned(), "b".to_owned()].into_iter().collect();
+        let scope = |namespace: &str| reach.scope_of(&id(namespace)).unwrap();
+        let listed = |namespace: &str| {
+            let identity = Some(app.identity(&id(namespace)));
+            Sighting::Listed(vec![(id(namespace), Live { identity, ..Live::default() })])
+        };
+        let blind = Blind { why: "x".into(), is_outage: false, is_passing: false };
+        let mut observed = Observed::default();
+        observed.note(&app, &scope("a"), listed("a"));
+        observed.note(&app, &scope("b"), listed("b"));
+        observed.note(&app, &scope("a"), Sighting::Lost(blind.clone()));
+        assert_eq!(observed.blind_to(&id("a")), Some(&blind));
+        assert_eq!(observed.blind_to(&id("b")), None);
+        observed.note(&app, &scope("a"), Sighting::Listed(vec![]));
+        assert_eq!(observed.live.keys().collect::<Vec<_>>(), [&id("b")]);
+        observed.keep(&[scope("a")].into(), &reach);
+        assert!(observed.live.is_empty());
     }
 }

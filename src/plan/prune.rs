@@ -56,6 +56,9 @@ pub enum Spared {
     /// Another URL or path declared it.
     #[error("was declared by another URL or path, whose change is no deletion: delete it by hand")]
     OtherSource,
+    /// It is where the daemon does not work.
+    #[error("is out of reach of --namespaces: it stays listed until a run that reaches it")]
+    OutOfReach,
     /// Its kind is not served, so there is no telling.
     #[error("stays listed because its kind is not served")]
     KindNotServed,

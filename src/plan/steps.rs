@@ -142,7 +142,7 @@ fn cause(
     inventory: &Inventory,
     observed: &Observed,
 ) -> Cause {
-    match observed.blind.get(&desired.id.kind) {
+    match observed.blind_to(&desired.id) {
         Some(blind) if blind.is_outage || blind.is_passing => return Cause::Unseen,
         Some(_) => return Cause::Unknown,
         None => {}
@@ -201,9 +201,9 @@ mod tests {
 
     use super::*;
     use crate::object::GroupKind;
-    use crate::plan::Resource;
     use crate::plan::inventory::Entry;
     use crate::plan::observed::Blind;
+    use crate::plan::{Reach, Resource, Scope};
     use crate::render::Origin;
     use crate::render::manifest::read;
 
@@ -213,6 +213,10 @@ mod tests {
         let kind = KINDS[usize::from(n) % KINDS.len()];
         let namespace = if kind == "Namespace" { "" } else { "demo" };
         ObjectId::new(GroupKind::new("", kind), namespace, &format!("x{n}"))
+    }
+
+    fn scope(n: u8) -> Scope {
+        Reach::default().scope_of(&id(n)).unwrap()
     }
 
     fn desired(n: u8, hash: &str) -> Arc<Desired> {
@@ -282,7 +286,7 @@ mod tests {
     fn what_cannot_be_seen_is_applied_unseen_only_when_that_will_not_pass() {
         let check = |is_outage, is_passing, cause: Cause| {
             let blind = Blind { is_outage, is_passing, ..blind() };
-            let observed = Observed { blind: [(id(1).kind, blind)].into(), ..Observed::default() };
+            let observed = Observed { blind: [(scope(1), blind)].into(), ..Observed::default() };
             let steps = steps(&[desired(1, "h")], &inventory([(1, Some("s"))]), &observed);
             assert_eq!(steps[0].cause, cause);
         };
@@ -320,7 +324,7 @@ mod tests {
         check(&[], |_, _, _| (), Some(Hold::EmptySource));
         check(&[1], |_, _, c| c.prune = false, Some(Hold::PruneOff));
         check(&[1], |_, _, c| c.has_diagnostics = true, Some(Hold::Diagnostics));
-        check(&[1], |_, o, _| o.blind.extend([(id(1).kind, blind())]), Some(Hold::UnlistedKind));
+        check(&[1], |_, o, _| o.blind.extend([(scope(1), blind())]), Some(Hold::UnlistedKind));
         check(&[1], |i, _, _| i.source = None, None);
     }
 

@@ -78,6 +78,21 @@ pub enum Problem {
         /// `kind` as written.
         kind: String,
     },
+    /// It is in a namespace where the daemon does not work.
+    #[error(
+        "would be in namespace {namespace}, which is none of --namespaces {given}: add it there and grant a Role in it, or correct metadata.namespace"
+    )]
+    OutsideNamespaces {
+        /// The object's namespace.
+        namespace: String,
+        /// The namespaces of the daemon.
+        given: String,
+    },
+    /// It is in no namespace, and the daemon works in some only.
+    #[error(
+        "belongs to the whole cluster, to none of --namespaces {0}: move it out of the path and have a cluster administrator apply it"
+    )]
+    ClusterScoped(String),
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),

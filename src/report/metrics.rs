@@ -187,7 +187,7 @@ impl Metrics {
                 self.objects.with_label_values(&[app, state]).set(number);
             };
             let unlisted = |done: &&super::Done| {
-                outcome.unlisted.iter().any(|(kind, _)| *kind == done.desired.id.kind)
+                outcome.unlisted.iter().any(|(scope, _)| scope.covers(&done.desired.id))
             };
             let unknown = outcome.done.iter().filter(|d| d.action.is_in_sync()).filter(unlisted);
             let unknown = unknown.count();

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
-use crate::object::{GroupKind, Live, ObjectId};
-use crate::plan::Desired;
+use crate::object::{Live, ObjectId};
 use crate::plan::diff::FieldDrift;
 use crate::plan::inventory::SourceIdentity;
+use crate::plan::{Desired, Scope};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
 
@@ -165,8 +165,8 @@ pub struct Outcome {
     pub done: Vec<Done>,
     /// The objects that git no longer declares.
     pub leftovers: Vec<(ObjectId, Fate)>,
-    /// Kinds that could not be listed, and why.
-    pub unlisted: Vec<(GroupKind, String)>,
+    /// Scopes that could not be listed, and why.
+    pub unlisted: Vec<(Scope, String)>,
     /// How long each stage took, in order.
     pub stages: Vec<(&'static str, Duration)>,
     /// How long the whole pass took.

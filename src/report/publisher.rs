@@ -125,8 +125,8 @@ fn log_pruned((id, fate): &(ObjectId, Fate)) {
 fn problems(outcome: &Outcome) -> Vec<String> {
     let mut problems: Vec<_> =
         outcome.diagnostics.iter().map(|d| format!("Bad manifest: {d}")).collect();
-    problems.extend(outcome.unlisted.iter().map(|(kind, why)| {
-        format!("Cannot list {kind}: {why}; its objects are applied unseen and nothing is pruned")
+    problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
+        format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
     }));
     for done in &outcome.done {
         let id = &done.desired.id;

@@ -10,7 +10,7 @@ use crate::cluster::store::{Loaded, Store};
 use crate::object::marks::HashKey;
 use crate::object::{AppId, ObjectId};
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Desired, Inventory, Kinds, Observed};
+use crate::plan::{Desired, Inventory, Kinds, Observed, Reach};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::error::display_url;
 use crate::source::{Fetcher, Revision};
@@ -53,6 +53,8 @@ pub struct App {
     pub store: Store,
     /// Namespace of namespaced objects that name none.
     pub target_namespace: String,
+    /// Where it may work.
+    pub reach: Reach,
     /// Whether objects that left the source are deleted.
     pub prune: bool,
     /// Whether the API server only checks and nothing is written.
@@ -70,7 +72,8 @@ pub struct Resolved {
     pub rendered: Arc<Rendered>,
     /// The objects.
     pub wanted: Vec<Arc<Desired>>,
-    /// Manifests of kinds that the cluster does not serve, and second declarations.
+    /// Manifests of kinds that the cluster does not serve, objects out of reach, and second
+    /// declarations.
     pub diagnostics: Vec<Diagnostic>,
 }
 

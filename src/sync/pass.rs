@@ -10,7 +10,6 @@ use crate::cluster::ApiError;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
 use crate::plan::desired::Settings;
-use crate::plan::observed::Sighting;
 use crate::plan::steps::Circumstances;
 use crate::plan::{Desired, Kinds, Plan, desired, steps};
 use crate::render::{self, Rendered};
@@ -168,7 +167,8 @@ async fn resolve(
     key: HashKey,
     rendered: &Arc<Rendered>,
 ) -> Result<Resolved, Failure> {
-    let settings = Settings { app: app.id.clone(), key, namespace: app.target_namespace.clone() };
+    let (namespace, reach) = (app.target_namespace.clone(), app.reach.clone());
+    let settings = Settings { app: app.id.clone(), key, namespace, reach };
     if let (Some(kinds), Some(known)) = (&memory.kinds, &memory.resolved) {
         let is_settled = known.diagnostics.is_empty() && Arc::ptr_eq(&known.rendered, rendered);
         if is_settled {
@@ -197,7 +197,7 @@ async fn discover(app: &App) -> Result<Kinds, Failure> {
     app.cluster.discover().await.map_err(failed)
 }
 
-/// Brings the view of the cluster up to date for the kinds that are wanted or were applied. While
+/// Brings the view of the cluster up to date for the scopes of what is wanted or was applied. While
 /// their watches run, nothing is sent for that.
 async fn observe(
     app: &App,
@@ -208,23 +208,21 @@ async fn observe(
     let Memory { watches, observed, kinds, inventory, .. } = memory;
     let known = kinds.get_or_insert_default();
     let ids = wanted.iter().map(|object| &object.id).chain(inventory.entries.keys());
-    let of_app: BTreeSet<_> = ids.map(|id| &id.kind).collect();
-    let served = of_app.into_iter().filter(|kind| known.preferred(kind).is_some());
-    let served: BTreeSet<_> = served.cloned().collect();
-    watches.want(&app.cluster, &app.id, &served, known);
-    observed.blind.retain(|kind, _| served.contains(kind));
-    observed.live.retain(|id, _| served.contains(&id.kind));
+    let mut scopes: BTreeSet<_> = ids.filter_map(|id| app.reach.scope_of(id)).collect();
+    scopes.retain(|scope| known.preferred(&scope.kind).is_some());
+    watches.want(&app.cluster, &app.id, &scopes, known);
+    observed.keep(&scopes, &app.reach);
     let touched = watches.settle(&app.id, observed).await;
     memory.touched.extend(touched);
     let mut out = observed.blind.values().filter(|blind| blind.is_outage);
-    if out.clone().count() == served.len()
+    if out.clone().count() == scopes.len()
         && let Some(blind) = out.next()
     {
         let source = ApiError::Unreachable(blind.why.clone());
         return Err(Failure::ClusterUnavailable { doing: "listing objects", source });
     }
     let blind = observed.blind.iter();
-    outcome.unlisted = blind.map(|(kind, blind)| (kind.clone(), blind.why.clone())).collect();
+    outcome.unlisted = blind.map(|(scope, blind)| (scope.clone(), blind.why.clone())).collect();
     if !outcome.unlisted.is_empty() {
         // A kind may have come, gone or changed its version.
         let kinds = discover(app).await?;
@@ -242,8 +240,7 @@ fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
     let is_changed = apply::record(&mut memory.inventory, &outcome.done);
     for done in outcome.done.iter().filter(|done| done.action != Action::Unchanged) {
         if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
-            let id = &done.desired.id;
-            memory.observed.note(&app.id, &id.kind, Sighting::Seen(id.clone(), Box::new(live)));
+            memory.observed.seen(&app.id, done.desired.id.clone(), live);
         }
     }
     is_changed

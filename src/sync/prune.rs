@@ -82,9 +82,11 @@ async fn judge(
     id: &ObjectId,
     entry: &Entry,
 ) -> Result<(Fate, bool), Failure> {
-    let Some(resource) = resource else {
-        return Ok((Fate::Spared(Spared::KindNotServed.to_string()), true));
-    };
+    let stays = |why: Spared| Ok((Fate::Spared(why.to_string()), true));
+    if app.reach.scope_of(id).is_none() {
+        return stays(Spared::OutOfReach);
+    }
+    let Some(resource) = resource else { return stays(Spared::KindNotServed) };
     let mut refusal = String::new();
     for _ in 0..TRIES {
         let error = match attempt(app, resource, context, id, entry).await {

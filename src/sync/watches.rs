@@ -1,4 +1,4 @@
-//! The watches of an app's kinds, and what they see.
+//! The watches of an app's scopes, and what they see.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -8,20 +8,20 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cluster::Cluster;
-use crate::object::{AppId, GroupKind, ObjectId};
+use crate::object::{AppId, ObjectId};
 use crate::plan::observed::{Blind, Observed, Sighting};
 use crate::plan::prune::selector;
-use crate::plan::{Kinds, Resource};
+use crate::plan::{Kinds, Resource, Scope};
 
-/// Longest wait for kinds to be listed, or to answer again after an outage.
+/// Longest wait for scopes to be listed, or to answer again after an outage.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// One watch for each kind of an app. Dropping it ends them.
+/// One watch for each scope of an app. Dropping it ends them.
 pub struct Watches {
-    running: BTreeMap<GroupKind, (Resource, Ended)>,
-    sender: UnboundedSender<(GroupKind, Sighting)>,
-    receiver: UnboundedReceiver<(GroupKind, Sighting)>,
-    unsettled: BTreeSet<GroupKind>,
+    running: BTreeMap<Scope, (Resource, Ended)>,
+    sender: UnboundedSender<(Scope, Sighting)>,
+    receiver: UnboundedReceiver<(Scope, Sighting)>,
+    unsettled: BTreeSet<Scope>,
 }
 
 /// Ends a task when it is dropped.
@@ -42,51 +42,53 @@ impl Default for Watches {
 }
 
 impl Watches {
-    /// Watches exactly these kinds: starts what is missing, ends what is no longer wanted.
+    /// Watches exactly these scopes: starts what is missing, ends what is no longer wanted.
     pub fn want(
         &mut self,
         cluster: &Cluster,
         app: &AppId,
-        wanted: &BTreeSet<GroupKind>,
+        wanted: &BTreeSet<Scope>,
         kinds: &Kinds,
     ) {
-        self.running.retain(|kind, (resource, task)| {
-            wanted.contains(kind)
-                && kinds.preferred(kind) == Some(resource)
+        self.running.retain(|scope, (resource, task)| {
+            wanted.contains(scope)
+                && kinds.preferred(&scope.kind) == Some(resource)
                 && !task.0.is_finished()
         });
-        self.unsettled.retain(|kind| wanted.contains(kind));
-        for resource in wanted.iter().filter_map(|kind| kinds.preferred(kind)) {
-            if self.running.contains_key(&resource.kind) {
+        self.unsettled.retain(|scope| wanted.contains(scope));
+        for scope in wanted {
+            let Some(resource) = kinds.preferred(&scope.kind) else { continue };
+            if self.running.contains_key(scope) {
                 continue;
             }
-            let watch = cluster.clone().watch(resource.clone(), selector(app), self.sender.clone());
+            let (namespace, sender) = (scope.namespace.clone(), self.sender.clone());
+            let watch = cluster.clone().watch(resource.clone(), namespace, selector(app), sender);
             let task = Ended(tokio::spawn(watch));
-            self.running.insert(resource.kind.clone(), (resource.clone(), task));
-            self.unsettled.insert(resource.kind.clone());
+            self.running.insert(scope.clone(), (resource.clone(), task));
+            self.unsettled.insert(scope.clone());
         }
     }
 
-    /// Waits until each kind was listed or refused, through a short outage as well. A kind that is
+    /// Waits until each scope was listed or refused, through a short outage as well. A scope that is
     /// late is unknown, not empty. Returns the objects that something was seen of.
     pub async fn settle(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {
         let mut touched = BTreeSet::new();
-        while let Ok((kind, sighting)) = self.receiver.try_recv() {
-            touched.extend(self.note(app, observed, &kind, sighting));
+        while let Ok((scope, sighting)) = self.receiver.try_recv() {
+            touched.extend(self.note(app, observed, &scope, sighting));
         }
         let deadline = Instant::now() + SETTLE;
         let is_out = |observed: &Observed| observed.blind.values().any(|blind| blind.is_outage);
         while !self.unsettled.is_empty() || is_out(observed) {
-            let Ok(Some((kind, sighting))) = timeout_at(deadline, self.receiver.recv()).await
+            let Ok(Some((scope, sighting))) = timeout_at(deadline, self.receiver.recv()).await
             else {
                 break;
             };
-            touched.extend(self.note(app, observed, &kind, sighting));
+            touched.extend(self.note(app, observed, &scope, sighting));
         }
-        for kind in &self.unsettled {
+        for scope in &self.unsettled {
             let why = format!("not listed within {} s", SETTLE.as_secs());
             let late = Blind { why, is_outage: false, is_passing: true };
-            observed.blind.entry(kind.clone()).or_insert(late);
+            observed.blind.entry(scope.clone()).or_insert(late);
         }
         touched
     }
@@ -94,7 +96,7 @@ impl Watches {
     /// Waits for something to be seen, and returns the objects it is about.
     pub async fn next(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {
         match self.receiver.recv().await {
-            Some((kind, sighting)) => self.note(app, observed, &kind, sighting),
+            Some((scope, sighting)) => self.note(app, observed, &scope, sighting),
             // The sender is ours, so there is always one.
             None => BTreeSet::new(),
         }
@@ -104,16 +106,16 @@ impl Watches {
         &mut self,
         app: &AppId,
         observed: &mut Observed,
-        kind: &GroupKind,
+        scope: &Scope,
         sighting: Sighting,
     ) -> BTreeSet<ObjectId> {
-        // A kind that is no longer wanted may have had something in the pipe.
-        if !self.running.contains_key(kind) {
+        // A scope that is no longer wanted may have had something in the pipe.
+        if !self.running.contains_key(scope) {
             return BTreeSet::new();
         }
         if !matches!(&sighting, Sighting::Lost(blind) if blind.is_passing) {
-            self.unsettled.remove(kind);
+            self.unsettled.remove(scope);
         }
-        observed.note(app, kind, sighting)
+        observed.note(app, scope, sighting)
     }
 }

@@ -178,8 +178,7 @@ fn a_kind_that_cannot_be_listed_blocks_only_itself() {
         test.namespace
     );
     plane().kubectl_with_stdin(&["apply", "-f", "-"], &role).unwrap();
-    let account = format!("system:serviceaccount:{}:sync", test.namespace);
-    test.kubectl(&["create", "serviceaccount", "sync"]);
+    let (account, kubeconfig) = test.account();
     let bind = [
         "create",
         "clusterrolebinding",
@@ -190,15 +189,11 @@ fn a_kind_that_cannot_be_listed_blocks_only_itself() {
         &account,
     ];
     plane().kubectl(&bind).unwrap();
-    let token = plane().service_account_token(&test.namespace, "sync").unwrap();
-    let kubeconfig = plane().kubeconfig_for_token(&test.namespace, &token).unwrap();
     let service =
         "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
     test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/s.yaml", service)]);
     test.commit(&[("apps/b.yaml", &config_map("b", "1"))]);
-    let mut command = test.run_command_at(test.repo.url(), "apps", &["--prune"]);
-    command.arg("--kubeconfig").arg(kubeconfig);
-    let daemon = Daemon::start(with_last_kubeconfig(command));
+    let daemon = test.run_as(&kubeconfig, &["--prune"]);
     daemon.line(&["Cannot list service", "applied unseen"]);
     daemon.line(&["INFO Synced", "objects=3"]);
     test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"2\"}}"]);
@@ -207,20 +202,4 @@ fn a_kind_that_cannot_be_listed_blocks_only_itself() {
     test.repo.commit("Remove one").unwrap();
     daemon.line(&["Not pruned: configmap/b", "a kind could not be listed"]);
     assert!(daemon.metrics().contains("state=\"unknown\"} 1"));
-}
-
-/// The fixture names the administrator's kubeconfig first; the last one counts here.
-fn with_last_kubeconfig(command: std::process::Command) -> std::process::Command {
-    let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
-    let first = arguments.iter().position(|argument| argument == "--kubeconfig").unwrap();
-    let mut other = program();
-    other.env("GITOPS_SYNC_INTERVAL", "500ms");
-    other.args(
-        arguments
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| *at != first && *at != first + 1)
-            .map(|(_, a)| a),
-    );
-    other
 }

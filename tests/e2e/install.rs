@@ -119,7 +119,8 @@ fn rights_are_as_narrow_as_granted_and_the_deployment_comes_up() {
     check(&["get", "create", "update"], "secrets", "gitops-sync", true);
     check(&["list", "delete"], "secrets", "gitops-sync", false);
     check(&["create"], "events", "gitops-sync", true);
-    check(&["list"], "configmaps", "", true);
+    check(&["list", "watch"], "configmaps", "", false);
+    check(&["list", "watch"], "configmaps", "apps", true);
     check(&["get", "create", "patch", "delete"], "deployments.apps", "apps", true);
     check(&["get"], "secrets", "apps", false);
     check(&["get", "create", "patch", "delete"], "deployments.apps", "default", false);

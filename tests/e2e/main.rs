@@ -9,6 +9,7 @@ mod drift;
 mod engine;
 mod foreign;
 mod install;
+mod namespaces;
 mod source;
 mod sync;
 mod yaml;

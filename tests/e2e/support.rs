@@ -1,6 +1,6 @@
 //! What every test starts from: the shared control plane, a repository, the real program.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -60,9 +60,12 @@ impl Fixture {
 
     /// Starts the daemon on the folder `apps` of the repository, with a short interval.
     pub fn run(&self, arguments: &[&str]) -> Daemon {
-        let mut command = self.run_command(self.repo.url());
-        command.args(arguments);
-        Daemon::start(command)
+        self.run_as(plane().kubeconfig(), arguments)
+    }
+
+    /// The same with the rights of a kubeconfig's account.
+    pub fn run_as(&self, kubeconfig: &Path, arguments: &[&str]) -> Daemon {
+        Daemon::start(self.run_command_as(kubeconfig, self.repo.url(), "apps", arguments))
     }
 
     /// `run` on the folder `apps` of the repository at `url`, not started yet.
@@ -72,12 +75,30 @@ impl Fixture {
 
     /// `run` on any folder of the repository at `url`, not started yet.
     pub fn run_command_at(&self, url: &str, path: &str, arguments: &[&str]) -> Command {
+        self.run_command_as(plane().kubeconfig(), url, path, arguments)
+    }
+
+    fn run_command_as(
+        &self,
+        kubeconfig: &Path,
+        url: &str,
+        path: &str,
+        arguments: &[&str],
+    ) -> Command {
         let mut command = program();
         command.args(["run", "--repo", url, "--path", path, "--listen", "127.0.0.1:0"]);
         command.args(arguments);
         command.env("GITOPS_SYNC_INTERVAL", "500ms");
-        self.place(&mut command, plane().kubeconfig());
+        self.place(&mut command, kubeconfig);
         command
+    }
+
+    /// Makes a service account `sync` without any rights, and gives its user name and kubeconfig.
+    pub fn account(&self) -> (String, PathBuf) {
+        self.kubectl(&["create", "serviceaccount", "sync"]);
+        let token = plane().service_account_token(&self.namespace, "sync").unwrap();
+        let kubeconfig = plane().kubeconfig_for_token(&self.namespace, &token).unwrap();
+        (format!("system:serviceaccount:{}:sync", self.namespace), kubeconfig)
     }
 
     /// Runs `sync` to its end, on whatever the arguments name.
