@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use sha2::{Digest, Sha256};
+use strum::VariantNames as _;
 
 use super::logging::LogFormat;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
+use crate::object::handling::{OnAdditions, OnDrift, Policy};
 use crate::plan::Reach;
 use crate::report::Metrics;
 use crate::source::{Fetcher, Repository};
@@ -48,6 +51,38 @@ impl ClusterArguments {
         let metrics = metrics.clone();
         let count = Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code));
         Ok(Cluster::connect(&connection, count).await?)
+    }
+}
+
+/// What is done about foreign changes.
+#[derive(Debug, Args)]
+pub(super) struct PolicyArguments {
+    /// When others change or delete what git declares: revert, warn or ignore
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_DRIFT",
+        default_value = "revert",
+        value_name = "POLICY",
+        value_parser = PossibleValuesParser::new(OnDrift::VARIANTS).try_map(|text| text.parse::<OnDrift>()),
+        hide_possible_values = true
+    )]
+    drift: OnDrift,
+    /// When people add fields that git does not set: revert, report or ignore
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_ADDITIONS",
+        default_value = "revert",
+        value_name = "POLICY",
+        value_parser = PossibleValuesParser::new(OnAdditions::VARIANTS).try_map(|text| text.parse::<OnAdditions>()),
+        hide_possible_values = true
+    )]
+    additions: OnAdditions,
+}
+
+impl PolicyArguments {
+    /// What they say.
+    pub(super) fn policy(&self) -> Policy {
+        Policy { drift: self.drift, additions: self.additions }
     }
 }
 

@@ -12,7 +12,9 @@ use clap::builder::BoolishValueParser;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
-use super::common::{ClusterArguments, GitArguments, LogArguments, default_name, duration};
+use super::common::{
+    ClusterArguments, GitArguments, LogArguments, PolicyArguments, default_name, duration,
+};
 use super::logging;
 use crate::cluster::store::Store;
 use crate::object::AppId;
@@ -57,6 +59,8 @@ pub(super) struct Arguments {
     /// File with the secret that signs webhooks; without it there are none
     #[arg(long, env = "GITOPS_SYNC_WEBHOOK_SECRET_FILE", value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
+    #[command(flatten)]
+    policy: PolicyArguments,
     #[command(flatten)]
     log: LogArguments,
 }
@@ -113,6 +117,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(default.clone()),
         reach: arguments.cluster.reach(),
         cluster,
+        policy: arguments.policy.policy(),
         prune: arguments.prune,
         dry_run: false,
         refuse_other_source: false,

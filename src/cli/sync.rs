@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::common::{ClusterArguments, GitArguments, LogArguments, default_name};
+use super::common::{ClusterArguments, GitArguments, LogArguments, PolicyArguments, default_name};
 use super::logging;
 use crate::cluster::store::Store;
 use crate::object::{AppId, ObjectId};
@@ -43,6 +43,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     cluster: ClusterArguments,
     #[command(flatten)]
+    policy: PolicyArguments,
+    #[command(flatten)]
     log: LogArguments,
 }
 
@@ -72,6 +74,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(own.clone()),
         reach: arguments.cluster.reach(),
         cluster,
+        policy: arguments.policy.policy(),
         prune: arguments.prune,
         dry_run: !arguments.apply,
         refuse_other_source: true,
@@ -111,9 +114,8 @@ fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
     }
     for done in &outcome.done {
         writeln!(out, "{}", object_line(done))?;
-        if let Action::Reverted(drifts) = &done.action {
-            drifts.iter().try_for_each(|drift| writeln!(out, "  {}", drift_line(drift)))?;
-        }
+        let drifts = done.action.drifts().iter();
+        drifts.map(drift_line).try_for_each(|line| writeln!(out, "  {line}"))?;
     }
     for (id, fate) in &outcome.leftovers {
         writeln!(out, "{}", leftover_line(id, fate))?;
@@ -141,12 +143,15 @@ fn object_line(done: &Done) -> String {
             format!("{id} failed{place}: {why} ({})", done.desired.manifest.origin)
         }
         Action::Waiting(why) => format!("{id} failed{place}: {why}; try again later"),
-        Action::Skipped => format!("{id} skipped{place}"),
+        Action::Skipped | Action::Fought => format!("{id} skipped{place}"),
         Action::Created | Action::Recreated => format!("{id} created{place}"),
         Action::Unchanged => format!("{id} unchanged{place}"),
-        Action::Configured | Action::Reverted(_) | Action::Reowned => {
+        Action::Configured | Action::Reverted(_) | Action::Reowned | Action::Yielded(_) => {
             format!("{id} configured{place}")
         }
+        Action::Drifted(_) => format!("{id} differs{place}, and is left so (--drift)"),
+        Action::Extended(_) => format!("{id} unchanged{place}, with fields that git does not set"),
+        Action::Left(why) => format!("{id} left alone{place}: {why}"),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::{ApiError, Cluster, client};
 use crate::object::ObjectId;
 use crate::object::marks::MANAGER;
+use crate::plan::yields::HEIR;
 use crate::plan::{Desired, Resource};
 
 /// Longest wait for a CRD to be established.
@@ -44,6 +45,37 @@ impl Cluster {
             .map_err(ApiError::BadRequest)?;
         let (code, object) = self.send("apply", request).await?;
         Ok(Response { created: code == StatusCode::CREATED, object })
+    }
+
+    /// Server-side-applies fields that we give up under the name of their heir, not by force: others may
+    /// have them by now.
+    pub async fn bequeath(
+        &self,
+        resource: &Resource,
+        id: &ObjectId,
+        bequest: &Value,
+    ) -> Result<(), ApiError> {
+        let request = client::requests(resource, id)
+            .patch(&id.name, &PatchParams::apply(HEIR), &Patch::Apply(bequest))
+            .map_err(ApiError::BadRequest)?;
+        self.send("apply", request).await.map(drop)
+    }
+
+    /// Sends a JSON patch (RFC 6902), and returns the object it made.
+    pub async fn patch(
+        &self,
+        resource: &Resource,
+        id: &ObjectId,
+        patch: Value,
+        dry_run: bool,
+    ) -> Result<Value, ApiError> {
+        let patch: json_patch::Patch = serde_json::from_value(patch)
+            .map_err(|error| ApiError::Unreadable(error.to_string()))?;
+        let params = PatchParams { dry_run, ..PatchParams::default() };
+        let request = client::requests(resource, id)
+            .patch(&id.name, &params, &Patch::Json::<()>(patch))
+            .map_err(ApiError::BadRequest)?;
+        self.send("patch", request).await.map(|(_, object)| object)
     }
 
     /// Reads an object; `None` if there is none.

@@ -1,6 +1,6 @@
 //! Deletes or abandons one object, exactly the one that was judged.
 
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{DeleteParams, Preconditions};
 use serde_json::{Value, json};
 
 use super::{ApiError, Cluster, client};
@@ -40,12 +40,7 @@ impl Cluster {
         id: &ObjectId,
         object: &Value,
     ) -> Result<(), ApiError> {
-        let patch: json_patch::Patch = serde_json::from_value(abandoning(object))
-            .map_err(|error| ApiError::Unreadable(error.to_string()))?;
-        let request = client::requests(resource, id)
-            .patch(&id.name, &PatchParams::default(), &Patch::Json::<()>(patch))
-            .map_err(ApiError::BadRequest)?;
-        self.send("patch", request).await.map(drop)
+        self.patch(resource, id, abandoning(object), false).await.map(drop)
     }
 }
 

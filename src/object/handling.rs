@@ -32,6 +32,15 @@ pub enum OnAdditions {
     Ignore,
 }
 
+/// What is done about what others do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// About changes and deletions.
+    pub drift: OnDrift,
+    /// About additions.
+    pub additions: OnAdditions,
+}
+
 /// When an object is written at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Touch {
@@ -55,6 +64,18 @@ pub struct Handling {
     pub ignored: Vec<FieldPattern>,
     /// When it is written.
     pub touch: Touch,
+    /// Whether it is never deleted.
+    pub keep: bool,
+}
+
+impl Handling {
+    /// What is done about this object, where `default` is done about others.
+    pub fn policy(&self, default: Policy) -> Policy {
+        Policy {
+            drift: self.drift.unwrap_or(default.drift),
+            additions: self.additions.unwrap_or(default.additions),
+        }
+    }
 }
 
 /// An annotation of ours with a value that means nothing.
@@ -104,6 +125,7 @@ const KEEP: &[Mark] = &[
     ),
     ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
     ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
+    ("kustomize.toolkit.fluxcd.io/ssa", &["Ignore"]),
     ("client.lifecycle.config.k8s.io/deletion", &["detach"]),
     ("cli-utils.sigs.k8s.io/on-remove", &["keep"]),
     ("helm.sh/resource-policy", &["keep"]),
@@ -133,7 +155,8 @@ pub fn handling(manifest: &Value) -> Result<Handling, BadAnnotation> {
         (None, Some(_)) => Touch::OnlyCreate,
         (None, None) => Touch::Always,
     };
-    Ok(Handling { drift, additions, ignored, touch })
+    let keep = keep(manifest).is_some();
+    Ok(Handling { drift, additions, ignored, touch, keep })
 }
 
 /// The mark that says not to touch an object at all.
@@ -214,7 +237,7 @@ mod tests {
             ("configmanagement.gke.io/managed", "disabled"),
             ("kapp.k14s.io/noop", ""),
         ] {
-            check(key, value, Handling { touch: Touch::Never(key), ..none() });
+            check(key, value, Handling { touch: Touch::Never(key), keep: true, ..none() });
         }
         check("example.com/drift", "warn", none());
         for (key, value) in [(DRIFT, "report"), (ADDITIONS, "warn"), (IGNORE_FIELDS, "replicas")] {

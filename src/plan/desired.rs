@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Kinds, Reach, Resource, Stage};
+use super::{Kinds, Reach, Resource, Stage, autoscalers};
+use crate::object::handling::{self, Touch};
+use crate::object::live::Replicas;
 use crate::object::marks::{self, HashKey};
-use crate::object::{AppId, ObjectId, handling};
+use crate::object::pattern::FieldPattern;
+use crate::object::{AppId, Handling, Live, ObjectId};
 use crate::render::plain::duplicate;
 use crate::render::{Diagnostic, Manifest, Problem};
 
@@ -24,13 +27,55 @@ pub struct Desired {
     pub manifest: Arc<Manifest>,
     /// The hash it carries.
     pub hash: String,
-    /// Whether it carries a mark against deletion.
-    pub keep: bool,
+    /// How it wants to be handled.
+    pub handling: Handling,
+    /// Who decides how many replicas it has.
+    pub scaling: Scaling,
     /// Whether it goes by itself once it has done its work: a Job with `ttlSecondsAfterFinished`.
     pub one_shot: bool,
 }
 
+/// Who decides how many replicas a workload has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scaling {
+    /// Git says nothing.
+    Unset,
+    /// Git says a number.
+    Git,
+    /// An autoscaler of the same source.
+    Autoscaler,
+}
+
 impl Desired {
+    /// The object that a manifest of this kind (new or not) declares.
+    fn new(
+        manifest: &Arc<Manifest>,
+        id: ObjectId,
+        (resource, kind_is_new): (Resource, bool),
+        is_autoscaled: bool,
+        settings: &Settings,
+    ) -> Result<Self, Box<Diagnostic>> {
+        let mut body = settled(manifest, &id);
+        let handling = handling::handling(&body).map_err(|bad| {
+            let (origin, object) = (manifest.origin.clone(), Some(id.clone()));
+            Box::new(Diagnostic { origin, object, problem: Problem::BadAnnotation(bad) })
+        })?;
+        let spec = |field: &str| body["spec"].get(field).is_some();
+        let scaling = match is_autoscaled {
+            true => Scaling::Autoscaler,
+            false if spec("replicas") => Scaling::Git,
+            false => Scaling::Unset,
+        };
+        let one_shot = id.kind.is("batch", "Job") && spec("ttlSecondsAfterFinished");
+        marks::mark(&mut body, &settings.app, &id);
+        if is_autoscaled {
+            // With the autoscaler the object changes: what is applied is another.
+            body["autoscaled"] = json!(true);
+        }
+        let (hash, manifest) = (settings.key.hash(&body), manifest.clone());
+        Ok(Self { id, resource, kind_is_new, manifest, hash, handling, scaling, one_shot })
+    }
+
     /// The name that its CRD has, if it is a custom resource.
     pub fn crd_name(&self) -> String {
         format!("{}.{}", self.resource.plural, self.id.kind.group)
@@ -39,6 +84,29 @@ impl Desired {
     /// The stage in which it is applied.
     pub fn stage(&self) -> Stage {
         Stage::of(&self.id.kind)
+    }
+
+    /// Whether it may ever be written.
+    pub fn is_ever_written(&self) -> bool {
+        !matches!(self.handling.touch, Touch::Never(_))
+    }
+
+    /// The fields that others may have.
+    pub fn yields(&self) -> Vec<FieldPattern> {
+        let is_autoscaled = self.scaling == Scaling::Autoscaler;
+        let replicas = is_autoscaled.then(FieldPattern::replicas);
+        self.handling.ignored.iter().cloned().chain(replicas).collect()
+    }
+
+    /// Whether what an apply sends depends on what the cluster has.
+    pub fn depends_on(&self, live: &Live) -> bool {
+        let gives_replicas = match (self.scaling, live.replicas) {
+            (Scaling::Autoscaler, _)
+            | (_, Replicas::Autoscaler)
+            | (Scaling::Unset, Replicas::Ours) => true,
+            (Scaling::Unset | Scaling::Git, Replicas::Ours | Replicas::Free) => false,
+        };
+        gives_replicas || !self.handling.ignored.is_empty()
     }
 
     /// The object as it is sent: the manifest in its namespace, with our marks.
@@ -75,6 +143,7 @@ pub fn resolve(
     let defined = if is_whole { Kinds::defined_by(manifests) } else { Kinds::default() };
     let mut desired: BTreeMap<ObjectId, Arc<Desired>> = BTreeMap::new();
     let mut diagnostics = Vec::new();
+    let autoscaled = autoscalers::targets(manifests, &settings.namespace);
     for manifest in manifests {
         let (kind, version) = (&manifest.id.kind, manifest.version.as_str());
         let now = served.at(kind, version);
@@ -82,7 +151,6 @@ pub fn resolve(
             diagnostics.push(unknown_kind(manifest));
             continue;
         };
-        let kind_is_new = now.is_none();
         let id = settled_id(manifest, &resource, &settings.namespace);
         if settings.reach.scope_of(&id).is_none() {
             diagnostics.push(out_of_reach(manifest, id, &settings.reach));
@@ -92,8 +160,12 @@ pub fn resolve(
             diagnostics.push(duplicate(manifest, &id, &first.manifest.origin));
             continue;
         }
-        let object = finish(manifest.clone(), id.clone(), resource, kind_is_new, settings);
-        desired.insert(id, Arc::new(object));
+        let is_autoscaled = autoscaled.contains(&id);
+        match Desired::new(manifest, id.clone(), (resource, now.is_none()), is_autoscaled, settings)
+        {
+            Ok(object) => drop(desired.insert(id, Arc::new(object))),
+            Err(diagnostic) => diagnostics.push(*diagnostic),
+        }
     }
     (desired.into_values().collect(), diagnostics)
 }
@@ -120,22 +192,6 @@ fn settled(manifest: &Manifest, id: &ObjectId) -> Value {
         body["metadata"]["namespace"] = json!(id.namespace);
     }
     body
-}
-
-fn finish(
-    manifest: Arc<Manifest>,
-    id: ObjectId,
-    resource: Resource,
-    kind_is_new: bool,
-    settings: &Settings,
-) -> Desired {
-    let mut body = settled(&manifest, &id);
-    let keep = handling::keep(&body).is_some();
-    let one_shot =
-        id.kind.is("batch", "Job") && body["spec"].get("ttlSecondsAfterFinished").is_some();
-    marks::mark(&mut body, &settings.app, &id);
-    let hash = settings.key.hash(&body);
-    Desired { id, resource, kind_is_new, manifest, hash, keep, one_shot }
 }
 
 fn out_of_reach(manifest: &Manifest, id: ObjectId, reach: &Reach) -> Diagnostic {

@@ -83,6 +83,13 @@ pub struct FieldDrift {
     pub by: Option<Tool>,
 }
 
+impl fmt::Display for FieldDrift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: wanted {}, found {}", self.path, self.wanted, self.found)?;
+        self.by.as_ref().map_or(Ok(()), |tool| write!(f, " (by {})", tool.manager))
+    }
+}
+
 /// Compares an object as it was found with the response to our apply, over the fields we own.
 /// Empty when only the ownership was lost, not a value.
 pub fn drift(found: &Value, applied: &Value) -> Vec<FieldDrift> {

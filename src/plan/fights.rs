@@ -28,15 +28,21 @@ struct Fight {
     until: Duration,
 }
 
-/// The objects that were put back of late. Times are since any fixed moment.
+/// Shortest time between two looks at what someone may have written under our name.
+const VERIFY: Duration = Duration::from_mins(1);
+
+/// The objects that were put back or verified of late. Times are since any fixed moment.
 #[derive(Clone, Debug, Default)]
-pub struct Fights(BTreeMap<ObjectId, Fight>);
+pub struct Fights {
+    by_id: BTreeMap<ObjectId, Fight>,
+    verified: BTreeMap<ObjectId, Duration>,
+}
 
 impl Fights {
     /// Notes that putting an object back was refused: it is tried again ever more slowly.
     pub fn refused(&mut self, id: &ObjectId, now: Duration) {
         self.reverted(id, now);
-        if let Some(fight) = self.0.get_mut(id).filter(|fight| fight.until <= now) {
+        if let Some(fight) = self.by_id.get_mut(id).filter(|fight| fight.until <= now) {
             fight.rounds += 1;
             fight.until = now + Duration::from_secs(2);
         }
@@ -45,7 +51,7 @@ impl Fights {
     /// Notes that an object was put back. Returns whether a fight began.
     pub fn reverted(&mut self, id: &ObjectId, now: Duration) -> bool {
         let peace = Fight { heat: 0.0, at: now, rounds: 0, until: now };
-        let fight = self.0.entry(id.clone()).or_insert(peace);
+        let fight = self.by_id.entry(id.clone()).or_insert(peace);
         let was_hot = fight.rounds > 0;
         fight.heat = fight.heat_at(now) + 1.0;
         fight.at = now;
@@ -59,7 +65,8 @@ impl Fights {
 
     /// Forgets the fights that have cooled down.
     pub fn cool(&mut self, now: Duration) {
-        self.0.retain(|_, fight| match fight.rounds {
+        self.verified.retain(|_, at| *at + VERIFY > now);
+        self.by_id.retain(|_, fight| match fight.rounds {
             0 => fight.heat_at(now) >= COLD,
             // Quiet for as long again as it was made to wait.
             _ => fight.heat_at(now) >= PEACE || fight.until + fight.wait() > now,
@@ -68,25 +75,34 @@ impl Fights {
 
     /// Ends all fights: a new commit may have settled them.
     pub fn end(&mut self) {
-        self.0.clear();
+        self.by_id.clear();
     }
 
-    /// Takes out the objects that may not be put back yet.
-    pub fn hold(&self, ids: &mut BTreeSet<ObjectId>, now: Duration) -> BTreeSet<ObjectId> {
-        let held = |id: &ObjectId| self.0.get(id).is_some_and(|fight| fight.until > now);
-        let (held, free) = std::mem::take(ids).into_iter().partition(|id| held(id));
-        *ids = free;
-        held
+    /// Whether an object may not be put back yet.
+    pub fn is_held(&self, id: &ObjectId, now: Duration) -> bool {
+        self.by_id.get(id).is_some_and(|fight| fight.until > now)
     }
 
-    /// When the first of some held objects may be put back.
-    pub fn next(&self, held: &BTreeSet<ObjectId>) -> Option<Duration> {
-        held.iter().filter_map(|id| self.0.get(id)).map(|fight| fight.until).min()
+    /// Notes that an object was read to see whether someone wrote under our name.
+    pub fn verified(&mut self, id: &ObjectId, now: Duration) {
+        self.verified.insert(id.clone(), now);
+    }
+
+    /// Whether that may be done again.
+    pub fn may_verify(&self, id: &ObjectId, now: Duration) -> bool {
+        self.verified.get(id).is_none_or(|at| *at + VERIFY <= now)
+    }
+
+    /// When the first of some objects that have to wait may be put back or verified.
+    pub fn next(&self, ids: &BTreeSet<ObjectId>, now: Duration) -> Option<Duration> {
+        let until = |id| self.by_id.get(id).map(|fight| fight.until);
+        let verify = |id| self.verified.get(id).map(|at| *at + VERIFY);
+        ids.iter().flat_map(|id| [until(id), verify(id)]).flatten().filter(|at| *at > now).min()
     }
 
     /// The objects that are fought over.
     pub fn hot(&self) -> impl Iterator<Item = &ObjectId> {
-        self.0.iter().filter(|(_, fight)| fight.rounds > 0).map(|(id, _)| id)
+        self.by_id.iter().filter(|(_, fight)| fight.rounds > 0).map(|(id, _)| id)
     }
 }
 
@@ -118,8 +134,8 @@ mod tests {
             if fights.reverted(&id, now) {
                 began.push(round);
             }
-            let held = fights.hold(&mut BTreeSet::from([id.clone()]), now);
-            let until = fights.next(&held).unwrap_or(now);
+            let until = fights.next(&BTreeSet::from([id.clone()]), now).unwrap_or(now);
+            assert_eq!(fights.is_held(&id, now), until > now);
             waits.push(until.saturating_sub(now).as_secs());
             now = until;
         }
@@ -128,6 +144,18 @@ mod tests {
         assert_eq!(fights.hot().count(), 1);
         fights.cool(now + Duration::from_mins(15));
         assert_eq!(fights.hot().count(), 0);
+    }
+
+    #[test]
+    fn an_object_is_verified_once_a_minute() {
+        let id = ObjectId::new(GroupKind::new("", "ConfigMap"), "demo", "a");
+        let (mut fights, start) = (Fights::default(), Duration::from_secs(5));
+        assert!(fights.may_verify(&id, start));
+        fights.verified(&id, start);
+        assert!(!fights.may_verify(&id, start) && !fights.is_held(&id, start));
+        let next = fights.next(&BTreeSet::from([id.clone()]), start);
+        assert_eq!(next, Some(start + VERIFY));
+        assert!(fights.may_verify(&id, start + VERIFY));
     }
 
     #[test]

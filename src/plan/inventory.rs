@@ -49,6 +49,9 @@ pub struct Entry {
     /// Whether the form last applied forbids deletion.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
+    /// What admission made of our last apply otherwise than it was sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overridden: Vec<String>,
 }
 
 /// The objects of an app.
@@ -117,8 +120,8 @@ mod tests {
             keep: bool,
         ) {
             let source = Some(SourceIdentity { url: "https://x/y".into(), path: "p".into() });
-            let one_shot = set_hash.clone();
-            let entry = Entry { version: "v1".into(), set_hash, source: "s".into(), one_shot, keep };
+            let (one_shot, overridden) = (set_hash.clone(), set_hash.iter().cloned().collect());
+            let entry = Entry { version: "v1".into(), set_hash, source: "s".into(), one_shot, keep, overridden };
             let id = |name: String| ObjectId::new(GroupKind::new("g", "K"), "n", &name);
             let entries = names.into_iter().map(|name| (id(name), entry.clone())).collect();
             let inventory = Inventory { source, entries };

@@ -1,5 +1,7 @@
 //! Decides what to do: desired objects, what the cluster shows, and the steps between. Pure.
 
+pub mod autoscalers;
+pub mod cause;
 pub mod desired;
 pub mod diff;
 pub mod fights;
@@ -14,6 +16,7 @@ pub mod steps;
 pub mod strip;
 pub mod yields;
 
+pub use cause::{Cause, Known, Reaction, Step};
 pub use desired::Desired;
 pub use fights::Fights;
 pub use inventory::Inventory;
@@ -21,4 +24,4 @@ pub use kinds::{Kinds, Resource};
 pub use observed::Observed;
 pub use order::Stage;
 pub use scope::{Reach, Scope};
-pub use steps::{Cause, Hold, Plan, Step};
+pub use steps::{Hold, Plan};

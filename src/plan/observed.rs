@@ -34,6 +34,10 @@ pub struct Blind {
 pub struct Observed {
     /// Objects that carry our label and name themselves as the app's.
     pub live: BTreeMap<ObjectId, Live>,
+    /// Objects that someone may have written under our name.
+    pub suspects: BTreeSet<ObjectId>,
+    /// Objects that we would only have created, and others did.
+    pub foreign: BTreeSet<ObjectId>,
     /// Scopes of which nothing is known.
     pub blind: BTreeMap<Scope, Blind>,
 }
@@ -75,6 +79,10 @@ impl Observed {
             return self.gone(id, &live.resource_version);
         }
         if self.is_news(&id, &live.resource_version) {
+            if self.live.get(&id).is_some_and(|known| is_suspect(known, &live)) {
+                self.suspects.insert(id.clone());
+            }
+            self.foreign.remove(&id);
             self.live.insert(id.clone(), live);
         }
         id
@@ -83,8 +91,15 @@ impl Observed {
     fn gone(&mut self, id: ObjectId, version: &str) -> ObjectId {
         if self.is_news(&id, version) {
             self.live.remove(&id);
+            self.suspects.remove(&id);
         }
         id
+    }
+
+    /// Takes over the response to an apply of ours.
+    pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live) {
+        let id = self.seen(app, id, live);
+        self.suspects.remove(&id);
     }
 
     /// Forgets what is outside of these scopes.
@@ -114,6 +129,13 @@ impl Observed {
         let id = ObjectId::new(GroupKind::new("", "Namespace"), "", namespace);
         self.live.get(&id).is_some_and(|live| live.terminating)
     }
+}
+
+/// Whether someone may have written a field of ours under our own name: then neither our set of fields
+/// nor our mark shows it.
+fn is_suspect(known: &Live, live: &Live) -> bool {
+    known.uid == live.uid
+        && (known.generation != live.generation || known.applied_at != live.applied_at)
 }
 
 #[cfg(test)]

@@ -3,58 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::cause::judge;
 use super::inventory::SourceIdentity;
-use super::{Desired, Inventory, Observed, Stage};
-use crate::object::{Live, ObjectId};
-
-/// What made a step necessary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
-pub enum Cause {
-    /// We never applied this object.
-    New,
-    /// We applied it, and it is gone or lost our label.
-    Missing,
-    /// Its manifest changed.
-    Changed,
-    /// Its manifest changed, and someone took or removed a field of ours before that.
-    ChangedAndDrifted,
-    /// Someone took or removed a field of ours.
-    Drifted,
-    /// What we own on it is not known: never recorded, or listing its kind is refused.
-    Unknown,
-    /// It or its namespace is being deleted; nothing is sent until that ends.
-    Terminating,
-    /// Its kind cannot be listed for the moment; nothing is sent until it can.
-    Unseen,
-    /// Nothing to do.
-    InSync,
-}
-
-impl Cause {
-    /// Whether it takes another look to say.
-    pub fn is_undecided(self) -> bool {
-        matches!(self, Self::Unknown | Self::Unseen | Self::Terminating)
-    }
-
-    /// Whether something is to be sent at once. What was never applied waits for a whole pass.
-    pub fn is_drift(self) -> bool {
-        match self {
-            Self::Missing | Self::Changed | Self::ChangedAndDrifted | Self::Drifted => true,
-            Self::New | Self::Unknown | Self::Unseen | Self::Terminating | Self::InSync => false,
-        }
-    }
-}
-
-/// One desired object and what is to be done about it.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// The object.
-    pub desired: Arc<Desired>,
-    /// Why.
-    pub cause: Cause,
-    /// What the cluster shows of it.
-    pub live: Option<Live>,
-}
+use super::{Desired, Inventory, Known, Observed, Stage, Step};
+use crate::object::ObjectId;
 
 /// Why nothing is pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, thiserror::Error)]
@@ -101,20 +53,17 @@ pub struct Circumstances {
 }
 
 /// Pairs what shall be with what is.
-pub fn plan(
-    desired: &[Arc<Desired>],
-    inventory: &Inventory,
-    observed: &Observed,
-    circumstances: &Circumstances,
-) -> Plan {
-    let steps = steps(desired, inventory, observed);
+pub fn plan(desired: &[Arc<Desired>], known: &Known<'_>, circumstances: &Circumstances) -> Plan {
+    let steps = steps(desired, known);
+    let inventory = known.inventory;
     let wanted: BTreeSet<_> = desired.iter().map(|d| &d.id).collect();
     let mut leftovers: Vec<_> =
         inventory.entries.keys().filter(|id| !wanted.contains(id)).cloned().collect();
     leftovers.sort_by_key(|id| std::cmp::Reverse(Stage::of(&id.kind)));
-    let hold = hold(desired, observed, circumstances);
+    let hold = hold(desired, known.observed, circumstances);
     let source = &circumstances.source;
-    let mut superset = inventory.with(desired.iter().map(AsRef::as_ref), source);
+    let touched = desired.iter().filter(|object| object.is_ever_written());
+    let mut superset = inventory.with(touched.map(AsRef::as_ref), source);
     if superset.source.is_none() || leftovers.is_empty() {
         superset.source = Some(source.clone());
     }
@@ -122,56 +71,10 @@ pub fn plan(
 }
 
 /// What is to be done about each of some desired objects, in the order of stages.
-pub fn steps(desired: &[Arc<Desired>], inventory: &Inventory, observed: &Observed) -> Vec<Step> {
-    let mut steps: Vec<_> = desired.iter().map(|d| step(d, inventory, observed)).collect();
+pub fn steps(desired: &[Arc<Desired>], known: &Known<'_>) -> Vec<Step> {
+    let mut steps: Vec<_> = desired.iter().map(|desired| judge(desired, known)).collect();
     steps.sort_by_key(|step| step.desired.stage());
     steps
-}
-
-fn step(desired: &Arc<Desired>, inventory: &Inventory, observed: &Observed) -> Step {
-    let live = observed.live.get(&desired.id).cloned();
-    let cause = cause(desired, live.as_ref(), inventory, observed);
-    Step { desired: desired.clone(), cause, live }
-}
-
-/// In sync means: the live hash is the desired one, and we own exactly what we owned after our
-/// last apply (design.md 3).
-fn cause(
-    desired: &Desired,
-    live: Option<&Live>,
-    inventory: &Inventory,
-    observed: &Observed,
-) -> Cause {
-    match observed.blind_to(&desired.id) {
-        Some(blind) if blind.is_outage || blind.is_passing => return Cause::Unseen,
-        Some(_) => return Cause::Unknown,
-        None => {}
-    }
-    if observed.is_ending(&desired.id.namespace) {
-        return Cause::Terminating;
-    }
-    let entry = inventory.entries.get(&desired.id);
-    let recorded = entry.and_then(|entry| entry.set_hash.as_ref());
-    let Some(live) = live else {
-        let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
-        return match recorded {
-            Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
-            // Another job under the same name: its predecessor has done its work.
-            Some(_) if desired.one_shot && one_shot.is_some() => Cause::New,
-            Some(_) => Cause::Missing,
-            None => Cause::New,
-        };
-    };
-    let is_changed = live.hash.as_ref() != Some(&desired.hash);
-    let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
-    match (is_changed, is_drifted) {
-        _ if live.terminating => Cause::Terminating,
-        (true, true) => Cause::ChangedAndDrifted,
-        (true, false) => Cause::Changed,
-        (false, true) => Cause::Drifted,
-        (false, false) if recorded.is_none() => Cause::Unknown,
-        (false, false) => Cause::InSync,
-    }
 }
 
 fn hold(
@@ -195,14 +98,20 @@ fn hold(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::sync::LazyLock;
+    use std::time::Duration;
 
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::object::GroupKind;
+    use crate::object::handling::{Handling, Policy};
+    use crate::object::{GroupKind, Live};
+    use crate::plan::cause::Telling;
+    use crate::plan::desired::Scaling;
     use crate::plan::inventory::Entry;
     use crate::plan::observed::Blind;
+    use crate::plan::{Cause, Fights};
     use crate::plan::{Reach, Resource, Scope};
     use crate::render::Origin;
     use crate::render::manifest::read;
@@ -231,8 +140,17 @@ mod tests {
         let body = json!({"apiVersion": "v1", "kind": id.kind.kind, "metadata": {"name": id.name}});
         let manifest = read(body, &Origin::file("a.yaml")).manifests.remove(0);
         let hash = hash.to_owned();
-        let (kind_is_new, keep, one_shot) = (false, false, n == 39);
-        Arc::new(Desired { id, resource, kind_is_new, manifest, hash, keep, one_shot })
+        let (kind_is_new, one_shot) = (false, n == 39);
+        Arc::new(Desired {
+            id,
+            resource,
+            kind_is_new,
+            manifest,
+            hash,
+            handling: Handling::default(),
+            scaling: Scaling::Unset,
+            one_shot,
+        })
     }
 
     fn live(hash: &str, set_hash: &str) -> Live {
@@ -242,6 +160,15 @@ mod tests {
 
     fn blind() -> Blind {
         Blind { why: "forbidden".into(), is_outage: false, is_passing: false }
+    }
+
+    /// What is known with an inventory and a view, and nothing else.
+    fn known<'a>(inventory: &'a Inventory, observed: &'a Observed) -> Known<'a> {
+        static NOTHING: LazyLock<(Fights, BTreeMap<ObjectId, Telling>)> =
+            LazyLock::new(Default::default);
+        let (fights, told) = &*NOTHING;
+        let (policy, now) = (Policy::default(), Duration::ZERO);
+        Known { inventory, observed, fights, told, policy, now }
     }
 
     fn circumstances() -> Circumstances {
@@ -266,7 +193,7 @@ mod tests {
             let inventory = inventory(recorded.map(|set_hash| (1, set_hash)));
             let live = live.map(|live| (id(1), live)).into_iter().collect();
             let observed = Observed { live, ..Observed::default() };
-            let plan = plan(&[desired(1, "h")], &inventory, &observed, &circumstances());
+            let plan = plan(&[desired(1, "h")], &known(&inventory, &observed), &circumstances());
             assert_eq!(plan.steps[0].cause, cause);
         };
         check(None, None, Cause::New);
@@ -287,7 +214,7 @@ mod tests {
         let check = |is_outage, is_passing, cause: Cause| {
             let blind = Blind { is_outage, is_passing, ..blind() };
             let observed = Observed { blind: [(scope(1), blind)].into(), ..Observed::default() };
-            let steps = steps(&[desired(1, "h")], &inventory([(1, Some("s"))]), &observed);
+            let steps = steps(&[desired(1, "h")], &known(&inventory([(1, Some("s"))]), &observed));
             assert_eq!(steps[0].cause, cause);
         };
         check(false, false, Cause::Unknown);
@@ -301,7 +228,7 @@ mod tests {
             let mut inventory = inventory([(39, Some("s"))]);
             inventory.entries.get_mut(&id(39)).unwrap().one_shot = applied.map(str::to_owned);
             let observed = Observed::default();
-            let plan = plan(&[desired(39, "h")], &inventory, &observed, &circumstances());
+            let plan = plan(&[desired(39, "h")], &known(&inventory, &observed), &circumstances());
             assert_eq!(plan.steps[0].cause, cause);
         };
         check(Some("h"), Cause::InSync);
@@ -317,7 +244,7 @@ mod tests {
                 let (mut observed, mut circumstances) = (Observed::default(), circumstances());
                 change(&mut inventory, &mut observed, &mut circumstances);
                 let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
-                let plan = plan(&wanted, &inventory, &observed, &circumstances);
+                let plan = plan(&wanted, &known(&inventory, &observed), &circumstances);
                 assert_eq!(plan.hold, hold);
             };
         check(&[1], |_, _, _| (), None);
@@ -337,7 +264,7 @@ mod tests {
         let inventory = inventory([(1, Some("s")), (2, Some("s"))]);
         let plan = |n: &[u8]| {
             let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
-            plan(&wanted, &inventory, &Observed::default(), &moved).superset.source
+            plan(&wanted, &known(&inventory, &Observed::default()), &moved).superset.source
         };
         assert_eq!(plan(&[1]), inventory.source);
         assert_eq!(plan(&[1, 2, 3]), Some(moved.source.clone()));
@@ -350,14 +277,14 @@ mod tests {
         #[test]
         fn plans_are_whole_ordered_and_settle(
             wanted in proptest::collection::btree_set(0_u8..40, 0..20),
-            known in proptest::collection::btree_map(0_u8..40, proptest::option::of(Just("s")), 0..20),
+            recorded in proptest::collection::btree_map(0_u8..40, proptest::option::of(Just("s")), 0..20),
             seen in proptest::collection::btree_map(0_u8..40, (prop_oneof!["h", "g"], prop_oneof!["s", "t"]), 0..20),
         ) {
             let desired: Vec<_> = wanted.iter().map(|n| desired(*n, "h")).collect();
-            let inventory = inventory(known.clone());
+            let inventory = inventory(recorded.clone());
             let shown = seen.iter().map(|(n, (hash, set))| (id(*n), live(hash, set))).collect();
             let observed = Observed { live: shown, ..Observed::default() };
-            let made = plan(&desired, &inventory, &observed, &circumstances());
+            let made = plan(&desired, &known(&inventory, &observed), &circumstances());
 
             let ids: BTreeSet<_> = made.steps.iter().map(|step| step.desired.id.clone()).collect();
             prop_assert_eq!(ids.len(), wanted.len());
@@ -378,7 +305,7 @@ mod tests {
                 live_after.insert(id.clone(), live("h", "s"));
             }
             let observed = Observed { live: live_after, ..Observed::default() };
-            let again = plan(&desired, &after, &observed, &circumstances());
+            let again = plan(&desired, &known(&after, &observed), &circumstances());
             prop_assert!(again.steps.iter().all(|step| step.cause == Cause::InSync));
         }
     }

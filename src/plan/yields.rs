@@ -26,10 +26,10 @@ pub struct Yield {
 pub struct Yielded {
     /// The object without the fields that others own.
     pub body: Value,
-    /// What [`HEIR`] applies before that, if anything.
-    pub bequest: Option<Value>,
     /// What was given up, and to whom.
     pub given: Vec<Yield>,
+    /// What of it nobody else owns yet.
+    alone: Vec<FieldPath>,
 }
 
 /// Takes out of `body` what `patterns` give up of the object as it was found.
@@ -50,9 +50,36 @@ pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yie
             None => alone.push(path),
         }
     }
-    let bequest = bequest(found, &alone);
     given.extend(alone.iter().map(|path| Yield { path: path.to_string(), to: HEIR.to_owned() }));
-    Yielded { body, bequest, given }
+    Yielded { body, given, alone }
+}
+
+impl Yielded {
+    /// What [`HEIR`] applies before the body is, if anything: the fields that nobody else owns yet, at
+    /// their live values, beside those it has already.
+    pub fn bequest(&self, found: &Value) -> Option<Value> {
+        if self.alone.is_empty() {
+            return None;
+        }
+        let meta = &found["metadata"];
+        let mut object = json!({
+            "apiVersion": found["apiVersion"], "kind": found["kind"],
+            "metadata": {"name": meta["name"]},
+        });
+        if let Some(namespace) = meta.get("namespace") {
+            object["metadata"]["namespace"] = namespace.clone();
+        }
+        let heirs = fields::entries(found).filter(|entry| entry.manager() == HEIR);
+        let inherited: Vec<_> = heirs.flat_map(|entry| fields::leaves(entry.fields())).collect();
+        copy(&mut object, inherited.iter().chain(&self.alone), found);
+        Some(object)
+    }
+
+    /// The body with what would be inherited, for a dry-run, in which nobody inherits.
+    pub fn preview(mut self, found: &Value) -> Value {
+        copy(&mut self.body, self.alone.iter(), found);
+        self.body
+    }
 }
 
 /// What the patterns select of any manager's set, and of the manifest itself: nobody may own it, as
@@ -85,27 +112,13 @@ fn other_owner(found: &Value, path: &FieldPath) -> Option<String> {
     owners.max_by_key(|entry| entry.time()).map(|entry| entry.manager().to_owned())
 }
 
-/// The apply by which the heir takes fields at their live values, beside those it has already.
-fn bequest(found: &Value, alone: &[FieldPath]) -> Option<Value> {
-    if alone.is_empty() {
-        return None;
-    }
-    let meta = &found["metadata"];
-    let mut object = json!({
-        "apiVersion": found["apiVersion"], "kind": found["kind"],
-        "metadata": {"name": meta["name"]},
-    });
-    if let Some(namespace) = meta.get("namespace") {
-        object["metadata"]["namespace"] = namespace.clone();
-    }
-    let heirs = fields::entries(found).filter(|entry| entry.manager() == HEIR);
-    let inherited = heirs.flat_map(|entry| fields::leaves(entry.fields()));
-    for path in inherited.chain(alone.iter().cloned()) {
-        if let Some(value) = path.of(found) {
-            put(&mut object, path.segments(), value.clone());
+/// Copies the values of some fields.
+fn copy<'a>(to: &mut Value, paths: impl Iterator<Item = &'a FieldPath>, from: &Value) {
+    for path in paths {
+        if let Some(value) = path.of(from) {
+            put(to, path.segments(), value.clone());
         }
     }
-    Some(object)
 }
 
 /// Takes a field out, and what is empty without it.
@@ -185,7 +198,7 @@ mod tests {
                 yielded.given.iter().map(|y| (y.path.as_str(), y.to.as_str())).collect();
             assert_eq!(is, given);
             assert_eq!(yielded.body["spec"].get("replicas").is_none(), !given.is_empty());
-            assert_eq!(yielded.bequest, None);
+            assert_eq!(yielded.bequest(&found(entries)), None);
         };
         let kcm = entry("kube-controller-manager", "Update", "scale", replicas());
         let person = entry("kubectl", "Update", "scale", replicas());
@@ -204,20 +217,21 @@ mod tests {
             yielded.body,
             json!({"spec": {"c": [{"name": "a"}, {"name": "b", "image": "b"}]}})
         );
-        let bequest = yielded.bequest.unwrap();
+        let bequest = yielded.bequest(&found(&[ours()])).unwrap();
         assert_eq!(bequest["spec"], json!({"replicas": 5, "c": [{"name": "a", "image": "live"}]}));
         assert_eq!(bequest["metadata"], json!({"name": "web", "namespace": "demo"}));
         assert!(yielded.given.iter().all(|given| given.to == HEIR));
         // What was inherited before is kept.
         let heir = entry(HEIR, "Apply", "", replicas());
-        let again = give_up(body(), &patterns("/spec/*"), &found(&[ours(), heir]));
-        assert_eq!(again.bequest.unwrap()["spec"]["replicas"], 5);
+        let live = found(&[ours(), heir]);
+        let again = give_up(body(), &patterns("/spec/*"), &live);
+        assert_eq!(again.bequest(&live).unwrap()["spec"]["replicas"], 5);
     }
 
     #[test]
     fn what_nobody_owns_any_more_is_inherited_as_well() {
         let yielded = give_up(body(), &patterns("/spec/replicas"), &found(&[]));
-        assert_eq!(yielded.bequest.unwrap()["spec"], json!({"replicas": 5}));
+        assert_eq!(yielded.bequest(&found(&[])).unwrap()["spec"], json!({"replicas": 5}));
         assert!(yielded.body["spec"].get("replicas").is_none());
     }
 
@@ -226,7 +240,8 @@ mod tests {
         let mut body = body();
         body["spec"].as_object_mut().unwrap().remove("replicas");
         let yielded = give_up(body, &[], &found(&[ours()]));
-        assert_eq!(yielded.bequest.unwrap()["spec"], json!({"replicas": 5}));
+        assert_eq!(yielded.bequest(&found(&[ours()])).unwrap()["spec"], json!({"replicas": 5}));
+        assert_eq!(yielded.preview(&found(&[ours()]))["spec"]["replicas"], 5);
     }
 
     #[test]

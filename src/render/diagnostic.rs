@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::object::ObjectId;
+use crate::object::handling::BadAnnotation;
 
 use super::Origin;
 
@@ -93,9 +94,19 @@ pub enum Problem {
         "belongs to the whole cluster, to none of --namespaces {0}: move it out of the path and have a cluster administrator apply it"
     )]
     ClusterScoped(String),
+    /// An annotation of ours whose value means nothing.
+    #[error("has the annotation {} with a value that means nothing: it has to be {}", .0.key, .0.expected)]
+    BadAnnotation(BadAnnotation),
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),
+}
+
+impl Problem {
+    /// Whether the cluster does not serve a kind, which may change any time.
+    pub fn is_unknown_kind(&self) -> bool {
+        matches!(self, Self::UnknownKind { .. })
+    }
 }
 
 impl Diagnostic {

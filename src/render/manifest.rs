@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::sanitize;
-use crate::object::{GroupKind, ObjectId};
+use crate::object::{GroupKind, ObjectId, handling};
 
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -128,6 +128,9 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Di
     if body.as_array().is_some_and(|items| items.iter().any(is_object)) {
         return fail(Problem::BareList);
     }
+    if handling::is_local(&body) {
+        return Ok(None);
+    }
     match (body.get("apiVersion").is_some(), body.get("kind").is_some()) {
         (false, false) => return Ok(None),
         (true, false) => return fail(Problem::HalfAnObject("kind")),
@@ -201,6 +204,9 @@ mod tests {
         assert_eq!(of(nested).manifests.len(), 2);
         assert_eq!(of(json!({"replicas": 2})).skipped, 1);
         assert_eq!(of(json!(["a"])).skipped, 1);
+        let mut local = one.clone();
+        local["metadata"]["annotations"] = json!({"config.kubernetes.io/local-config": "true"});
+        assert_eq!(of(local).skipped, 1);
     }
 
     #[test]

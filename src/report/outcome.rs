@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
 use crate::object::{Live, ObjectId};
+use crate::plan::cause::Telling;
 use crate::plan::diff::FieldDrift;
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Desired, Scope};
+use crate::plan::yields::Yield;
+use crate::plan::{Cause, Desired, Scope, Step};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
 
@@ -103,6 +105,16 @@ pub enum Action {
     Recreated,
     /// Someone had taken fields of ours without changing them.
     Reowned,
+    /// Fields of ours were given up to others.
+    Yielded(Vec<Yield>),
+    /// Someone changed it, or deleted it if no field is named, and it stays so.
+    Drifted(Arc<[FieldDrift]>),
+    /// People added fields that no manifest sets, and they stay.
+    Extended(Arc<[FieldDrift]>),
+    /// It is none of our business as it is, and why.
+    Left(&'static str),
+    /// Others change it again each time: it is put back later.
+    Fought,
     /// It is applied later, and why.
     Waiting(&'static str),
     /// A dry-run that the server could not check, and why.
@@ -116,7 +128,26 @@ pub enum Action {
 impl Action {
     /// Whether the object is now as git declares it.
     pub fn is_in_sync(&self) -> bool {
-        !matches!(self, Self::Waiting(_) | Self::Failed(_) | Self::Skipped)
+        !self.is_failure() && !matches!(self, Self::Drifted(_) | Self::Fought)
+    }
+
+    /// Whether something keeps the object from being as git declares it that another try may overcome.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Waiting(_) | Self::Failed(_) | Self::Skipped)
+    }
+
+    /// The fields that others changed, whether they were put back or not.
+    pub fn drifts(&self) -> &[FieldDrift] {
+        match self {
+            Self::Reverted(drifts) => drifts,
+            Self::Drifted(drifts) | Self::Extended(drifts) => drifts,
+            _ => &[],
+        }
+    }
+
+    /// Whether what the cluster has of it now is what an apply of ours made.
+    pub fn is_recorded(&self) -> bool {
+        self.is_in_sync() && !matches!(self, Self::Left(_))
     }
 }
 
@@ -127,8 +158,31 @@ pub struct Done {
     pub desired: Arc<Desired>,
     /// What happened to it.
     pub action: Action,
+    /// What made it necessary.
+    pub cause: Cause,
     /// What the cluster has of it now, if known.
     pub live: Option<Live>,
+    /// Hash of the fields that we own after an apply, see [`Live::set_hash`].
+    pub owned: Option<String>,
+    /// What admission made of it otherwise than it was sent.
+    pub overridden: Vec<String>,
+    /// What was told of it for the first time instead of being put back.
+    pub telling: Option<Telling>,
+}
+
+impl Done {
+    /// What happened to the object of a step.
+    pub fn of(step: &Step, action: Action) -> Self {
+        Self {
+            desired: step.desired.clone(),
+            action,
+            cause: step.cause,
+            live: step.live.clone(),
+            owned: None,
+            overridden: Vec::new(),
+            telling: None,
+        }
+    }
 }
 
 /// What became of an object that git no longer declares.
@@ -218,10 +272,10 @@ impl Outcome {
     /// Number of things that went wrong: diagnostics, refused objects, failed deletions.
     pub fn failed(&self) -> usize {
         let undeleted = self.leftovers.iter().filter(|(_, fate)| matches!(fate, Fate::Failed(_)));
-        self.diagnostics.len() + self.count(|action| !action.is_in_sync()) + undeleted.count()
+        self.diagnostics.len() + self.count(Action::is_failure) + undeleted.count()
     }
 
-    /// Whether every object is known to be as git declares it.
+    /// Whether nothing went wrong. What is only told of drift is nothing wrong.
     pub fn is_success(&self) -> bool {
         self.failure.is_none() && self.failed() == 0
     }

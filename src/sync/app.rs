@@ -1,16 +1,19 @@
 //! One app: what it is made of, and what is remembered from pass to pass.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::watches::Watches;
 use crate::cluster::Cluster;
 use crate::cluster::store::{Loaded, Store};
+use crate::object::handling::Policy;
 use crate::object::marks::HashKey;
 use crate::object::{AppId, ObjectId};
+use crate::plan::cause::Telling;
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Desired, Inventory, Kinds, Observed, Reach};
+use crate::plan::{Desired, Fights, Inventory, Kinds, Known, Observed, Reach};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::error::display_url;
 use crate::source::{Fetcher, Revision};
@@ -55,6 +58,8 @@ pub struct App {
     pub target_namespace: String,
     /// Where it may work.
     pub reach: Reach,
+    /// What is done about foreign changes, where an object does not say.
+    pub policy: Policy,
     /// Whether objects that left the source are deleted.
     pub prune: bool,
     /// Whether the API server only checks and nothing is written.
@@ -77,6 +82,13 @@ pub struct Resolved {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+impl Resolved {
+    /// Whether there are manifests of kinds that the cluster does not serve, or not yet.
+    pub fn lacks_kinds(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.problem.is_unknown_kind())
+    }
+}
+
 /// What is remembered from pass to pass. Losing it costs requests, never correctness.
 #[derive(Default)]
 pub struct Memory {
@@ -90,6 +102,12 @@ pub struct Memory {
     pub watches: Watches,
     /// Objects that were seen while a pass waited for its watches.
     pub touched: BTreeSet<ObjectId>,
+    /// What is fought over.
+    pub fights: Fights,
+    /// What was told of objects that are not put back.
+    pub told: BTreeMap<ObjectId, Telling>,
+    /// The clock of the fights.
+    pub clock: SinceStart,
     /// The kinds that the cluster serves.
     pub kinds: Option<Kinds>,
     /// The key of manifest hashes.
@@ -98,4 +116,40 @@ pub struct Memory {
     pub loaded: Option<Loaded>,
     /// The inventory as we know it: ahead of what is stored until the end of a pass.
     pub inventory: Inventory,
+}
+
+impl Memory {
+    /// What is known when something is planned.
+    pub fn known(&self, app: &App) -> Known<'_> {
+        Known {
+            inventory: &self.inventory,
+            observed: &self.observed,
+            fights: &self.fights,
+            told: &self.told,
+            policy: app.policy,
+            now: self.clock.now(),
+        }
+    }
+}
+
+/// A clock that starts when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct SinceStart(Instant);
+
+impl Default for SinceStart {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl SinceStart {
+    /// The time since its start.
+    pub fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// The moment that this clock shows as `at`.
+    pub fn moment(self, at: Duration) -> Instant {
+        self.0 + at
+    }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::pass::{heal, pass};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
-use crate::plan::{Fights, Stage};
+use crate::plan::Stage;
 use crate::report::{Action, Failure, Outcome, Publisher, Trigger};
 
 /// First wait after a failure; doubles up to the interval.
@@ -38,12 +38,11 @@ pub struct Daemon {
 }
 
 /// What the loop knows beside what passes remember.
+#[derive(Default)]
 struct Loop {
     memory: Memory,
-    fights: Fights,
     /// Objects that may have drifted.
     dirty: BTreeSet<ObjectId>,
-    start: Instant,
     commit: Option<String>,
 }
 
@@ -51,8 +50,7 @@ impl Daemon {
     /// Syncs until the process is to end. A pass that panics is reported, and the next one starts
     /// from nothing.
     pub async fn run(mut self, stop: Stop) {
-        let (memory, fights, dirty) = (Memory::default(), Fights::default(), BTreeSet::new());
-        let mut state = Loop { memory, fights, dirty, start: Instant::now(), commit: None };
+        let mut state = Loop::default();
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
@@ -84,10 +82,9 @@ impl Daemon {
         let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
         let mut due = Instant::now() + delay.mul_f64(jitter);
         loop {
-            let mut free = state.dirty.clone();
-            let held = state.fights.hold(&mut free, state.start.elapsed());
-            let peace = state.fights.next(&held).map_or(due, |until| state.start + until);
-            let Memory { watches, observed, .. } = &mut state.memory;
+            let Memory { watches, observed, fights, clock, .. } = &mut state.memory;
+            let peace = fights.next(&state.dirty, clock.now());
+            let peace = peace.map_or(due, |at| clock.moment(at).into());
             tokio::select! {
                 () = sleep_until(due) => return trigger,
                 () = self.wake.notified() => return Trigger::Webhook,
@@ -110,7 +107,6 @@ impl Daemon {
             return state.dirty.is_empty();
         }
         let mut ids = std::mem::take(&mut state.dirty);
-        state.dirty = state.fights.hold(&mut ids, state.start.elapsed());
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
         let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
         state.dirty.extend(ids);
@@ -124,28 +120,30 @@ impl Daemon {
         if matches!(outcome.failure, Some(Failure::Panicked)) {
             state.memory = Memory::default();
         }
-        let now = state.start.elapsed();
+        let fights = &mut state.memory.fights;
+        let now = state.memory.clock.now();
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
         if commit.is_some() && commit != state.commit {
-            state.fights.end();
+            fights.end();
             state.commit = commit;
         }
-        state.fights.cool(now);
+        fights.cool(now);
         let mut begun = Vec::new();
         for done in &outcome.done {
             let id = &done.desired.id;
             match &done.action {
-                Action::Reverted(_) | Action::Recreated if state.fights.reverted(id, now) => {
+                Action::Reverted(_) | Action::Recreated if fights.reverted(id, now) => {
                     begun.push(done);
                 }
                 Action::Failed(_) if outcome.trigger == Trigger::Drift => {
-                    state.fights.refused(id, now);
+                    fights.refused(id, now);
                 }
                 _ => {}
             }
         }
+        let all = fights.hot().count();
         self.publisher.publish(outcome);
-        self.publisher.fights(&begun, state.fights.hot().count());
+        self.publisher.fights(&begun, all);
     }
 }
 

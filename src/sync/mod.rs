@@ -3,6 +3,7 @@
 pub mod app;
 pub mod apply;
 pub mod daemon;
+mod execute;
 pub mod pass;
 pub mod prune;
 pub mod stop;

@@ -11,7 +11,7 @@ use crate::object::ObjectId;
 use crate::object::marks::HashKey;
 use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Desired, Kinds, Plan, desired, steps};
+use crate::plan::{Cause, Desired, Kinds, Plan, Step, desired, steps};
 use crate::render::{self, Rendered};
 use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
@@ -170,12 +170,11 @@ async fn resolve(
     let (namespace, reach) = (app.target_namespace.clone(), app.reach.clone());
     let settings = Settings { app: app.id.clone(), key, namespace, reach };
     if let (Some(kinds), Some(known)) = (&memory.kinds, &memory.resolved) {
-        let is_settled = known.diagnostics.is_empty() && Arc::ptr_eq(&known.rendered, rendered);
-        if is_settled {
+        if !known.lacks_kinds() && Arc::ptr_eq(&known.rendered, rendered) {
             return Ok(known.clone());
         }
         let resolved = resolve_with(rendered, kinds, &settings);
-        if resolved.diagnostics.is_empty() {
+        if !resolved.lacks_kinds() {
             memory.resolved = Some(resolved.clone());
             return Ok(resolved);
         }
@@ -238,9 +237,22 @@ async fn observe(
 /// Says whether the inventory changed by it.
 fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
     let is_changed = apply::record(&mut memory.inventory, &outcome.done);
-    for done in outcome.done.iter().filter(|done| done.action != Action::Unchanged) {
+    let now = memory.clock.now();
+    for done in outcome.done.iter().filter(|done| done.cause != Cause::InSync) {
+        let id = &done.desired.id;
+        if done.cause == Cause::Suspect {
+            memory.fights.verified(id, now);
+        }
         if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
-            memory.observed.seen(&app.id, done.desired.id.clone(), live);
+            memory.observed.applied(&app.id, id.clone(), live);
+        }
+        match (&done.action, &done.telling) {
+            (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),
+            (Action::Drifted(_) | Action::Extended(_), None) => {}
+            _ => drop(memory.told.remove(id)),
+        }
+        if matches!(done.action, Action::Left(_)) && done.live.is_none() {
+            memory.observed.foreign.insert(id.clone());
         }
     }
     is_changed
@@ -260,18 +272,25 @@ pub async fn heal(
     let find = |id| wanted.binary_search_by(|object| object.id.cmp(id)).ok();
     let known = ids.iter().filter(|id| memory.inventory.entries.contains_key(id));
     let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();
-    let mut steps = steps::steps(&wanted, &memory.inventory, &memory.observed);
-    let undecided = steps.iter().filter(|step| step.cause.is_undecided());
-    *ids = undecided.map(|step| step.desired.id.clone()).collect();
-    steps.retain(|step| step.cause.is_drift());
+    let mut steps = steps::steps(&wanted, &memory.known(app));
+    let undecided = |step: &&Step| {
+        step.cause.is_undecided() || memory.observed.suspects.contains(&step.desired.id)
+    };
+    *ids = steps.iter().filter(undecided).map(|step| step.desired.id.clone()).collect();
+    steps.retain(Step::is_healing);
     if steps.is_empty() {
         return None;
     }
     let mut outcome = Outcome::new(Trigger::Drift);
     let applied = apply::apply(app, &steps, stop, &mut outcome).await;
     let is_changed = remember(app, memory, &outcome);
-    let failed = outcome.done.iter().filter(|done| !done.action.is_in_sync());
-    ids.extend(failed.map(|done| done.desired.id.clone()));
+    for done in &outcome.done {
+        if done.action.is_failure() {
+            ids.insert(done.desired.id.clone());
+        } else {
+            ids.remove(&done.desired.id);
+        }
+    }
     outcome.failure = match applied {
         Ok(()) if is_changed => record(app, memory).await.err(),
         Ok(()) => None,
@@ -293,7 +312,7 @@ fn plan(
         prune: app.prune,
         has_diagnostics: is_stale || !outcome.diagnostics.is_empty(),
     };
-    steps::plan(wanted, &memory.inventory, &memory.observed, &circumstances)
+    steps::plan(wanted, &memory.known(app), &circumstances)
 }
 
 /// Stores the inventory, before the first write and after the last.

@@ -1,0 +1,230 @@
+//! What is to be done about one desired object, and why.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diff::FieldDrift;
+use super::{Desired, Fights, Inventory, Observed};
+use crate::object::handling::{OnAdditions, OnDrift, Policy, Touch};
+use crate::object::{Live, ObjectId};
+
+/// What made a step necessary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+pub enum Cause {
+    /// We never applied this object.
+    New,
+    /// We applied it, and it is gone or lost our label.
+    Missing,
+    /// Its manifest changed.
+    Changed,
+    /// Its manifest changed, and someone took or removed a field of ours before that.
+    ChangedAndDrifted,
+    /// Someone took or removed a field of ours.
+    Drifted,
+    /// People added fields that no manifest sets.
+    Extended,
+    /// Someone may have written under our name.
+    Suspect,
+    /// What we own on it is not known: never recorded, or listing its kind is refused.
+    Unknown,
+    /// It or its namespace is being deleted; nothing is sent until that ends.
+    Terminating,
+    /// Its kind cannot be listed for the moment; nothing is sent until it can.
+    Unseen,
+    /// Others change it again each time; nothing is sent for a while.
+    Fought,
+    /// It is left as it is, for this reason.
+    Left(&'static str),
+    /// Nothing to do.
+    InSync,
+}
+
+impl Cause {
+    /// Whether it takes another look to say.
+    pub fn is_undecided(self) -> bool {
+        matches!(self, Self::Unknown | Self::Unseen | Self::Terminating | Self::Fought)
+    }
+
+    /// Whether something is to be sent at once. What was never applied waits for a whole pass.
+    pub fn is_drift(self) -> bool {
+        matches!(
+            self,
+            Self::Missing
+                | Self::Changed
+                | Self::ChangedAndDrifted
+                | Self::Drifted
+                | Self::Extended
+                | Self::Suspect
+        )
+    }
+}
+
+/// Whether something is done about a cause, or it is only told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// It is done.
+    Act,
+    /// It is found out and told; the text tells this state from others.
+    Tell(String),
+    /// It was told before.
+    Told(Arc<[FieldDrift]>),
+}
+
+/// One desired object and what is to be done about it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The object.
+    pub desired: Arc<Desired>,
+    /// Why.
+    pub cause: Cause,
+    /// Whether it is done or told.
+    pub reaction: Reaction,
+    /// What the cluster shows of it.
+    pub live: Option<Live>,
+    /// What admission made of our last apply otherwise than it was sent.
+    pub overridden: Vec<String>,
+}
+
+impl Step {
+    /// Whether something is to be done between passes.
+    pub fn is_healing(&self) -> bool {
+        self.cause.is_drift() && !matches!(self.reaction, Reaction::Told(_))
+    }
+}
+
+/// What was told of an object instead of being put back, and of which state that is true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Telling {
+    /// The text of [`Reaction::Tell`].
+    pub state: String,
+    /// What differs; nothing for an object that is gone.
+    pub drifts: Arc<[FieldDrift]>,
+}
+
+/// What is known when a pass is planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What was applied before.
+    pub inventory: &'a Inventory,
+    /// What the cluster shows.
+    pub observed: &'a Observed,
+    /// What is fought over.
+    pub fights: &'a Fights,
+    /// What was told already.
+    pub told: &'a BTreeMap<ObjectId, Telling>,
+    /// What is done where an object does not say.
+    pub policy: Policy,
+    /// The time, by the clock of `fights`.
+    pub now: Duration,
+}
+
+/// The state of an object that someone wrote under our name.
+const FORGED: &str = "written under our name";
+
+/// Judges one desired object.
+pub fn judge(desired: &Arc<Desired>, known: &Known<'_>) -> Step {
+    let live = known.observed.live.get(&desired.id);
+    let policy = desired.handling.policy(known.policy);
+    let cause = cause(desired, live, policy, known);
+    let cause = match cause {
+        Cause::Missing | Cause::Drifted if policy.drift == OnDrift::Ignore => {
+            Cause::Left("its drift is ignored")
+        }
+        _ if cause.is_drift() && known.fights.is_held(&desired.id, known.now) => Cause::Fought,
+        _ => cause,
+    };
+    let reaction = reaction(desired, cause, live, policy, known);
+    let entry = known.inventory.entries.get(&desired.id);
+    let overridden = entry.map(|entry| entry.overridden.clone()).unwrap_or_default();
+    Step { desired: desired.clone(), cause, reaction, live: live.cloned(), overridden }
+}
+
+fn cause(desired: &Desired, live: Option<&Live>, policy: Policy, known: &Known<'_>) -> Cause {
+    let hands_off = live.and_then(|live| live.hands_off);
+    if let (Touch::Never(mark), _) | (_, Some(mark)) = (desired.handling.touch, hands_off) {
+        return Cause::Left(mark);
+    }
+    match known.observed.blind_to(&desired.id) {
+        Some(blind) if blind.is_outage || blind.is_passing => return Cause::Unseen,
+        Some(_) => return Cause::Unknown,
+        None => {}
+    }
+    if known.observed.is_ending(&desired.id.namespace) {
+        return Cause::Terminating;
+    }
+    match live {
+        None => absent(desired, known),
+        Some(live) if live.terminating => Cause::Terminating,
+        Some(_) if desired.handling.touch == Touch::OnlyCreate => Cause::Left("it exists"),
+        Some(live) => present(desired, live, policy, known),
+    }
+}
+
+/// Why an object that the cluster does not show as ours is to be applied.
+fn absent(desired: &Desired, known: &Known<'_>) -> Cause {
+    let entry = known.inventory.entries.get(&desired.id);
+    let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
+    match entry.and_then(|entry| entry.set_hash.as_ref()) {
+        _ if known.observed.foreign.contains(&desired.id) => Cause::Left("it exists"),
+        Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
+        // Another job under the same name: its predecessor has done its work.
+        Some(_) if desired.one_shot && one_shot.is_some() => Cause::New,
+        Some(_) => Cause::Missing,
+        None => Cause::New,
+    }
+}
+
+/// In sync means: the live hash is the desired one, and we own exactly what we owned after our last
+/// apply (design.md 3).
+fn present(desired: &Desired, live: &Live, policy: Policy, known: &Known<'_>) -> Cause {
+    let entry = known.inventory.entries.get(&desired.id);
+    let recorded = entry.and_then(|entry| entry.set_hash.as_ref());
+    let is_changed = live.hash.as_ref() != Some(&desired.hash);
+    let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
+    let is_extended = live.additions.is_some() && policy.additions != OnAdditions::Ignore;
+    let is_told = known.told.get(&desired.id).is_some_and(|telling| telling.state == FORGED);
+    let is_due = known.observed.suspects.contains(&desired.id)
+        && known.fights.may_verify(&desired.id, known.now);
+    let is_suspect = policy.drift != OnDrift::Ignore && (is_told || is_due);
+    match (is_changed, is_drifted) {
+        (true, true) => Cause::ChangedAndDrifted,
+        (true, false) => Cause::Changed,
+        (false, true) => Cause::Drifted,
+        (false, false) if recorded.is_none() => Cause::Unknown,
+        (false, false) if is_extended => Cause::Extended,
+        (false, false) if is_suspect => Cause::Suspect,
+        (false, false) => Cause::InSync,
+    }
+}
+
+/// Whether a cause is acted on, told, or was told before. Additions whose removal was refused count as
+/// told.
+fn reaction(
+    desired: &Desired,
+    cause: Cause,
+    live: Option<&Live>,
+    policy: Policy,
+    known: &Known<'_>,
+) -> Reaction {
+    let text = |hash: Option<&String>| hash.cloned().unwrap_or_default();
+    let state = match cause {
+        Cause::Missing => "absent".to_owned(),
+        Cause::Drifted => text(live.and_then(|live| live.set_hash.as_ref())),
+        Cause::Suspect => FORGED.to_owned(),
+        Cause::Extended => text(live.and_then(|live| live.additions.as_ref())),
+        _ => return Reaction::Act,
+    };
+    let is_told = match cause {
+        Cause::Extended => policy.additions == OnAdditions::Report,
+        _ => policy.drift == OnDrift::Warn,
+    };
+    let is_news = cause == Cause::Suspect && known.observed.suspects.contains(&desired.id);
+    match known.told.get(&desired.id).filter(|telling| telling.state == state && !is_news) {
+        Some(telling) if is_told || cause == Cause::Extended => {
+            Reaction::Told(telling.drifts.clone())
+        }
+        _ if is_told => Reaction::Tell(state),
+        _ => Reaction::Act,
+    }
+}
