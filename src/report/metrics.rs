@@ -5,7 +5,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use super::outcome::{Action, Fate, Outcome};
+use super::outcome::{Action, Fate, Outcome, Reason};
 
 /// Managers of drift that get a series of their own; any further one counts as `other`.
 const MANAGERS: usize = 20;
@@ -175,9 +175,9 @@ impl Metrics {
         }
         outcome.diagnostics.iter().for_each(|d| count((&d.problem).into()));
         let refused = outcome.count(|action| matches!(action, Action::Failed(_)));
-        (0..refused).for_each(|_| count("ApplyRefused"));
+        (0..refused).for_each(|_| count(Reason::ApplyFailed.into()));
         let undeleted = outcome.leftovers.iter().filter(|(_, f)| matches!(f, Fate::Failed(_)));
-        undeleted.for_each(|_| count("PruneFailed"));
+        undeleted.for_each(|_| count(Reason::PruneFailed.into()));
     }
 
     fn record_objects(&self, app: &str, outcome: &Outcome) {
@@ -198,7 +198,7 @@ impl Metrics {
             let held = outcome
                 .leftovers
                 .iter()
-                .filter(|(_, f)| !matches!(f, Fate::Pruned | Fate::Gone))
+                .filter(|(_, f)| !matches!(f, Fate::Pruned { .. } | Fate::Gone))
                 .count();
             state("leftover", held);
         }
@@ -206,12 +206,10 @@ impl Metrics {
     }
 
     fn record_drift(&self, app: &str, done: &super::Done) {
-        let tool = match &done.action {
-            Action::Reverted(drifts) => drifts.iter().find_map(|drift| drift.by.as_ref()),
-            Action::Recreated => None,
-            _ => return,
-        };
-        let manager = tool.map_or("unknown", |tool| tool.manager.as_str());
+        if !matches!(done.action, Action::Reverted(_) | Action::Recreated) {
+            return;
+        }
+        let manager = done.action.tool().map_or("unknown", |tool| tool.manager.as_str());
         let kind = done.desired.id.kind.to_string();
         self.drift_reverts.with_label_values(&[app, &kind, &self.bounded(manager)]).inc();
     }

@@ -5,5 +5,5 @@ pub mod outcome;
 pub mod publisher;
 
 pub use metrics::Metrics;
-pub use outcome::{Action, Done, Failure, Fate, Outcome, Trigger};
+pub use outcome::{Action, Done, Failure, Fate, Outcome, Reason, Trigger};
 pub use publisher::Publisher;

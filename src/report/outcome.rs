@@ -7,7 +7,7 @@ use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
 use crate::object::{GroupKind, Live, ObjectId};
 use crate::plan::Desired;
-use crate::plan::diff::FieldDrift;
+use crate::plan::diff::{FieldDrift, Tool};
 use crate::plan::inventory::SourceIdentity;
 use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
@@ -87,6 +87,21 @@ impl Failure {
     }
 }
 
+/// What happened to an object, in the one word that events and metrics have for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+pub enum Reason {
+    /// Someone had changed or deleted it; it is as it shall be again.
+    DriftReverted,
+    /// Someone changes it again each time it is put back.
+    Fight,
+    /// It could not be applied.
+    ApplyFailed,
+    /// It was deleted: git no longer has it.
+    Pruned,
+    /// It could not be deleted.
+    PruneFailed,
+}
+
 /// What happened to a desired object.
 #[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
@@ -118,6 +133,19 @@ impl Action {
     pub fn is_in_sync(&self) -> bool {
         !matches!(self, Self::Waiting(_) | Self::Failed(_) | Self::Skipped)
     }
+
+    /// The fields that someone else had changed.
+    pub fn drifts(&self) -> &[FieldDrift] {
+        match self {
+            Self::Reverted(drifts) => drifts,
+            _ => &[],
+        }
+    }
+
+    /// The tool behind the first of them that has one.
+    pub fn tool(&self) -> Option<&Tool> {
+        self.drifts().iter().find_map(|drift| drift.by.as_ref())
+    }
 }
 
 /// A desired object after a pass.
@@ -131,11 +159,40 @@ pub struct Done {
     pub live: Option<Live>,
 }
 
+impl Done {
+    /// Why the object is not as git declares it, as a sentence.
+    pub fn problem(&self) -> Option<String> {
+        let id = &self.desired.id;
+        let place = place(id);
+        match &self.action {
+            Action::Failed(why) => {
+                let origin = &self.desired.manifest.origin;
+                Some(format!("Cannot apply {id}{place} ({origin}): {why}"))
+            }
+            Action::Waiting(why) => Some(format!("Waiting with {id}{place}: {why}")),
+            _ => None,
+        }
+    }
+}
+
+/// The namespace of an object, if it has one, as a sentence names it.
+pub(super) fn place(id: &ObjectId) -> String {
+    match id.namespace.as_str() {
+        "" => String::new(),
+        namespace => format!(" in namespace {namespace}"),
+    }
+}
+
 /// What became of an object that git no longer declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was deleted.
-    Pruned,
+    Pruned {
+        /// The version of its kind.
+        version: String,
+        /// The uid it had.
+        uid: String,
+    },
     /// It was gone already.
     Gone,
     /// It was left alone, and why.
@@ -212,7 +269,7 @@ impl Outcome {
 
     /// Number of objects deleted.
     pub fn pruned(&self) -> usize {
-        self.leftovers.iter().filter(|(_, fate)| *fate == Fate::Pruned).count()
+        self.leftovers.iter().filter(|(_, fate)| matches!(fate, Fate::Pruned { .. })).count()
     }
 
     /// Number of things that went wrong: diagnostics, refused objects, failed deletions.

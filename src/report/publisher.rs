@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing::{error, info, warn};
 
-use super::outcome::{Action, Done, Fate, Outcome, Trigger};
+use super::outcome::{Action, Done, Fate, Outcome, Trigger, place};
 use super::{Failure, Metrics};
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
@@ -57,18 +57,7 @@ impl Publisher {
     pub fn fights(&self, begun: &[&Done], all: usize) {
         self.metrics.fights(self.app.as_str(), all);
         for done in begun {
-            let id = &done.desired.id;
-            let drifts = match &done.action {
-                Action::Reverted(drifts) => drifts.as_slice(),
-                _ => &[],
-            };
-            let fields: Vec<_> = drifts.iter().map(|drift| drift.path.as_str()).collect();
-            let manager = drifts.iter().find_map(|drift| drift.by.as_ref());
-            warn!(
-                object = %id, namespace = some(&id.namespace), fields = some(&fields.join(",")),
-                manager = manager.map(|tool| tool.manager.as_str()),
-                "Fight: changed again each time it is put back; it is put back more slowly from now on"
-            );
+            log_fight(done);
         }
     }
 }
@@ -97,6 +86,16 @@ fn log_done(done: &Done) {
     }
 }
 
+fn log_fight(done: &Done) {
+    let id = &done.desired.id;
+    let fields: Vec<_> = done.action.drifts().iter().map(|drift| drift.path.as_str()).collect();
+    warn!(
+        object = %id, namespace = some(&id.namespace), fields = some(&fields.join(",")),
+        manager = done.action.tool().map(|tool| tool.manager.as_str()),
+        "Fight: changed again each time it is put back; it is put back more slowly from now on"
+    );
+}
+
 /// One line per field: which, from what to what, and by which tool.
 fn log_drift(id: &ObjectId, drift: &FieldDrift) {
     let FieldDrift { path: field, wanted, found, by } = drift;
@@ -116,7 +115,7 @@ fn log_drift(id: &ObjectId, drift: &FieldDrift) {
 }
 
 fn log_pruned((id, fate): &(ObjectId, Fate)) {
-    if *fate == Fate::Pruned {
+    if matches!(fate, Fate::Pruned { .. }) {
         info!(object = %id, namespace = some(&id.namespace), "Pruned: no longer in git");
     }
 }
@@ -128,38 +127,16 @@ fn problems(outcome: &Outcome) -> Vec<String> {
     problems.extend(outcome.unlisted.iter().map(|(kind, why)| {
         format!("Cannot list {kind}: {why}; its objects are applied unseen and nothing is pruned")
     }));
-    for done in &outcome.done {
-        let id = &done.desired.id;
-        let place = place(id);
-        match &done.action {
-            Action::Failed(why) => {
-                problems.push(format!(
-                    "Cannot apply {id}{place} ({}): {why}",
-                    done.desired.manifest.origin
-                ));
-            }
-            Action::Waiting(why) => {
-                problems.push(format!("Waiting with {id}{place}: {why}"));
-            }
-            _ => {}
-        }
-    }
+    problems.extend(outcome.done.iter().filter_map(Done::problem));
     for (id, fate) in &outcome.leftovers {
         let place = place(id);
         match fate {
             Fate::Spared(why) => problems.push(format!("Not pruned: {id}{place} {why}")),
             Fate::Failed(why) => problems.push(format!("Cannot prune {id}{place}: {why}")),
-            Fate::Pruned | Fate::Gone => {}
+            Fate::Pruned { .. } | Fate::Gone => {}
         }
     }
     problems
-}
-
-fn place(id: &ObjectId) -> String {
-    match id.namespace.as_str() {
-        "" => String::new(),
-        namespace => format!(" in namespace {namespace}"),
-    }
 }
 
 /// What stopped a pass, if anything.

@@ -117,7 +117,7 @@ async fn execute(
             let error = Failure::unless_refused("applying objects", error)?;
             let unchecked = app.dry_run.then(|| unchecked(step, &error, new_namespaces)).flatten();
             let action = unchecked.unwrap_or_else(|| Action::Failed(error.shown(&desired.id.kind)));
-            Ok(done(desired, action, &Value::Null))
+            Ok(Done { desired: desired.clone(), action, live: step.live.clone() })
         }
     }
 }
