@@ -1,5 +1,6 @@
-//! What a pass came to, and the one place that tells it: log lines, metrics.
+//! What a pass came to, and the one place that tells it: log lines, metrics, events.
 
+pub mod events;
 pub mod metrics;
 pub mod outcome;
 pub mod publisher;

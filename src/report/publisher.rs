@@ -1,13 +1,16 @@
-//! The one writer of what a pass came to: log lines and metrics.
+//! The one writer of what a pass came to: log lines, metrics and events.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tracing::{error, info, warn};
+use jiff::Timestamp;
+use tokio::sync::mpsc::Sender;
+use tracing::{debug, error, info, warn};
 
 use super::outcome::{Action, Done, Fate, Outcome, Trigger, place};
-use super::{Failure, Metrics};
+use super::{Failure, Metrics, events};
+use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
 
@@ -15,6 +18,8 @@ use crate::plan::diff::FieldDrift;
 pub struct Publisher {
     app: AppId,
     metrics: Arc<Metrics>,
+    /// Takes events to where they are posted.
+    events: Sender<Event>,
     /// What was said of the last pass: a lasting problem is said once.
     said: BTreeSet<String>,
     last_commit: Option<String>,
@@ -22,13 +27,14 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher that has said nothing yet.
-    pub fn new(app: AppId, metrics: Arc<Metrics>) -> Self {
-        Self { app, metrics, said: BTreeSet::new(), last_commit: None }
+    pub fn new(app: AppId, metrics: Arc<Metrics>, events: Sender<Event>) -> Self {
+        Self { app, metrics, events, said: BTreeSet::new(), last_commit: None }
     }
 
     /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
         outcome.done.iter().for_each(log_done);
+        self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
         if outcome.trigger == Trigger::Drift {
             self.metrics.record_part(self.app.as_str(), outcome);
             for problem in problems(outcome) {
@@ -58,6 +64,17 @@ impl Publisher {
         self.metrics.fights(self.app.as_str(), all);
         for done in begun {
             log_fight(done);
+        }
+        let now = Timestamp::now();
+        self.hand_over(begun.iter().map(|done| events::fight(done, now)));
+    }
+
+    /// Queues events without waiting: log lines have told all.
+    fn hand_over(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            if let Err(error) = self.events.try_send(event) {
+                debug!("Event dropped: {error}");
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod apply;
 pub mod daemon;
+pub mod events;
 pub mod pass;
 pub mod prune;
 pub mod stop;
@@ -10,4 +11,5 @@ pub mod watches;
 
 pub use app::{App, Memory, Origin};
 pub use daemon::Daemon;
+pub use events::Poster;
 pub use stop::Stop;
