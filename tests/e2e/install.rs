@@ -119,6 +119,7 @@ fn rights_are_as_narrow_as_granted_and_the_deployment_comes_up() {
     check(&["get", "create", "update"], "secrets", "gitops-sync", true);
     check(&["list", "delete"], "secrets", "gitops-sync", false);
     check(&["create"], "events", "gitops-sync", true);
+    check(&["create"], "events.events.k8s.io", "apps", true);
     check(&["list"], "configmaps", "", true);
     check(&["get", "create", "patch", "delete"], "deployments.apps", "apps", true);
     check(&["get"], "secrets", "apps", false);
