@@ -21,9 +21,9 @@ use crate::object::AppId;
 use crate::report::{Metrics, Publisher};
 use crate::serve::{Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
-use crate::sync::{App, Daemon, Origin, Stop};
+use crate::sync::{App, Daemon, Origin, Poster, Stop};
 
-/// Time for open connections to end.
+/// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Arguments of `run`. Each flag has a twin in the environment.
@@ -87,8 +87,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         branch = arguments.git.branch, path = arguments.git.path, listen = %server.address()?,
         "Starting"
     );
-    let publisher = Publisher::new(app.id.clone(), metrics);
+    let (poster, events) = Poster::new(app.cluster.clone(), instance(&app.id));
+    let publisher = Publisher::new(app.id.clone(), metrics, events);
     let daemon = Daemon { app, publisher, interval: arguments.interval, wake, ready };
+    let posting = tokio::spawn(poster.run());
     let mut serving = tokio::spawn(server.run(stop.clone()));
     let mut syncing = std::pin::pin!(daemon.run(stop.clone()));
     tokio::select! {
@@ -101,6 +103,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             syncing.await;
         }
     }
+    // The queue ended with the daemon.
+    let _ = tokio::time::timeout(GRACE, posting).await;
     info!("Stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -124,6 +128,13 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         parallel: arguments.parallel.into(),
         origin: Origin::Git(fetcher),
     })
+}
+
+/// Who reports events: the pod, or outside of one the app.
+fn instance(app: &AppId) -> String {
+    let pod = ["POD_NAME", "HOSTNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
+    let mut named = pod.filter(|name| !name.is_empty());
+    named.next().unwrap_or_else(|| app.to_string())
 }
 
 fn webhook_secret(file: &PathBuf) -> anyhow::Result<WebhookSecret> {

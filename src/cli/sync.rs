@@ -158,7 +158,7 @@ fn object_line(done: &Done) -> String {
 fn leftover_line(id: &ObjectId, fate: &Fate) -> String {
     let place = place(id);
     match fate {
-        Fate::Pruned => format!("{id} pruned{place}"),
+        Fate::Pruned { .. } => format!("{id} pruned{place}"),
         Fate::Gone => format!("{id} already gone{place}"),
         Fate::Spared(why) | Fate::Failed(why) => format!("{id} not pruned{place}: {why}"),
     }

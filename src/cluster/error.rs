@@ -67,6 +67,13 @@ impl ApiError {
         }
     }
 
+    /// Whether nothing can be created because the namespace is being deleted.
+    pub fn is_ending_namespace(&self) -> bool {
+        let Self::Refused(status) = self else { return false };
+        let mut causes = status.details.iter().flat_map(|details| &details.causes);
+        causes.any(|cause| cause.reason == "NamespaceTerminating")
+    }
+
     /// The namespace that a refusal says does not exist.
     pub fn missing_namespace(&self) -> Option<&str> {
         let Self::Refused(status) = self else { return None };

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod client;
 pub mod discovery;
 pub mod error;
+pub mod events;
 
 pub mod prune;
 pub mod store;

@@ -23,6 +23,14 @@ impl GroupKind {
     pub fn is(&self, group: &str, kind: &str) -> bool {
         self.group == group && self.kind == kind
     }
+
+    /// The `apiVersion` of its objects at this version.
+    pub fn api_version(&self, version: &str) -> String {
+        match self.group.as_str() {
+            "" => version.to_owned(),
+            group => format!("{group}/{version}"),
+        }
+    }
 }
 
 /// Written as kubectl writes it: `deployment.apps`, `service`.

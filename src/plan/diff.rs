@@ -59,6 +59,15 @@ pub struct Tool {
     pub time: String,
 }
 
+/// `kubectl (Update of scale, 2026-01-01T00:00:00Z)`.
+impl fmt::Display for Tool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { manager, operation, subresource, time } = self;
+        let of = if subresource.is_empty() { "" } else { " of " };
+        write!(f, "{manager} ({operation}{of}{subresource}, {time})")
+    }
+}
+
 impl From<Entry<'_>> for Tool {
     fn from(entry: Entry<'_>) -> Self {
         Self {
@@ -83,10 +92,11 @@ pub struct FieldDrift {
     pub by: Option<Tool>,
 }
 
+/// `spec.replicas: wanted 2, found 5, by …`.
 impl fmt::Display for FieldDrift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: wanted {}, found {}", self.path, self.wanted, self.found)?;
-        self.by.as_ref().map_or(Ok(()), |tool| write!(f, " (by {})", tool.manager))
+        self.by.as_ref().map_or(Ok(()), |tool| write!(f, ", by {tool}"))
     }
 }
 

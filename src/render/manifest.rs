@@ -70,10 +70,7 @@ impl Manifest {
 
     /// Its `apiVersion`.
     pub fn api_version(&self) -> String {
-        match self.id.kind.group.as_str() {
-            "" => self.version.clone(),
-            group => format!("{group}/{}", self.version),
-        }
+        self.id.kind.api_version(&self.version)
     }
 }
 

@@ -5,7 +5,8 @@ use prometheus::{
     TextEncoder,
 };
 
-use super::outcome::{Action, Fate, Outcome};
+use super::done::{Action, Done, Reason};
+use super::outcome::{Fate, Outcome};
 
 /// Managers of drift that get a series of their own; any further one counts as `other`.
 const MANAGERS: usize = 20;
@@ -175,9 +176,9 @@ impl Metrics {
         }
         outcome.diagnostics.iter().for_each(|d| count((&d.problem).into()));
         let refused = outcome.count(|action| matches!(action, Action::Failed(_)));
-        (0..refused).for_each(|_| count("ApplyRefused"));
+        (0..refused).for_each(|_| count(Reason::ApplyFailed.into()));
         let undeleted = outcome.leftovers.iter().filter(|(_, f)| matches!(f, Fate::Failed(_)));
-        undeleted.for_each(|_| count("PruneFailed"));
+        undeleted.for_each(|_| count(Reason::PruneFailed.into()));
     }
 
     fn record_objects(&self, app: &str, outcome: &Outcome) {
@@ -186,32 +187,34 @@ impl Metrics {
                 let number = i64::try_from(number).unwrap_or(i64::MAX);
                 self.objects.with_label_values(&[app, state]).set(number);
             };
-            let unlisted = |done: &&super::Done| {
+            let is_unknown = |done: &&Done| {
                 outcome.unlisted.iter().any(|(scope, _)| scope.covers(&done.desired.id))
             };
-            let unknown = outcome.done.iter().filter(|d| d.action.is_in_sync()).filter(unlisted);
-            let unknown = unknown.count();
-            state("synced", outcome.count(Action::is_in_sync) - unknown);
+            let synced = || outcome.done.iter().filter(|done| done.is_synced());
+            let unknown = synced().filter(is_unknown).count();
+            state("synced", synced().count() - unknown);
             state("unknown", unknown);
+            state("drifted", outcome.count(|a| matches!(a, Action::Drifted(_))));
+            state("overridden", outcome.overridden());
+            state("fought", outcome.count(|a| *a == Action::Fought));
+            state("left", outcome.count(|a| matches!(a, Action::Left(_))));
             state("failed", outcome.count(|a| matches!(a, Action::Failed(_))));
             state("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped)));
             let held = outcome
                 .leftovers
                 .iter()
-                .filter(|(_, f)| !matches!(f, Fate::Pruned | Fate::Gone))
+                .filter(|(_, f)| !matches!(f, Fate::Pruned { .. } | Fate::Gone))
                 .count();
             state("leftover", held);
         }
         self.pruned.with_label_values(&[app]).inc_by(outcome.pruned() as u64);
     }
 
-    fn record_drift(&self, app: &str, done: &super::Done) {
-        let tool = match &done.action {
-            Action::Reverted(drifts) => drifts.iter().find_map(|drift| drift.by.as_ref()),
-            Action::Recreated => None,
-            _ => return,
-        };
-        let manager = tool.map_or("unknown", |tool| tool.manager.as_str());
+    fn record_drift(&self, app: &str, done: &Done) {
+        if !matches!(done.action, Action::Reverted(_) | Action::Recreated) {
+            return;
+        }
+        let manager = done.action.tool().map_or("unknown", |tool| tool.manager.as_str());
         let kind = done.desired.id.kind.to_string();
         self.drift_reverts.with_label_values(&[app, &kind, &self.bounded(manager)]).inc();
     }

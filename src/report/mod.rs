@@ -1,9 +1,12 @@
-//! What a pass came to, and the one place that tells it: log lines, metrics.
+//! What a pass came to, and the one place that tells it: log lines, metrics, events.
 
+pub mod done;
+pub mod events;
 pub mod metrics;
 pub mod outcome;
 pub mod publisher;
 
+pub use done::{Action, Done, Reason};
 pub use metrics::Metrics;
-pub use outcome::{Action, Done, Failure, Fate, Outcome, Trigger};
+pub use outcome::{Failure, Fate, Outcome, Trigger};
 pub use publisher::Publisher;

@@ -1,16 +1,13 @@
 //! The result of a pass as a value.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use super::done::{Action, Done};
 use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
-use crate::object::{Live, ObjectId};
-use crate::plan::cause::Telling;
-use crate::plan::diff::FieldDrift;
+use crate::object::ObjectId;
+use crate::plan::Scope;
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::yields::Yield;
-use crate::plan::{Cause, Desired, Scope, Step};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
 
@@ -89,107 +86,16 @@ impl Failure {
     }
 }
 
-/// What happened to a desired object.
-#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
-#[strum(serialize_all = "lowercase")]
-pub enum Action {
-    /// It was not there.
-    Created,
-    /// It was changed, or taken over.
-    Configured,
-    /// It was as it shall be.
-    Unchanged,
-    /// Someone had changed it; it is as it shall be again.
-    Reverted(Vec<FieldDrift>),
-    /// Someone had deleted it; it is there again.
-    Recreated,
-    /// Someone had taken fields of ours without changing them.
-    Reowned,
-    /// Fields of ours were given up to others.
-    Yielded(Vec<Yield>),
-    /// Someone changed it, or deleted it if no field is named, and it stays so.
-    Drifted(Arc<[FieldDrift]>),
-    /// People added fields that no manifest sets, and they stay.
-    Extended(Arc<[FieldDrift]>),
-    /// It is none of our business as it is, and why.
-    Left(&'static str),
-    /// Others change it again each time: it is put back later.
-    Fought,
-    /// It is applied later, and why.
-    Waiting(&'static str),
-    /// A dry-run that the server could not check, and why.
-    NotChecked(&'static str),
-    /// The API server refused it, and why.
-    Failed(String),
-    /// The pass ended before it.
-    Skipped,
-}
-
-impl Action {
-    /// Whether the object is now as git declares it.
-    pub fn is_in_sync(&self) -> bool {
-        !self.is_failure() && !matches!(self, Self::Drifted(_) | Self::Fought)
-    }
-
-    /// Whether something keeps the object from being as git declares it that another try may overcome.
-    pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Waiting(_) | Self::Failed(_) | Self::Skipped)
-    }
-
-    /// The fields that others changed, whether they were put back or not.
-    pub fn drifts(&self) -> &[FieldDrift] {
-        match self {
-            Self::Reverted(drifts) => drifts,
-            Self::Drifted(drifts) | Self::Extended(drifts) => drifts,
-            _ => &[],
-        }
-    }
-
-    /// Whether what the cluster has of it now is what an apply of ours made.
-    pub fn is_recorded(&self) -> bool {
-        self.is_in_sync() && !matches!(self, Self::Left(_))
-    }
-}
-
-/// A desired object after a pass.
-#[derive(Clone, Debug)]
-pub struct Done {
-    /// The object.
-    pub desired: Arc<Desired>,
-    /// What happened to it.
-    pub action: Action,
-    /// What made it necessary.
-    pub cause: Cause,
-    /// What the cluster has of it now, if known.
-    pub live: Option<Live>,
-    /// Hash of the fields that we own after an apply, see [`Live::set_hash`].
-    pub owned: Option<String>,
-    /// What admission made of it otherwise than it was sent.
-    pub overridden: Vec<String>,
-    /// What was told of it for the first time instead of being put back.
-    pub telling: Option<Telling>,
-}
-
-impl Done {
-    /// What happened to the object of a step.
-    pub fn of(step: &Step, action: Action) -> Self {
-        Self {
-            desired: step.desired.clone(),
-            action,
-            cause: step.cause,
-            live: step.live.clone(),
-            owned: None,
-            overridden: Vec::new(),
-            telling: None,
-        }
-    }
-}
-
 /// What became of an object that git no longer declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It was deleted.
-    Pruned,
+    Pruned {
+        /// The version of its kind.
+        version: String,
+        /// The uid it had.
+        uid: String,
+    },
     /// It was gone already.
     Gone,
     /// It was left alone, and why.
@@ -259,6 +165,12 @@ impl Outcome {
         self.done.iter().filter(|done| what(&done.action)).count()
     }
 
+    /// Number of objects that admission made something else of.
+    pub fn overridden(&self) -> usize {
+        let is_overridden = |done: &&Done| done.action.is_in_sync() && !done.overridden.is_empty();
+        self.done.iter().filter(is_overridden).count()
+    }
+
     /// Whether a kind came with this pass, which only a new discovery knows.
     pub fn has_new_kinds(&self) -> bool {
         self.done.iter().any(|done| done.desired.kind_is_new)
@@ -266,7 +178,7 @@ impl Outcome {
 
     /// Number of objects deleted.
     pub fn pruned(&self) -> usize {
-        self.leftovers.iter().filter(|(_, fate)| *fate == Fate::Pruned).count()
+        self.leftovers.iter().filter(|(_, fate)| matches!(fate, Fate::Pruned { .. })).count()
     }
 
     /// Number of things that went wrong: diagnostics, refused objects, failed deletions.

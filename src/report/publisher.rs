@@ -1,20 +1,27 @@
-//! The one writer of what a pass came to: log lines and metrics.
+//! The one writer of what a pass came to: log lines, metrics and events.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tracing::{error, info, warn};
+use jiff::Timestamp;
+use tokio::sync::mpsc::Sender;
+use tracing::{debug, error, info, warn};
 
-use super::outcome::{Action, Done, Fate, Outcome, Trigger};
-use super::{Failure, Metrics};
+use super::done::{Action, Done, place};
+use super::outcome::{Fate, Outcome, Trigger};
+use super::{Failure, Metrics, events};
+use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
+use crate::plan::yields::Yield;
 
 /// Publishes the passes of one app.
 pub struct Publisher {
     app: AppId,
     metrics: Arc<Metrics>,
+    /// Takes events to where they are posted.
+    events: Sender<Event>,
     /// What was said of the last pass: a lasting problem is said once.
     said: BTreeSet<String>,
     last_commit: Option<String>,
@@ -22,18 +29,18 @@ pub struct Publisher {
 
 impl Publisher {
     /// A publisher that has said nothing yet.
-    pub fn new(app: AppId, metrics: Arc<Metrics>) -> Self {
-        Self { app, metrics, said: BTreeSet::new(), last_commit: None }
+    pub fn new(app: AppId, metrics: Arc<Metrics>, events: Sender<Event>) -> Self {
+        Self { app, metrics, events, said: BTreeSet::new(), last_commit: None }
     }
 
     /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
         outcome.done.iter().for_each(log_done);
+        self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
         if outcome.trigger == Trigger::Drift {
             self.metrics.record_part(self.app.as_str(), outcome);
-            for problem in problems(outcome) {
-                warn!("{problem}");
-            }
+            let problems = self.log_problems(outcome);
+            self.said.extend(problems);
             return log_failure(outcome);
         }
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
@@ -43,32 +50,45 @@ impl Publisher {
             self.last_commit = commit;
         }
         outcome.leftovers.iter().for_each(log_pruned);
-        let problems = problems(outcome);
-        for problem in &problems {
-            if !self.said.contains(problem) {
-                warn!("{problem}");
-            }
-        }
-        self.said = problems.into_iter().collect();
+        self.said = self.log_problems(outcome);
         log_pass(outcome);
+    }
+
+    /// Says the problems that were not said before, and returns all.
+    fn log_problems(&self, outcome: &Outcome) -> BTreeSet<String> {
+        let all = outcome.done.iter().filter_map(|done| Some((done.problem()?, done)));
+        let (drifts, others): (Vec<_>, Vec<_>) =
+            all.partition(|(_, done)| done.action.is_told() && !done.action.drifts().is_empty());
+        let mut said = problems(outcome);
+        said.extend(others.into_iter().map(|(problem, _)| problem));
+        for problem in said.iter().filter(|problem| !self.said.contains(*problem)) {
+            warn!("{problem}");
+        }
+        for (problem, done) in drifts {
+            if !self.said.contains(&problem) {
+                log_left(done);
+            }
+            said.push(problem);
+        }
+        said.into_iter().collect()
     }
 
     /// Tells which fights began, and how many there are.
     pub fn fights(&self, begun: &[&Done], all: usize) {
         self.metrics.fights(self.app.as_str(), all);
         for done in begun {
-            let id = &done.desired.id;
-            let drifts = match &done.action {
-                Action::Reverted(drifts) => drifts.as_slice(),
-                _ => &[],
-            };
-            let fields: Vec<_> = drifts.iter().map(|drift| drift.path.as_str()).collect();
-            let manager = drifts.iter().find_map(|drift| drift.by.as_ref());
-            warn!(
-                object = %id, namespace = some(&id.namespace), fields = some(&fields.join(",")),
-                manager = manager.map(|tool| tool.manager.as_str()),
-                "Fight: changed again each time it is put back; it is put back more slowly from now on"
-            );
+            log_fight(done);
+        }
+        let now = Timestamp::now();
+        self.hand_over(begun.iter().map(|done| events::fight(done, now)));
+    }
+
+    /// Queues events without waiting: log lines have told all.
+    fn hand_over(&self, events: impl IntoIterator<Item = Event>) {
+        for event in events {
+            if let Err(error) = self.events.try_send(event) {
+                debug!("Event dropped: {error}");
+            }
         }
     }
 }
@@ -85,10 +105,11 @@ fn some(text: &str) -> Option<&str> {
 fn log_done(done: &Done) {
     let id = &done.desired.id;
     match &done.action {
-        Action::Reverted(drifts) => drifts.iter().for_each(|drift| log_drift(id, drift)),
+        Action::Reverted(drifts) => drifts.iter().for_each(|drift| log_reverted(id, drift)),
         Action::Recreated => {
             warn!(object = %id, namespace = some(&id.namespace), "Drift reverted: the object had been deleted");
         }
+        Action::Yielded(given) => given.iter().for_each(|given| log_yield(id, given)),
         action @ (Action::Created | Action::Configured | Action::Reowned) => {
             let action: &str = action.into();
             info!(object = %id, namespace = some(&id.namespace), action, "Applied");
@@ -97,69 +118,77 @@ fn log_done(done: &Done) {
     }
 }
 
-/// One line per field: which, from what to what, and by which tool.
-fn log_drift(id: &ObjectId, drift: &FieldDrift) {
-    let FieldDrift { path: field, wanted, found, by } = drift;
-    let namespace = some(&id.namespace);
-    if let Some(tool) = by {
+fn log_fight(done: &Done) {
+    let id = &done.desired.id;
+    let fields: Vec<_> = done.action.drifts().iter().map(|drift| drift.path.as_str()).collect();
+    warn!(
+        object = %id, namespace = some(&id.namespace), fields = some(&fields.join(",")),
+        manager = done.action.tool().map(|tool| tool.manager.as_str()),
+        "Fight: changed again each time it is put back; it is put back more slowly from now on"
+    );
+}
+
+/// Logs one field that others changed: which, what is wanted and what was found, and by which tool.
+macro_rules! log_drift {
+    ($id:expr, $drift:expr, $message:literal) => {{
+        let (id, FieldDrift { path: field, wanted, found, by }) = ($id, $drift);
+        let (by, namespace) = (by.as_ref(), some(&id.namespace));
         warn!(
-            object = %id, namespace, field, %wanted, %found, manager = tool.manager,
-            operation = tool.operation, subresource = some(&tool.subresource),
-            time = some(&tool.time), "Drift reverted"
+            object = %id, namespace, field, %wanted, %found,
+            manager = by.map_or("unknown", |tool| tool.manager.as_str()),
+            operation = by.map(|tool| tool.operation.as_str()),
+            subresource = by.and_then(|tool| some(&tool.subresource)),
+            time = by.and_then(|tool| some(&tool.time)), $message
         );
-    } else {
-        warn!(
-            object = %id, namespace, field, %wanted, %found, manager = "unknown",
-            "Drift reverted: a removed field has no owner to name"
-        );
+    }};
+}
+
+fn log_reverted(id: &ObjectId, drift: &FieldDrift) {
+    // A removed field has no owner to name.
+    log_drift!(id, drift, "Drift reverted");
+}
+
+/// What was found and stays as it is.
+fn log_left(done: &Done) {
+    let id = &done.desired.id;
+    for drift in done.action.drifts() {
+        if matches!(done.action, Action::Extended(_)) {
+            log_drift!(id, drift, "Addition left as it is");
+        } else {
+            log_drift!(id, drift, "Drift left as it is");
+        }
     }
 }
 
+fn log_yield(id: &ObjectId, Yield { path: field, to: manager }: &Yield) {
+    info!(
+        object = %id, namespace = some(&id.namespace), field, manager,
+        "Given up: another manager has this field now"
+    );
+}
+
 fn log_pruned((id, fate): &(ObjectId, Fate)) {
-    if *fate == Fate::Pruned {
+    if matches!(fate, Fate::Pruned { .. }) {
         info!(object = %id, namespace = some(&id.namespace), "Pruned: no longer in git");
     }
 }
 
-/// Everything that keeps the app from being in sync, one sentence each.
+/// What keeps the app from being in sync beside its objects, one sentence each.
 fn problems(outcome: &Outcome) -> Vec<String> {
     let mut problems: Vec<_> =
         outcome.diagnostics.iter().map(|d| format!("Bad manifest: {d}")).collect();
     problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
         format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
     }));
-    for done in &outcome.done {
-        let id = &done.desired.id;
-        let place = place(id);
-        match &done.action {
-            Action::Failed(why) => {
-                problems.push(format!(
-                    "Cannot apply {id}{place} ({}): {why}",
-                    done.desired.manifest.origin
-                ));
-            }
-            Action::Waiting(why) => {
-                problems.push(format!("Waiting with {id}{place}: {why}"));
-            }
-            _ => {}
-        }
-    }
     for (id, fate) in &outcome.leftovers {
         let place = place(id);
         match fate {
             Fate::Spared(why) => problems.push(format!("Not pruned: {id}{place} {why}")),
             Fate::Failed(why) => problems.push(format!("Cannot prune {id}{place}: {why}")),
-            Fate::Pruned | Fate::Gone => {}
+            Fate::Pruned { .. } | Fate::Gone => {}
         }
     }
     problems
-}
-
-fn place(id: &ObjectId) -> String {
-    match id.namespace.as_str() {
-        "" => String::new(),
-        namespace => format!(" in namespace {namespace}"),
-    }
 }
 
 /// What stopped a pass, if anything.
@@ -195,13 +224,16 @@ fn log_pass(outcome: &Outcome) {
     let (unchanged, pruned, failed) =
         (count(|a| *a == Action::Unchanged), outcome.pruned(), outcome.failed());
     let objects = outcome.done.len();
-    let skipped = (outcome.skipped > 0).then_some(outcome.skipped);
+    let if_any = |number: usize| (number > 0).then_some(number);
+    let skipped = if_any(outcome.skipped);
+    let drifted = if_any(count(|a| matches!(a, Action::Drifted(_))));
+    let overridden = if_any(outcome.overridden());
     // Level and message are fixed in each log statement, the fields are the same.
     macro_rules! close {
         ($log:ident, $message:literal) => {
             $log!(
                 revision, trigger, objects, created, configured, unchanged, reverted, pruned,
-                failed, skipped, seconds, $message
+                failed, drifted, overridden, skipped, seconds, $message
             )
         };
     }

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod apply;
 pub mod daemon;
+pub mod events;
 mod execute;
 pub mod pass;
 pub mod prune;
@@ -11,4 +12,5 @@ pub mod watches;
 
 pub use app::{App, Memory, Origin};
 pub use daemon::Daemon;
+pub use events::Poster;
 pub use stop::Stop;

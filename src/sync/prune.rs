@@ -41,7 +41,7 @@ pub async fn prune(
         let entry = memory.inventory.entries.get(id).cloned().unwrap_or_default();
         let resource = memory.kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind));
         let (fate, is_ours) = judge(app, resource, &context, id, &entry).await?;
-        if !matches!(fate, Fate::Pruned | Fate::Gone) {
+        if !matches!(fate, Fate::Pruned { .. } | Fate::Gone) {
             context.stays(id, resource);
         }
         if !is_ours {
@@ -116,7 +116,8 @@ async fn attempt(
     Ok(match (context.verdict(id, entry, live.as_ref()), &live, &object) {
         (Verdict::Delete, Some(live), _) => {
             app.cluster.delete(resource, id, live, app.dry_run).await?;
-            (Fate::Pruned, false)
+            let (version, uid) = (resource.version.clone(), live.uid.clone());
+            (Fate::Pruned { version, uid }, false)
         }
         (Verdict::Abandon(why), _, Some(object)) => {
             if !app.dry_run {

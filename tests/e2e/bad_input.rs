@@ -129,7 +129,7 @@ fn an_object_that_the_api_server_refuses() {
         "must be between 1 and 65535",
     ]);
     daemon.line(&["Not pruned: configmap/old", "not every object is in sync"]);
-    assert!(daemon.metrics().contains("reason=\"ApplyRefused\""));
+    assert!(daemon.metrics().contains("reason=\"ApplyFailed\""));
     test.expect("configmap/good", ".data.key", "1");
     assert_eq!(test.field("configmap/old", ".data.key"), "1");
 }

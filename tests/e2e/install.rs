@@ -121,6 +121,7 @@ fn rights_are_as_narrow_as_granted_and_the_deployment_comes_up() {
     check(&["create"], "events", "gitops-sync", true);
     check(&["list", "watch"], "configmaps", "", false);
     check(&["list", "watch"], "configmaps", "apps", true);
+    check(&["create"], "events.events.k8s.io", "apps", true);
     check(&["get", "create", "patch", "delete"], "deployments.apps", "apps", true);
     check(&["get"], "secrets", "apps", false);
     check(&["get", "create", "patch", "delete"], "deployments.apps", "default", false);

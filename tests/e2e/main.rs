@@ -7,6 +7,7 @@ mod support;
 mod bad_input;
 mod drift;
 mod engine;
+mod events;
 mod foreign;
 mod install;
 mod namespaces;

@@ -171,6 +171,14 @@ impl Daemon {
         self.line_after(mark, &["INFO Synced"])
     }
 
+    /// Waits until a pass that began after now has ended, well or not.
+    pub fn next_pass(&self) {
+        for _ in 0..2 {
+            let mark = self.mark();
+            self.line_after(mark, &["Synced"]);
+        }
+    }
+
     /// `http://address` of its HTTP server.
     pub fn url(&self) -> String {
         let line = self.line(&["listen="]);

@@ -1,0 +1,143 @@
+//! Posts events one after the other, beside the syncing, and no more of them than an API server
+//! should bear.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::cluster::events::Event;
+use crate::cluster::{ApiError, Cluster};
+use crate::object::ObjectId;
+
+/// Events that may wait to be posted.
+const QUEUE: usize = 256;
+/// Events that may be posted at once after a quiet time.
+const BURST: f64 = 25.0;
+/// Events per second beyond a burst.
+const RATE: f64 = 1.0;
+/// Time in which an event is not told a second time.
+const REPEAT: Duration = Duration::from_mins(1);
+
+/// Posts what the publisher hands over.
+pub struct Poster {
+    cluster: Cluster,
+    /// Name of this instance of the daemon.
+    instance: String,
+    queue: Receiver<Event>,
+    /// Whether it was said that we may not.
+    said: bool,
+}
+
+impl Poster {
+    /// A poster, and where to hand it events. Those that it cannot take at once are to be dropped,
+    /// since log lines tell all.
+    pub fn new(cluster: Cluster, instance: String) -> (Self, Sender<Event>) {
+        let (sender, queue) = channel(QUEUE);
+        (Self { cluster, instance, queue, said: false }, sender)
+    }
+
+    /// Posts until nobody can hand over any more and the queue is empty.
+    pub async fn run(mut self) {
+        let (start, mut limits) = (Instant::now(), Limits::default());
+        while let Some(event) = self.queue.recv().await {
+            if !limits.admit(&event, start.elapsed()) {
+                let Event { regarding, reason, .. } = &event;
+                debug!(object = %regarding.id, reason, "Event not posted: told already, or one too many");
+            } else if let Err(error) = self.cluster.post(&event, &self.instance).await {
+                self.explain(&event, &error);
+            }
+        }
+    }
+
+    /// A refusal disturbs nothing. That rights are missing is for a person to know, once; anything
+    /// else passes by itself.
+    fn explain(&mut self, event: &Event, error: &ApiError) {
+        if error.code() == 403 && !error.is_ending_namespace() && !self.said {
+            self.said = true;
+            warn!("Cannot post events, so that only log lines tell: {error}");
+        } else {
+            let Event { regarding, reason, .. } = event;
+            debug!(object = %regarding.id, reason, "Event not posted: {error}");
+        }
+    }
+}
+
+/// Says which events are too many. Times are since any fixed moment.
+#[derive(Debug)]
+struct Limits {
+    tokens: f64,
+    at: Duration,
+    /// What was posted of late.
+    posted: Vec<(Duration, Event)>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { tokens: BURST, at: Duration::ZERO, posted: Vec::new() }
+    }
+}
+
+impl Limits {
+    /// Whether an event may be posted now; it then counts as posted.
+    fn admit(&mut self, event: &Event, now: Duration) -> bool {
+        let since = now.saturating_sub(self.at).as_secs_f64();
+        self.tokens = (self.tokens + since * RATE).min(BURST);
+        self.at = now;
+        self.posted.retain(|(at, _)| now.saturating_sub(*at) < REPEAT);
+        if self.tokens < 1.0 || self.posted.iter().any(|(_, posted)| what(posted) == what(event)) {
+            return false;
+        }
+        self.tokens -= 1.0;
+        self.posted.push((now, event.clone()));
+        true
+    }
+}
+
+/// What makes two events the same.
+fn what(event: &Event) -> (&ObjectId, &str, &str) {
+    (&event.regarding.id, event.reason, &event.note)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::events::Regarding;
+    use crate::object::GroupKind;
+    use jiff::Timestamp;
+
+    fn event(name: &str, note: &str) -> Event {
+        let id = ObjectId::new(GroupKind::new("", "ConfigMap"), "demo", name);
+        let regarding = Regarding { id, version: "v1".into(), uid: None };
+        let (reason, action, note) = ("DriftReverted", "Revert", note.to_owned());
+        Event { regarding, reason, action, is_warning: true, note, time: Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn a_burst_passes_and_then_one_a_second() {
+        let mut limits = Limits::default();
+        let mut admitted = |prefix: &str, seconds: u64| {
+            let events = (0..100).map(|n| event(&format!("{prefix}{n}"), "x"));
+            let now = Duration::from_secs(seconds);
+            events.filter(|event| limits.admit(event, now)).count()
+        };
+        assert_eq!(admitted("a", 0), 25);
+        assert_eq!(admitted("b", 3), 3);
+        assert_eq!(admitted("c", 1000), 25);
+    }
+
+    #[test]
+    fn the_same_is_not_told_twice_within_a_minute() {
+        let mut limits = Limits::default();
+        let mut check = |name, note, seconds, admitted| {
+            let now = Duration::from_secs(seconds);
+            assert_eq!(limits.admit(&event(name, note), now), admitted, "{name} {note} {seconds}");
+        };
+        check("a", "x", 0, true);
+        check("a", "x", 59, false);
+        check("a", "y", 59, true);
+        check("b", "x", 59, true);
+        check("a", "x", 60, true);
+    }
+}
