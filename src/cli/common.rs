@@ -178,6 +178,20 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
 }
 
+/// A time after which something is done again, or never.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Every(pub Option<Duration>);
+
+impl Every {
+    /// Reads what [`duration`] reads, and `0`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text.trim_end_matches(['s', 'm', 'h']) {
+            "0" => Ok(Self(None)),
+            _ => duration(text).map(|time| Self(Some(time))),
+        }
+    }
+}
+
 /// The app's name when none is given: the last part of the URL and the path.
 pub(super) fn default_name(url: &str, path: &str) -> AppId {
     let url = crate::source::error::display_url(url);
@@ -225,6 +239,8 @@ mod tests {
         assert_eq!(name("git@git.example:config.git", "."), "config");
         assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
+        assert!(Every::parse("0").unwrap().0.is_none() && Every::parse("0s").unwrap().0.is_none());
+        assert_eq!(Every::parse("1h").unwrap().0, Some(Duration::from_hours(1)));
         assert!(duration("0s").is_err() && duration("-1s").is_err() && duration("soon").is_err());
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use super::common::{
-    ClusterArguments, GitArguments, LogArguments, PolicyArguments, default_name, duration,
+    ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, default_name, duration,
 };
 use super::logging;
 use crate::cluster::store::Store;
@@ -21,7 +21,7 @@ use crate::object::AppId;
 use crate::report::{Metrics, Publisher};
 use crate::serve::{Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
-use crate::sync::{App, Daemon, Origin, Poster, Stop};
+use crate::sync::{App, Daemon, Origin, Poster, Stop, Sweeps};
 
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -59,6 +59,9 @@ pub(super) struct Arguments {
     /// File with the secret that signs webhooks; without it there are none
     #[arg(long, env = "GITOPS_SYNC_WEBHOOK_SECRET_FILE", value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
+    /// Time between two sweeps, which read all objects whole to see what watches cannot; 0 for none
+    #[arg(long, env = "GITOPS_SYNC_SWEEP", default_value = "1h", value_name = "TIME", value_parser = Every::parse)]
+    sweep: Every,
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
@@ -89,7 +92,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let (poster, events) = Poster::new(app.cluster.clone(), instance(&app.id));
     let publisher = Publisher::new(app.id.clone(), metrics, events);
-    let daemon = Daemon { app, publisher, interval: arguments.interval, wake, ready };
+    let (sweeps, interval) = (Sweeps::new(arguments.sweep.0), arguments.interval);
+    let daemon = Daemon { app, publisher, sweeps, interval, wake, ready };
     let posting = tokio::spawn(poster.run());
     let mut serving = tokio::spawn(server.run(stop.clone()));
     let mut syncing = std::pin::pin!(daemon.run(stop.clone()));

@@ -5,7 +5,7 @@ pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod events;
-
+pub mod list;
 pub mod prune;
 pub mod store;
 pub mod watch;

@@ -4,20 +4,19 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use kube::api::{ListParams, WatchParams};
+use kube::api::WatchParams;
 use kube::core::WatchEvent;
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::chain;
+use super::list::{Content, version_of};
 use super::{ApiError, Cluster, client};
 use crate::object::{Live, ObjectId};
 use crate::plan::observed::{Blind, Sighting};
 use crate::plan::{Resource, Scope};
 
-/// Objects per page of a list.
-const PAGE: u32 = 500;
 /// Seconds after which the API server ends a watch; kube takes no more than 294.
 const WATCH_SECONDS: u32 = 290;
 /// Silence, with neither event nor bookmark, after which a watch is taken for dead. The API server
@@ -104,22 +103,12 @@ impl Watch {
     }
 
     async fn list(&mut self) -> Result<Vec<(ObjectId, Live)>, ApiError> {
-        let requests = self.requests();
-        let mut params = ListParams::default().labels(&self.selector).limit(PAGE);
         let mut objects = Vec::new();
-        loop {
-            let request = requests.list_metadata(&params).map_err(ApiError::BadRequest)?;
-            let (_, page) = self.cluster.send("list", request).await?;
-            let items = page["items"].as_array().into_iter().flatten();
-            objects.extend(items.map(|item| (self.identify(item), Live::from(item))));
-            match page["metadata"]["continue"].as_str() {
-                Some(token) if !token.is_empty() => params = params.continue_token(token),
-                _ => {
-                    self.version = version_of(&page);
-                    return Ok(objects);
-                }
-            }
-        }
+        let see = |item: &mut Value| objects.push((self.identify(item), Live::from(&*item)));
+        let Self { resource, namespace, selector, .. } = &*self;
+        let listed = self.cluster.list(resource, namespace, selector, Content::Metadata, see);
+        self.version = listed.await?;
+        Ok(objects)
     }
 
     /// Follows events from the version reached so far.
@@ -194,8 +183,4 @@ impl Watch {
         let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
         ObjectId::new(self.resource.kind.clone(), text("namespace"), text("name"))
     }
-}
-
-fn version_of(object: &Value) -> String {
-    object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
 }

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::pass::{heal, pass};
+use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
 use crate::plan::Stage;
@@ -29,6 +30,8 @@ pub struct Daemon {
     pub app: App,
     /// Tells what passes came to.
     pub publisher: Publisher,
+    /// When all objects are read whole.
+    pub sweeps: Sweeps,
     /// Time between two passes.
     pub interval: Duration,
     /// Wakes the loop at once, however often it is called.
@@ -82,15 +85,18 @@ impl Daemon {
         let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
         let mut due = Instant::now() + delay.mul_f64(jitter);
         loop {
-            let Memory { watches, observed, fights, clock, .. } = &mut state.memory;
-            let peace = fights.next(&state.dirty, clock.now());
-            let peace = peace.map_or(due, |at| clock.moment(at).into());
+            let peace = state.peace().unwrap_or(due);
+            let Memory { watches, observed, .. } = &mut state.memory;
             tokio::select! {
                 () = sleep_until(due) => return trigger,
                 () = self.wake.notified() => return Trigger::Webhook,
                 () = stop.wait() => return trigger,
                 () = sleep_until(peace), if peace < due => {}
                 seen = watches.next(&self.app.id, observed) => state.dirty.extend(seen),
+                swept = self.sweeps.next() => match swept {
+                    None => self.sweeps.begin(Sweep::of(&self.app, &state.memory)),
+                    Some(found) => state.swept(found),
+                },
             }
             state.gather(&self.app).await;
             if !self.heal(state, stop).await {
@@ -148,6 +154,22 @@ impl Daemon {
 }
 
 impl Loop {
+    /// When the first of the objects that have to wait may be put back or looked at.
+    fn peace(&self) -> Option<Instant> {
+        let Memory { fights, clock, .. } = &self.memory;
+        fights.next(&self.dirty, clock.now()).map(|at| clock.moment(at).into())
+    }
+
+    /// Takes over what a sweep found. What admission had overridden may no longer be.
+    fn swept(&mut self, mut found: BTreeSet<ObjectId>) {
+        let entries = self.memory.inventory.entries.iter();
+        let overridden = entries.filter(|(_, entry)| !entry.overridden.is_empty());
+        found.extend(overridden.map(|(id, _)| id.clone()));
+        self.memory.observed.foreign.clear();
+        self.memory.observed.suspects.extend(found.iter().cloned());
+        self.dirty.extend(found);
+    }
+
     /// Waits a moment for the rest of a burst. The end of a namespace or a CRD touches all that was
     /// in it.
     async fn gather(&mut self, app: &App) {

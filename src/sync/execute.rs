@@ -52,7 +52,7 @@ pub async fn execute(
             let error = Failure::unless_refused("applying objects", error)?;
             let unchecked = app.dry_run.then(|| unchecked(step, &error, new_namespaces)).flatten();
             let failed = || Action::Failed(error.shown(&step.desired.id.kind));
-            Ok(Done { live: None, ..Done::of(step, unchecked.unwrap_or_else(failed)) })
+            Ok(Done::of(step, unchecked.unwrap_or_else(failed)))
         }
     }
 }

@@ -8,9 +8,11 @@ mod execute;
 pub mod pass;
 pub mod prune;
 pub mod stop;
+pub mod sweep;
 pub mod watches;
 
 pub use app::{App, Memory, Origin};
 pub use daemon::Daemon;
 pub use events::Poster;
 pub use stop::Stop;
+pub use sweep::Sweeps;

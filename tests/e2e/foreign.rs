@@ -6,10 +6,12 @@ use crate::support::{Daemon, Fixture, plane};
 enum Then {
     /// It is put back, and the log has a line with these words.
     Reverted(&'static [&'static str]),
+    /// The log has a line with these words, and nothing is put back.
+    Said(&'static [&'static str]),
     /// It is none of our fields, or changes none of their values: it stays, and nothing is said.
     Stays,
 }
-use Then::{Reverted, Stays};
+use Then::{Reverted, Said, Stays};
 
 const OBJECTS: &str = r"
 apiVersion: apps/v1
@@ -32,7 +34,7 @@ spec:
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: svc}
+metadata: {name: svc, labels: {tier: ours}}
 spec: {selector: {app: web}, ports: [{name: a, port: 80, targetPort: 8080}, {name: b, port: 81}]}
 ---
 apiVersion: v1
@@ -84,6 +86,8 @@ spec:
 type Row = (&'static str, &'static [&'static str], Then);
 
 const IMAGE: &str = "spec.template.spec.containers[name=web].image";
+const SIDECAR: &str = r#"{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"registry.example/s:1"}]}}}}"#;
+const OWNER: &str = r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"00000000-0000-0000-0000-000000000000"}]}}"#;
 const ENV_A: &str = "spec.template.spec.containers[name=web].env[name=A]";
 
 const ROWS: &[Row] = &[
@@ -358,9 +362,46 @@ const ROWS: &[Row] = &[
     ),
     ("a foreign label", &["label", "deploy/web", "team=theirs"], Stays),
     ("a foreign annotation", &["annotate", "deploy/web", "team=theirs"], Stays),
-    ("a foreign entry", &["patch", "secret/sec", "-p", r#"{"data":{"theirs":"eA=="}}"#], Stays),
+    (
+        "an entry added to a Secret",
+        &["patch", "secret/sec", "-p", r#"{"data":{"theirs":"MzEzMzc="}}"#],
+        Reverted(&["data.theirs", "wanted=(absent) found=(hidden)", "kubectl-patch"]),
+    ),
     ("rollout restart", &["rollout", "restart", "deploy/web"], Stays),
-    ("rollout pause", &["rollout", "pause", "deploy/web"], Stays),
+    (
+        "rollout pause",
+        &["rollout", "pause", "deploy/web"],
+        Reverted(&["spec.paused", "wanted=(absent) found=true", "kubectl-rollout"]),
+    ),
+    (
+        "a sidecar added by kubectl",
+        &["patch", "deploy/web", "-p", SIDECAR],
+        Reverted(&["spec.template.spec.containers[name=side]", "wanted=(absent)", "kubectl-patch"]),
+    ),
+    (
+        "a sidecar added by an injector",
+        &["patch", "deploy/web", "--field-manager=injector", "-p", SIDECAR],
+        Stays,
+    ),
+    ("an owner", &["patch", "cm/cm", "-p", OWNER], Stays),
+    (
+        "replicas, by an autoscaler",
+        &[
+            "patch",
+            "deploy/web",
+            "--subresource=scale",
+            "--field-manager=kube-controller-manager",
+            "--type=merge",
+            "-p",
+            r#"{"spec":{"replicas":4}}"#,
+        ],
+        Said(&["Given up", "spec.replicas", "kube-controller-manager"]),
+    ),
+    (
+        "a label that a manifest sets, by an operator",
+        &["label", "svc/svc", "--field-manager=operator", "tier=theirs", "--overwrite"],
+        Reverted(&["metadata.labels.tier", "found=\"theirs\"", "operator"]),
+    ),
     (
         "wiped managedFields",
         &[
@@ -399,6 +440,9 @@ fn every_foreign_write_is_put_back_or_left_alone_as_it_should_be() {
             match then {
                 Reverted(words) => {
                     daemon.line_after(mark, &[&["WARN Drift reverted"], *words].concat());
+                }
+                Said(words) => {
+                    daemon.line_after(mark, words);
                 }
                 Stays => nothing_said(&test, &daemon, mark, name),
             }

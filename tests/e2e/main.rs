@@ -11,6 +11,7 @@ mod events;
 mod foreign;
 mod install;
 mod namespaces;
+mod policy;
 mod source;
 mod sync;
 mod yaml;

@@ -29,7 +29,8 @@ impl Narrow {
         }
         let secrets = rule("secrets", "[get, create, update]");
         narrow.grant(&narrow.test.namespace, &secrets);
-        let both = |services| rule("configmaps", ALL) + &rule("services", services);
+        let events = "- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}\n";
+        let both = |services| rule("configmaps", ALL) + &rule("services", services) + events;
         narrow.grant(&narrow.space("a"), &both(services));
         narrow.grant(&narrow.space("b"), &both(ALL));
         narrow

@@ -1,0 +1,54 @@
+//! Lists the objects of a kind, page by page.
+
+use kube::api::ListParams;
+use serde_json::Value;
+
+use super::{ApiError, Cluster, client};
+use crate::plan::Resource;
+
+/// Objects per page of metadata, and of whole objects.
+const PAGES: (u32, u32) = (500, 100);
+
+/// What is read of each object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Its metadata.
+    Metadata,
+    /// All of it.
+    Whole,
+}
+
+impl Cluster {
+    /// Shows `see` each object of a kind that matches a label selector, in one namespace or (empty) in
+    /// all. Returns the version of the list.
+    pub async fn list(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        selector: &str,
+        content: Content,
+        mut see: impl FnMut(&mut Value),
+    ) -> Result<String, ApiError> {
+        let requests = kube::core::Request::new(client::path(resource, namespace));
+        let limit = if content == Content::Whole { PAGES.1 } else { PAGES.0 };
+        let mut params = ListParams::default().labels(selector).limit(limit);
+        loop {
+            let request = match content {
+                Content::Metadata => requests.list_metadata(&params),
+                Content::Whole => requests.list(&params),
+            };
+            let request = request.map_err(ApiError::BadRequest)?;
+            let (_, mut page) = self.send("list", request).await?;
+            page["items"].as_array_mut().into_iter().flatten().for_each(&mut see);
+            match page["metadata"]["continue"].as_str() {
+                Some(token) if !token.is_empty() => params = params.continue_token(token),
+                _ => return Ok(version_of(&page)),
+            }
+        }
+    }
+}
+
+/// `metadata.resourceVersion` of an object or a list.
+pub(super) fn version_of(object: &Value) -> String {
+    object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned()
+}
