@@ -150,7 +150,7 @@ fn object_line(done: &Done) -> String {
             format!("{id} configured{place}")
         }
         Action::Drifted(_) => format!("{id} differs{place}, and is left so (--drift)"),
-        Action::Extended(_) => format!("{id} unchanged{place}, with fields that git does not set"),
+        Action::Extended(..) => format!("{id} unchanged{place}, with fields that git does not set"),
         Action::Left(why) => format!("{id} left alone{place}: {why}"),
     }
 }

@@ -63,7 +63,7 @@ impl ApiError {
                     status.code
                 )
             }
-            _ => self.to_string(),
+            _ => one_line(&self.to_string()),
         }
     }
 
@@ -82,6 +82,17 @@ impl ApiError {
     }
 }
 
+/// A message without its line breaks, and without the comparison of whole objects that the API server
+/// appends to some.
+fn one_line(message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default().trim_end();
+    if first.is_empty() {
+        message.split_whitespace().collect::<Vec<_>>().join(" ")
+    } else {
+        first.to_owned()
+    }
+}
+
 /// An error with all that caused it, without repetitions.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -94,4 +105,22 @@ pub fn chain(error: &dyn Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_one_line() {
+        let check = |message: &str, shown: &str| {
+            let error = ApiError::Refused(Box::new(Status::failure(message, "Invalid")));
+            assert_eq!(error.shown(&GroupKind::new("", "ConfigMap")), shown);
+        };
+        check(
+            "spec: Forbidden: it is immutable\n  Spec{\n+ a\n",
+            "spec: Forbidden: it is immutable",
+        );
+        check("\n a\n b", "a b");
+    }
 }

@@ -1,9 +1,9 @@
 //! Fields that people added by hand to an object of ours: no manifest sets them.
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::fields::{self, Entry};
+use super::pattern::FieldPattern;
 
 /// Managers of tools by which people change objects by hand: kubectl and its verbs, terminals and
 /// consoles. Consoles in a browser go by what the browser calls itself.
@@ -40,14 +40,17 @@ pub fn additions(object: &Value) -> Vec<(usize, Value)> {
     added.filter(|(_, set)| set.as_object().is_some_and(|map| !map.is_empty())).collect()
 }
 
-/// A hash that tells these additions from others; `None` without any.
-pub fn hash(object: &Value) -> Option<String> {
+/// All additions as one set; `None` without any.
+pub fn set(object: &Value) -> Option<Value> {
     let added = additions(object);
-    if added.is_empty() {
-        return None;
-    }
-    let sets: Vec<_> = added.into_iter().map(|(_, set)| set.to_string()).collect();
-    Some(hex::encode(&Sha256::digest(sets.join("\n"))[..8]))
+    let all = |all, (_, set): &(usize, Value)| fields::union(all, set);
+    (!added.is_empty()).then(|| added.iter().fold(json!({}), all))
+}
+
+/// What a set of additions to `object` holds beside the fields that others may have.
+pub fn beside(set: &Value, ignored: &[FieldPattern], object: &Value) -> Value {
+    let selected: Vec<_> = ignored.iter().flat_map(|pattern| pattern.select(set, object)).collect();
+    if selected.is_empty() { set.clone() } else { fields::minus(set, &fields::set_of(&selected)) }
 }
 
 #[cfg(test)]
@@ -116,6 +119,18 @@ mod tests {
     fn an_object_that_is_not_ours_has_no_additions() {
         let foreign =
             json!({"metadata": {"managedFields": [entry("kubectl", json!({"f:a": {}}))]}});
-        assert_eq!(hash(&foreign), None);
+        assert_eq!(set(&foreign), None);
+    }
+
+    #[test]
+    fn what_others_may_have_is_no_addition() {
+        let added = json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}});
+        let check = |patterns: &str, left: Value| {
+            let patterns = FieldPattern::parse_all(patterns).unwrap();
+            assert_eq!(beside(&added, &patterns, &Value::Null), left);
+        };
+        check("/data/a", json!({"f:data": {"f:b": {}}}));
+        check("/data", json!({}));
+        check("/spec", added.clone());
     }
 }

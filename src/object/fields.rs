@@ -32,6 +32,16 @@ impl Segment {
         }
     }
 
+    /// The step as a key of a field set.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Field(name) => format!("f:{name}"),
+            Self::Key(key) => format!("k:{}", Value::Object(key.clone())),
+            Self::Value(value) => format!("v:{value}"),
+            Self::Index(at) => format!("i:{at}"),
+        }
+    }
+
     /// The value that this step leads to.
     pub fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         match self {
@@ -211,6 +221,14 @@ pub fn without(set: &Value, path: &[&str]) -> Value {
     Value::Object(left)
 }
 
+/// The set of just these fields.
+pub fn set_of<'a>(paths: impl IntoIterator<Item = &'a FieldPath>) -> Value {
+    paths.into_iter().fold(json!({}), |set, path| {
+        let below = |set, segment: &Segment| json!({segment.key(): set});
+        union(set, &path.segments().iter().rev().fold(json!({}), below))
+    })
+}
+
 /// Whether a field set, or what is below one of its members, holds nothing.
 pub fn is_empty(set: &Value) -> bool {
     set.as_object().is_none_or(Map::is_empty)
@@ -341,6 +359,13 @@ mod tests {
         check(json!({"f:a": {}}), json!({"f:e": {}}));
         check(json!({"f:e": {"f:deep": {}}, "f:a": {"f:c": {}}}), json!({"f:a": {"f:b": {}}}));
         check(json!({}), json!({}));
+    }
+
+    #[test]
+    fn a_set_is_the_set_of_its_leaves() {
+        let key = "k:{\"containerPort\":80,\"protocol\":\"TCP\"}";
+        let set = json!({"f:a": {key: {"f:b": {}}, "v:\"x\"": {}, "i:0": {}}, "f:c": {}});
+        assert_eq!(set_of(&leaves(&set)), set);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What is remembered of an object in the cluster: metadata reduced to what decisions need.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::marks::{ANNOTATION_HASH, ANNOTATION_ID, LABEL_APP};
@@ -24,8 +26,8 @@ pub struct Live {
     pub generation: i64,
     /// When our entry in `managedFields` last changed, empty without one.
     pub applied_at: String,
-    /// Hash of what people added by hand, see [`additions`].
-    pub additions: Option<String>,
+    /// The set of what people added by hand, see [`additions`].
+    pub additions: Option<Arc<Value>>,
     /// Whose `spec.replicas` is.
     pub replicas: Replicas,
     /// The mark that says not to touch the object at all, if any.
@@ -51,7 +53,7 @@ impl From<&Value> for Live {
             set_hash: fields::set_hash(object),
             generation: meta["generation"].as_i64().unwrap_or_default(),
             applied_at: fields::ours(object).map(|e| e.time().to_owned()).unwrap_or_default(),
-            additions: additions::hash(object),
+            additions: additions::set(object).map(Arc::new),
             replicas: Replicas::of(object),
             hands_off: handling::hands_off(object),
             terminating: meta["deletionTimestamp"].is_string(),

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::diff::FieldDrift;
 use super::{Desired, Fights, Inventory, Observed};
 use crate::object::handling::{OnAdditions, OnDrift, Policy, Touch};
-use crate::object::{Live, ObjectId};
+use crate::object::{Live, ObjectId, additions, fields};
 
 /// What made a step necessary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
@@ -63,12 +65,12 @@ impl Cause {
 /// Whether something is done about a cause, or it is only told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reaction {
-    /// It is done.
-    Act,
-    /// It is found out and told; the text tells this state from others.
+    /// It is done. The text tells this state from others, as in [`Telling::state`].
+    Act(String),
+    /// It is found out and told.
     Tell(String),
     /// It was told before.
-    Told(Arc<[FieldDrift]>),
+    Told(Telling),
 }
 
 /// One desired object and what is to be done about it.
@@ -96,10 +98,12 @@ impl Step {
 /// What was told of an object instead of being put back, and of which state that is true.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Telling {
-    /// The text of [`Reaction::Tell`].
+    /// A text that tells this state of the object from others.
     pub state: String,
     /// What differs; nothing for an object that is gone.
     pub drifts: Arc<[FieldDrift]>,
+    /// Why it stays so, if that is not by wish.
+    pub why: Option<Arc<str>>,
 }
 
 /// What is known when a pass is planned.
@@ -182,7 +186,7 @@ fn present(desired: &Desired, live: &Live, policy: Policy, known: &Known<'_>) ->
     let recorded = entry.and_then(|entry| entry.set_hash.as_ref());
     let is_changed = live.hash.as_ref() != Some(&desired.hash);
     let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
-    let is_extended = live.additions.is_some() && policy.additions != OnAdditions::Ignore;
+    let is_extended = policy.additions != OnAdditions::Ignore && additions(desired, live).is_some();
     let is_told = known.told.get(&desired.id).is_some_and(|telling| telling.state == FORGED);
     let is_due = known.observed.suspects.contains(&desired.id)
         && known.fights.may_verify(&desired.id, known.now);
@@ -196,6 +200,13 @@ fn present(desired: &Desired, live: &Live, policy: Policy, known: &Known<'_>) ->
         (false, false) if is_suspect => Cause::Suspect,
         (false, false) => Cause::InSync,
     }
+}
+
+/// What people added that is not theirs to have, as text; `None` without any.
+fn additions(desired: &Desired, live: &Live) -> Option<String> {
+    let set = live.additions.as_ref()?;
+    let set = additions::beside(set, &desired.handling.ignored, &Value::Null);
+    (!fields::is_empty(&set)).then(|| set.to_string())
 }
 
 /// Whether a cause is acted on, told, or was told before. Additions whose removal was refused count as
@@ -212,8 +223,8 @@ fn reaction(
         Cause::Missing => "absent".to_owned(),
         Cause::Drifted => text(live.and_then(|live| live.set_hash.as_ref())),
         Cause::Suspect => FORGED.to_owned(),
-        Cause::Extended => text(live.and_then(|live| live.additions.as_ref())),
-        _ => return Reaction::Act,
+        Cause::Extended => live.and_then(|live| additions(desired, live)).unwrap_or_default(),
+        _ => return Reaction::Act(String::new()),
     };
     let is_told = match cause {
         Cause::Extended => policy.additions == OnAdditions::Report,
@@ -221,10 +232,8 @@ fn reaction(
     };
     let is_news = cause == Cause::Suspect && known.observed.suspects.contains(&desired.id);
     match known.told.get(&desired.id).filter(|telling| telling.state == state && !is_news) {
-        Some(telling) if is_told || cause == Cause::Extended => {
-            Reaction::Told(telling.drifts.clone())
-        }
+        Some(telling) if is_told || cause == Cause::Extended => Reaction::Told(telling.clone()),
         _ if is_told => Reaction::Tell(state),
-        _ => Reaction::Act,
+        _ => Reaction::Act(state),
     }
 }

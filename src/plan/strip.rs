@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::diff::{FieldDrift, Shown, Tool, is_secret};
-use crate::object::additions::additions;
+use crate::object::additions::{additions, beside};
 use crate::object::fields::{self, FieldPath, Segment};
+use crate::object::pattern::FieldPattern;
 
 /// The JSON patch (RFC 6902) that removes all additions, and their owners' claims to them. A claim that
 /// stayed would come back as an addition: the API server fills in defaults for what was removed.
-pub fn patch(found: &Value) -> Option<Value> {
-    let added = additions(found);
+pub fn patch(found: &Value, ignored: &[FieldPattern]) -> Option<Value> {
+    let added = stripped(found, ignored);
     if added.is_empty() {
         return None;
     }
@@ -25,6 +26,13 @@ pub fn patch(found: &Value) -> Option<Value> {
     entries.retain(|entry| !fields::is_empty(&entry["fieldsV1"]));
     patch.push(json!({"op": "replace", "path": "/metadata/managedFields", "value": entries}));
     Some(Value::Array(patch))
+}
+
+/// The additions beside what others may have, each with the position of its entry.
+fn stripped(found: &Value, ignored: &[FieldPattern]) -> Vec<(usize, Value)> {
+    let added = additions(found).into_iter();
+    let added = added.map(|(at, set)| (at, beside(&set, ignored, found)));
+    added.filter(|(_, set)| !fields::is_empty(set)).collect()
 }
 
 /// The operations that remove what a set of additions holds; of a list the last items first.
@@ -57,10 +65,10 @@ fn token(segment: &Segment, value: &Value) -> Option<String> {
 
 /// What was added, by whom, and what is there after its removal: `None` stands for an object that was
 /// only looked at. What is the same as before was a default.
-pub fn added(found: &Value, after: Option<&Value>) -> Vec<FieldDrift> {
+pub fn added(found: &Value, ignored: &[FieldPattern], after: Option<&Value>) -> Vec<FieldDrift> {
     let mut all = Vec::new();
     let entries: Vec<_> = fields::entries(found).collect();
-    for (at, set) in additions(found) {
+    for (at, set) in stripped(found, ignored) {
         for path in topmost(&set) {
             let (was, is) = (path.of(found), after.and_then(|object| path.of(object)));
             if was.is_some() && (after.is_none() || was != is) {
@@ -124,7 +132,8 @@ mod tests {
     #[test]
     fn the_patch_removes_additions_and_claims_and_nothing_else() {
         let mut object = found();
-        let patch: json_patch::Patch = serde_json::from_value(patch(&object).unwrap()).unwrap();
+        let patch: json_patch::Patch =
+            serde_json::from_value(patch(&object, &[]).unwrap()).unwrap();
         json_patch::patch(&mut object, &patch).unwrap();
         assert_eq!(object["spec"], json!({"replicas": 1, "strategy": {}, "c": [{"name": "web"}]}));
         assert_eq!(object["metadata"]["labels"], json!({"x": "y"}));
@@ -133,7 +142,7 @@ mod tests {
         assert!(additions(&object).is_empty());
         object["metadata"]["resourceVersion"] = json!("8");
         assert!(json_patch::patch(&mut object, &patch).is_err());
-        assert_eq!(super::patch(&object), None);
+        assert_eq!(super::patch(&object, &[]), None);
     }
 
     #[test]
@@ -141,7 +150,7 @@ mod tests {
         let mut after = found();
         after["spec"]["c"] = json!([{"name": "web"}]);
         let told = |after: Option<&Value>| -> Vec<String> {
-            let all = added(&found(), after).into_iter();
+            let all = added(&found(), &[], after).into_iter();
             all.map(|drift| format!("{} {}", drift.path, drift.by.unwrap().manager)).collect()
         };
         let changed = [

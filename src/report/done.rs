@@ -51,8 +51,8 @@ pub enum Action {
     Yielded(Vec<Yield>),
     /// Someone changed it, or deleted it if no field is named, and it stays so.
     Drifted(Arc<[FieldDrift]>),
-    /// People added fields that no manifest sets, and they stay.
-    Extended(Arc<[FieldDrift]>),
+    /// People added fields that no manifest sets, and they stay; why, if their removal was refused.
+    Extended(Arc<[FieldDrift]>, Option<Arc<str>>),
     /// It is none of our business as it is, and why.
     Left(&'static str),
     /// Others change it again each time: it is put back later.
@@ -78,16 +78,21 @@ impl Action {
         matches!(self, Self::Waiting(_) | Self::Failed(_) | Self::Skipped)
     }
 
+    /// Whether nothing was written, and nothing had to be.
+    pub fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Unchanged | Self::Left(_) | Self::Extended(..))
+    }
+
     /// Whether what others did was found and stays.
     pub fn is_told(&self) -> bool {
-        matches!(self, Self::Drifted(_) | Self::Extended(_))
+        matches!(self, Self::Drifted(_) | Self::Extended(..))
     }
 
     /// The fields that others changed, whether they were put back or not.
     pub fn drifts(&self) -> &[FieldDrift] {
         match self {
             Self::Reverted(drifts) => drifts,
-            Self::Drifted(drifts) | Self::Extended(drifts) => drifts,
+            Self::Drifted(drifts) | Self::Extended(drifts, _) => drifts,
             _ => &[],
         }
     }
@@ -152,8 +157,11 @@ impl Done {
             Action::Drifted(drifts) => {
                 Some(format!("Drift left as it is: {id}{place}: {}", listed(drifts)))
             }
-            Action::Extended(drifts) => {
-                Some(format!("Addition left as it is: {id}{place}: {}", listed(drifts)))
+            Action::Extended(drifts, _) if drifts.is_empty() => None,
+            Action::Extended(drifts, why) => {
+                let why = why.as_ref().map(|why| format!("; its removal was refused: {why}"));
+                let (fields, why) = (listed(drifts), why.unwrap_or_default());
+                Some(format!("Addition left as it is: {id}{place}: {fields}{why}"))
             }
             _ if !self.overridden.is_empty() => {
                 let fields = self.overridden.join("; ");

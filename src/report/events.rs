@@ -46,7 +46,7 @@ fn told(done: &Done) -> Option<(Reason, String)> {
         Action::Recreated => Some((Reason::DriftReverted, "The object had been deleted".into())),
         Action::Failed(_) => Some((Reason::ApplyFailed, done.problem()?)),
         Action::Drifted(_) => Some((Reason::DriftFound, done.problem()?)),
-        Action::Extended(_) => Some((Reason::AdditionFound, done.problem()?)),
+        Action::Extended(..) => Some((Reason::AdditionFound, done.problem()?)),
         Action::Yielded(given) => {
             let all = given.iter().map(|given| format!("{} to {}", given.path, given.to));
             Some((Reason::Yielded, list(all, "; ")))
@@ -140,7 +140,8 @@ mod tests {
         let settings = Settings { app, key, namespace, reach };
         let desired = resolve(&rendered.manifests, &served, &settings).0.remove(0);
         let live = Some(Live { uid: "u".into(), ..Live::default() });
-        let (cause, reaction, overridden) = (Cause::Drifted, Reaction::Act, Vec::new());
+        let (cause, reaction, overridden) =
+            (Cause::Drifted, Reaction::Act(String::new()), Vec::new());
         Done::of(&Step { desired, cause, reaction, live, overridden }, action)
     }
 

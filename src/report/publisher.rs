@@ -152,11 +152,14 @@ fn log_reverted(id: &ObjectId, drift: &FieldDrift) {
 fn log_left(done: &Done) {
     let id = &done.desired.id;
     for drift in done.action.drifts() {
-        if matches!(done.action, Action::Extended(_)) {
+        if matches!(done.action, Action::Extended(..)) {
             log_drift!(id, drift, "Addition left as it is");
         } else {
             log_drift!(id, drift, "Drift left as it is");
         }
+    }
+    if let Action::Extended(_, Some(why)) = &done.action {
+        warn!(object = %id, namespace = some(&id.namespace), "Its removal was refused: {why}");
     }
 }
 
@@ -222,7 +225,7 @@ fn log_pass(outcome: &Outcome) {
         count(|a| matches!(a, Action::Configured | Action::Reowned)),
     );
     let (unchanged, pruned, failed) =
-        (count(|a| *a == Action::Unchanged), outcome.pruned(), outcome.failed());
+        (count(Action::is_unchanged), outcome.pruned(), outcome.failed());
     let objects = outcome.done.len();
     let if_any = |number: usize| (number > 0).then_some(number);
     let skipped = if_any(outcome.skipped);

@@ -1,7 +1,6 @@
 //! Does what one step says to one object.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -42,9 +41,9 @@ pub async fn execute(
         (Cause::Fought, _) => return Ok(Done::of(step, Action::Fought)),
         (Cause::Terminating, _) => return Ok(Done::of(step, Action::Waiting(ENDING))),
         (Cause::Unseen, _) => return Ok(Done::of(step, Action::Waiting(UNSEEN))),
-        (cause, Reaction::Told(drifts)) => return Ok(Done::of(step, told(cause, drifts.clone()))),
+        (cause, Reaction::Told(telling)) => return Ok(Done::of(step, told(cause, telling))),
         (_, Reaction::Tell(state)) => tell(app, step, state).await,
-        (_, Reaction::Act) => act(app, step).await,
+        (_, Reaction::Act(state)) => act(app, step, state).await,
     };
     match result {
         Ok(done) => Ok(done),
@@ -57,7 +56,7 @@ pub async fn execute(
     }
 }
 
-async fn act(app: &App, step: &Step) -> Result<Done, ApiError> {
+async fn act(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
     let depends = step.live.as_ref().is_some_and(|live| step.desired.depends_on(live));
     match step.cause {
         Cause::New if step.desired.handling.touch == Touch::OnlyCreate => create(app, step).await,
@@ -65,7 +64,7 @@ async fn act(app: &App, step: &Step) -> Result<Done, ApiError> {
             create(app, step).await
         }
         Cause::New | Cause::Changed if !depends => fresh(app, step).await,
-        Cause::Extended => remove_additions(app, step).await,
+        Cause::Extended => remove_additions(app, step, state).await,
         Cause::Suspect => verify(app, step).await,
         _ => restore(app, step).await,
     }
@@ -139,14 +138,17 @@ fn action(step: &Step, drifts: Option<Vec<FieldDrift>>, given: &[Yield]) -> Acti
 }
 
 /// Takes out what people added. If that is refused, it stays, and is told.
-async fn remove_additions(app: &App, step: &Step) -> Result<Done, ApiError> {
+async fn remove_additions(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
     let Desired { resource, id, .. } = &*step.desired;
     let found = app.cluster.get(resource, id).await?;
     let Some(found) = found else { return put_back(app, step, None).await };
-    let Some(patch) = strip::patch(&found) else { return Ok(seen(step, &found)) };
+    let ignored = &step.desired.handling.ignored;
+    let Some(patch) = strip::patch(&found, ignored) else {
+        return Ok(telling(step, state, Vec::new(), None));
+    };
     match app.cluster.patch(resource, id, patch, app.dry_run).await {
         Ok(after) => {
-            let drifts = added(&found, Some(&after));
+            let drifts = added(&found, ignored, Some(&after));
             // Nothing but defaults: only their owner changed.
             let action =
                 if drifts.is_empty() { Action::Unchanged } else { Action::Reverted(drifts) };
@@ -156,7 +158,10 @@ async fn remove_additions(app: &App, step: &Step) -> Result<Done, ApiError> {
         }
         // It changed meanwhile: an event will say so.
         Err(error) if error.code() == 409 || error.is_outage() => Err(error),
-        Err(_) => Ok(telling(step, &additions_state(step), added(&found, None))),
+        Err(error) => {
+            let why = error.shown(&id.kind);
+            Ok(telling(step, state, added(&found, ignored, None), Some(&why)))
+        }
     }
 }
 
@@ -164,10 +169,6 @@ async fn remove_additions(app: &App, step: &Step) -> Result<Done, ApiError> {
 fn seen(step: &Step, found: &Value) -> Done {
     let live = Some(Live::from(found));
     Done { live, overridden: step.overridden.clone(), ..Done::of(step, Action::Unchanged) }
-}
-
-fn additions_state(step: &Step) -> String {
-    step.live.as_ref().and_then(|live| live.additions.clone()).unwrap_or_default()
 }
 
 /// Reads an object to see whether someone wrote under our name, which neither marks nor ownership show.
@@ -191,9 +192,10 @@ async fn verify(app: &App, step: &Step) -> Result<Done, ApiError> {
 /// Finds out what differs, by a dry-run, and leaves it.
 async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
     let found = app.cluster.get(&step.desired.resource, &step.desired.id).await?;
-    let Some(found) = found else { return Ok(telling(step, state, Vec::new())) };
+    let Some(found) = found else { return Ok(telling(step, state, Vec::new(), None)) };
     if step.cause == Cause::Extended {
-        return Ok(telling(step, state, added(&found, None)));
+        let ignored = &step.desired.handling.ignored;
+        return Ok(telling(step, state, added(&found, ignored, None), None));
     }
     let tried = write(app, &step.desired, Some(&found), true).await?;
     let drifts = drift(&found, &tried.response.object);
@@ -201,18 +203,23 @@ async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
         // Only our ownership was lost: nothing is to be told, and taking it back changes no value.
         return put_back(app, step, Some(&found)).await;
     }
-    Ok(telling(step, state, drifts))
+    Ok(telling(step, state, drifts, None))
 }
 
-fn telling(step: &Step, state: &str, drifts: Vec<FieldDrift>) -> Done {
-    let drifts: Arc<[FieldDrift]> = drifts.into();
-    let telling = Some(Telling { state: state.to_owned(), drifts: drifts.clone() });
+fn telling(step: &Step, state: &str, drifts: Vec<FieldDrift>, why: Option<&str>) -> Done {
+    let state = state.to_owned();
+    let telling = Telling { state, drifts: drifts.into(), why: why.map(Into::into) };
     let overridden = step.overridden.clone();
-    Done { overridden, telling, ..Done::of(step, told(step.cause, drifts)) }
+    let done = Done::of(step, told(step.cause, &telling));
+    Done { overridden, telling: Some(telling), ..done }
 }
 
-fn told(cause: Cause, drifts: Arc<[FieldDrift]>) -> Action {
-    if cause == Cause::Extended { Action::Extended(drifts) } else { Action::Drifted(drifts) }
+fn told(cause: Cause, Telling { drifts, why, .. }: &Telling) -> Action {
+    if cause == Cause::Extended {
+        Action::Extended(drifts.clone(), why.clone())
+    } else {
+        Action::Drifted(drifts.clone())
+    }
 }
 
 /// What an apply led to.

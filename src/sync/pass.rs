@@ -248,7 +248,7 @@ fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),
-            (Action::Drifted(_) | Action::Extended(_), None) => {}
+            (Action::Drifted(_) | Action::Extended(..), None) => {}
             _ => drop(memory.told.remove(id)),
         }
         if matches!(done.action, Action::Left(_)) && done.live.is_none() {

@@ -87,7 +87,7 @@ type Row = (&'static str, &'static [&'static str], Then);
 
 const IMAGE: &str = "spec.template.spec.containers[name=web].image";
 const SIDECAR: &str = r#"{"spec":{"template":{"spec":{"containers":[{"name":"side","image":"registry.example/s:1"}]}}}}"#;
-const OWNER: &str = r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"00000000-0000-0000-0000-000000000000"}]}}"#;
+const OWNER: &str = r#"{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap","name":"kube-root-ca.crt","uid":"UID"}]}}"#;
 const ENV_A: &str = "spec.template.spec.containers[name=web].env[name=A]";
 
 const ROWS: &[Row] = &[
@@ -426,11 +426,13 @@ fn every_foreign_write_is_put_back_or_left_alone_as_it_should_be() {
         ("apps/all.yaml", &OBJECTS.replace("GROUP", &group)),
         ("apps/probe.yaml", PROBE),
     ]);
+    let uid = test.field("configmap/kube-root-ca.crt", ".metadata.uid");
     for rows in ROWS.chunks(ROWS_PER_START) {
         let daemon = test.run(&["--interval", "1h"]);
         daemon.line(&["INFO Synced", "objects=8", "failed=0"]);
         for (name, arguments, then) in rows {
-            let arguments: Vec<_> = arguments.iter().map(|a| a.replace("GROUP", &group)).collect();
+            let filled = |text: &&str| text.replace("GROUP", &group).replace("UID", &uid);
+            let arguments: Vec<_> = arguments.iter().map(filled).collect();
             if matches!(then, Stays) {
                 // What the row before led to has to be said before this one is.
                 probe(&test, &daemon);

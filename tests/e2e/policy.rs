@@ -131,20 +131,27 @@ fn what_kubectl_applied_is_taken_over_with_what_git_does_not_have() {
 #[test]
 fn an_addition_that_cannot_be_removed_is_told_once() {
     let test = Fixture::new("stuck");
-    // A number that only a Service of another type may lack: its removal is refused.
-    let service =
-        "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}\n";
-    let with_ip = service.replace("spec: {", "spec: {clusterIP: None, ");
-    plane().kubectl_with_stdin(&["-n", &test.namespace, "create", "-f", "-"], &with_ip).unwrap();
-    test.commit(&[("apps/s.yaml", service)]);
+    // A claim's class cannot be changed any more.
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: c}\nspec:\n  \
+                 accessModes: [ReadWriteOnce]\n  resources: {requests: {storage: 1Gi}}\n";
+    let classed = format!("{claim}  storageClassName: manual\n");
+    plane().kubectl_with_stdin(&["-n", &test.namespace, "create", "-f", "-"], &classed).unwrap();
+    test.commit(&[("apps/c.yaml", claim)]);
     let daemon = test.run(&[]);
-    daemon.line(&["Addition left as it is", "service/s", "spec.clusterIP", "kubectl-create"]);
+    daemon.line(&[
+        "Addition left as it is",
+        "persistentvolumeclaim/c",
+        "spec.storageClassName",
+        "kubectl-create",
+    ]);
+    daemon.line(&["Its removal was refused", "persistentvolumeclaim/c", "immutable"]);
     daemon.next_sync();
     let mark = plane().audit().mark().unwrap();
     daemon.next_sync();
     let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
     assert!(!requests.iter().any(|r| r.namespace == test.namespace && r.verb == "patch"));
-    assert_eq!(count(&daemon, "Addition left as it is"), 1);
+    let told = "Addition left as it is object=persistentvolumeclaim/c";
+    assert_eq!(count(&daemon, told), 2, "one line for each field: {:#?}", daemon.0.lines());
 }
 
 #[test]
@@ -153,7 +160,11 @@ fn replicas_under_an_autoscaler_never_leave_what_they_are() {
     test.commit(&[("apps/web.yaml", DEPLOYMENT)]);
     let daemon = test.run(&[]);
     daemon.line(&["INFO Synced", "created=1"]);
-    let generation = || test.field("deploy/web", ".metadata.generation");
+    // The controller writes each number through to the ReplicaSet.
+    let path = "jsonpath={.items[*].metadata.generation}";
+    let generation = || test.kubectl(&["get", "replicasets", "-o", path]);
+    eventually(DEADLINE, "the ReplicaSet", || Ok::<_, String>((generation() == "1").then_some(())))
+        .unwrap();
     let before = generation();
     // The usual commit: an autoscaler comes, and the number leaves git.
     let hpa = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec:\n  \
