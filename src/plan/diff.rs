@@ -167,6 +167,7 @@ fn owner<'a>(object: &'a Value, path: &FieldPath) -> Option<Entry<'a>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn object(kind: &str, rest: Value, entries: Value) -> Value {
@@ -250,5 +251,102 @@ mod tests {
             shown,
             [("data.a", "(hidden)".into()), ("metadata.labels.x", "(hidden)".into())]
         );
+    }
+
+    /// A value as manifests have them: maps, lists whose items have names, and single values.
+    fn value() -> impl Strategy<Value = Value> {
+        let single =
+            prop_oneof![any::<i8>().prop_map(Value::from), "[a-z]{0,3}".prop_map(Value::from)];
+        single.prop_recursive(4, 40, 4, |inside| {
+            let item = (inside.clone(), "[a-c]")
+                .prop_map(|(inside, name)| json!({"name": name, "in": inside}));
+            let items = proptest::collection::vec(item, 1..4).prop_map(|mut items| {
+                items.sort_by_key(|item| item["name"].to_string());
+                items.dedup_by_key(|item| item["name"].to_string());
+                Value::Array(items)
+            });
+            let map = proptest::collection::btree_map("[a-e]", inside, 1..4);
+            prop_oneof![map.prop_map(|map| map.into_iter().collect()), items]
+        })
+    }
+
+    /// The set of all that is in a value, as the API server would write it.
+    fn set_of(value: &Value) -> Value {
+        let item = |item: &Value| {
+            let mut below = set_of(item);
+            below["."] = json!({});
+            (
+                fields::Segment::Key(
+                    [("name".to_owned(), item["name"].clone())].into_iter().collect(),
+                )
+                .key(),
+                below,
+            )
+        };
+        match value {
+            Value::Object(map) => map.iter().map(|(k, v)| (format!("f:{k}"), set_of(v))).collect(),
+            Value::Array(items) => items.iter().map(item).collect(),
+            _ => json!({}),
+        }
+    }
+
+    proptest! {
+        /// Whichever one field of ours is changed or removed, exactly that one is named, with both
+        /// values and the tool that has it; and the hash of our set tells that something was taken.
+        #[test]
+        fn each_change_of_one_field_is_named(spec in value(), at: prop::sample::Index, removed: bool) {
+            let set = json!({"f:spec": set_of(&spec)});
+            let applied = object("X", json!({"spec": spec}), ours(set.clone()));
+            let leaves: Vec<_> = fields::leaves(&set).into_iter()
+                // The key of an item says which it is: another key is another item.
+                .filter(|path| !path.to_string().ends_with("].name"))
+                .collect();
+            prop_assume!(!leaves.is_empty());
+            let path = &leaves[at.index(leaves.len())];
+            let taken = fields::set_of([path]);
+            let left = fields::minus(&set, &taken);
+            let mut found = applied.clone();
+            let entries = if removed { ours(left.clone()) } else {
+                json!([ours(left.clone())[0], theirs("tool", "2026-01-01T00:00:00Z", taken)])
+            };
+            found["metadata"]["managedFields"] = entries;
+            let (last, before) = path.segments().split_last().unwrap();
+            let parent = before.iter().fold(Some(&mut found), |value, step| step.of_mut(value?)).unwrap();
+            if removed { last.take_from(parent) } else { *last.of_mut(parent).unwrap() = json!("changed") }
+            let drifts = drift(&found, &applied);
+            prop_assert_eq!(drifts.len(), 1, "{:?}", drifts);
+            prop_assert_eq!(&drifts[0].path, &path.to_string());
+            let wanted = path.of(&applied).map(ToString::to_string);
+            prop_assert_eq!(&drifts[0].wanted.to_string(), &wanted.unwrap());
+            prop_assert_eq!(drifts[0].found == Shown::Absent, removed);
+            let by = drifts[0].by.as_ref().map(|tool| tool.manager.as_str());
+            prop_assert_eq!(by, (!removed).then_some("tool"));
+            prop_assert_ne!(fields::set_hash(&found), fields::set_hash(&applied));
+            prop_assert_eq!(drift(&applied, &applied), []);
+        }
+
+        /// The hash of our set knows no order and no time, and sees each path.
+        #[test]
+        fn the_set_hash_sees_each_path_and_nothing_else(spec in value()) {
+            let set = json!({"f:spec": set_of(&spec)});
+            let hash = |entries: Value| fields::set_hash(&object("X", json!({}), entries));
+            let whole = hash(ours(set.clone()));
+            let mut later = ours(set.clone());
+            later[0]["time"] = json!("2027-01-01T00:00:00Z");
+            prop_assert_eq!(&whole, &hash(later));
+            let shuffled: Value = serde_json::from_str(&reversed(&set)).unwrap();
+            prop_assert_eq!(&whole, &hash(ours(shuffled)));
+            for path in fields::leaves(&set) {
+                prop_assert_ne!(&whole, &hash(ours(fields::minus(&set, &fields::set_of([&path])))));
+            }
+        }
+    }
+
+    /// A set as text, with the members of each map in the opposite order.
+    fn reversed(set: &Value) -> String {
+        let members = set.as_object().unwrap().iter().rev();
+        let members: Vec<_> =
+            members.map(|(key, below)| format!("{}:{}", json!(key), reversed(below))).collect();
+        format!("{{{}}}", members.join(","))
     }
 }
