@@ -311,7 +311,7 @@ mod tests {
             };
             found["metadata"]["managedFields"] = entries;
             let (last, before) = path.segments().split_last().unwrap();
-            let parent = before.iter().fold(Some(&mut found), |value, step| step.of_mut(value?)).unwrap();
+            let parent = before.iter().try_fold(&mut found, |value, step| step.of_mut(value)).unwrap();
             if removed { last.take_from(parent) } else { *last.of_mut(parent).unwrap() = json!("changed") }
             let drifts = drift(&found, &applied);
             prop_assert_eq!(drifts.len(), 1, "{:?}", drifts);

@@ -22,6 +22,8 @@ use crate::report::{Action, Done, Failure};
 const NEW_KIND_TRIES: u32 = 50;
 /// Pause between them.
 const NEW_KIND_PAUSE: Duration = Duration::from_millis(100);
+/// Looks at an object that changes between reading and patching.
+const STRIP_TRIES: u32 = 5;
 /// Overridden fields of one object that are remembered.
 const OVERRIDDEN_MAX: usize = 10;
 
@@ -139,30 +141,37 @@ fn action(step: &Step, drifts: Option<Vec<FieldDrift>>, given: &[Yield]) -> Acti
 
 /// Takes out what people added. If that is refused, it stays, and is told.
 async fn remove_additions(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
-    let Desired { resource, id, .. } = &*step.desired;
-    let found = app.cluster.get(resource, id).await?;
-    let Some(found) = found else { return put_back(app, step, None).await };
-    let ignored = &step.desired.handling.ignored;
-    let Some(patch) = strip::patch(&found, ignored) else {
-        return Ok(telling(step, state, Vec::new(), None));
-    };
-    match app.cluster.patch(resource, id, patch, app.dry_run).await {
-        Ok(after) => {
-            let drifts = added(&found, ignored, Some(&after));
-            // Nothing but defaults: only their owner changed.
-            let action =
-                if drifts.is_empty() { Action::Unchanged } else { Action::Reverted(drifts) };
-            let live = (!app.dry_run).then(|| Live::from(&after));
-            let overridden = step.overridden.clone();
-            Ok(Done { live: live.or(step.live.clone()), overridden, ..Done::of(step, action) })
+    let Desired { resource, id, handling, .. } = &*step.desired;
+    let mut refusal: Option<(Value, ApiError)> = None;
+    for _ in 0..STRIP_TRIES {
+        let Some(found) = app.cluster.get(resource, id).await? else {
+            return put_back(app, step, None).await;
+        };
+        let Some(patch) = strip::patch(&found, &handling.ignored) else {
+            return Ok(telling(step, state, Vec::new(), None));
+        };
+        let version = found["metadata"]["resourceVersion"].clone();
+        // The patch is for exactly one version: refused for what is still there, it is no use.
+        if let Some((_, error)) = refusal.as_ref().filter(|(tried, _)| *tried == version) {
+            let (drifts, why) = (added(&found, &handling.ignored, None), error.shown(&id.kind));
+            return Ok(telling(step, state, drifts, Some(&why)));
         }
-        // It changed meanwhile: an event will say so.
-        Err(error) if error.code() == 409 || error.is_outage() => Err(error),
-        Err(error) => {
-            let why = error.shown(&id.kind);
-            Ok(telling(step, state, added(&found, ignored, None), Some(&why)))
+        match app.cluster.patch(resource, id, patch, app.dry_run).await {
+            Ok(after) => return Ok(stripped(app, step, &found, &after)),
+            Err(error) if error.is_outage() => return Err(error),
+            Err(error) => refusal = Some((version, error)),
         }
     }
+    // It changes all the time: later.
+    refusal.map_or(Ok(Done::of(step, Action::Skipped)), |(_, error)| Err(error))
+}
+
+fn stripped(app: &App, step: &Step, found: &Value, after: &Value) -> Done {
+    let drifts = added(found, &step.desired.handling.ignored, Some(after));
+    // Nothing but defaults: only their owner changed.
+    let action = if drifts.is_empty() { Action::Unchanged } else { Action::Reverted(drifts) };
+    let live = if app.dry_run { step.live.clone() } else { Some(Live::from(after)) };
+    Done { live, overridden: step.overridden.clone(), ..Done::of(step, action) }
 }
 
 /// An object that was looked at and is as it shall be.

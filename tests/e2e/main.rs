@@ -5,10 +5,12 @@
 mod support;
 
 mod bad_input;
+mod crd;
 mod drift;
 mod engine;
 mod events;
 mod foreign;
+mod half_open;
 mod install;
 mod namespaces;
 mod policy;

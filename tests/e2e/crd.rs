@@ -1,0 +1,68 @@
+//! Custom resources whose definition comes, changes its version, and goes.
+
+use testbed::eventually;
+
+use crate::support::{DEADLINE, Fixture, plane};
+
+fn crd(group: &str, versions: &str) -> String {
+    format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
+         metadata: {{name: gears.{group}}}\nspec:\n  group: {group}\n  scope: Namespaced\n  \
+         names: {{kind: Gear, plural: gears}}\n  versions:\n{versions}"
+    )
+}
+
+fn version(name: &str, served: bool, storage: bool) -> String {
+    format!(
+        "  - {{name: {name}, served: {served}, storage: {storage}, schema: {{openAPIV3Schema: \
+         {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}\n"
+    )
+}
+
+fn gear(group: &str, version: &str, teeth: u8) -> String {
+    format!(
+        "apiVersion: {group}/{version}\nkind: Gear\nmetadata: {{name: g}}\nspec: {{teeth: {teeth}}}\n"
+    )
+}
+
+#[test]
+fn a_kind_that_comes_changes_its_version_and_goes_is_followed() {
+    let test = Fixture::new("versions");
+    let group = format!("{}.example.com", test.namespace);
+    let object = format!("gears.{group}/g");
+    let drift = |value: &str| {
+        let patch = format!("{{\"spec\":{{\"teeth\":{value}}}}}");
+        test.kubectl(&["patch", &object, "--type=merge", "-p", &patch]);
+    };
+    let first = crd(&group, &version("v1", true, true));
+    test.commit(&[("apps/crd.yaml", &first), ("apps/gear.yaml", &gear(&group, "v1", 1))]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=2", "failed=0"]);
+    daemon.next_sync();
+    drift("7");
+    daemon.line(&["Drift reverted", "gear", "spec.teeth", "found=7"]);
+
+    let second = crd(&group, &(version("v2", true, true) + &version("v1", false, false)));
+    let mark = daemon.mark();
+    let commit =
+        test.commit(&[("apps/crd.yaml", &second), ("apps/gear.yaml", &gear(&group, "v2", 2))]);
+    daemon.line_after(mark, &["INFO Synced", &commit, "failed=0"]);
+    test.expect(&object, ".spec.teeth", "2");
+    assert_eq!(test.field(&object, ".apiVersion"), format!("{group}/v2"));
+    daemon.next_sync();
+    drift("8");
+    daemon.line(&["Drift reverted", "gear", "spec.teeth", "found=8"]);
+    test.expect(&object, ".spec.teeth", "2");
+
+    test.repo.remove("apps/gear.yaml").unwrap();
+    test.repo.remove("apps/crd.yaml").unwrap();
+    test.commit(&[("apps/keep.yaml", &crate::support::config_map("keep", "1"))]);
+    daemon.line(&["INFO Synced", "pruned=2"]);
+    eventually(DEADLINE, "the definition to go", || {
+        let name = format!("gears.{group}");
+        let found = plane().kubectl(&["get", "crd", &name, "-o", "name", "--ignore-not-found"]);
+        found.map(|found| found.is_empty().then_some(()))
+    })
+    .unwrap();
+    daemon.next_sync();
+}
