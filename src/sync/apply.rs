@@ -108,5 +108,5 @@ fn lacks_crd(desired: &Desired, done: &[Done]) -> bool {
     let name = desired.crd_name();
     let is_it =
         |done: &&Done| done.desired.stage() == Stage::Definitions && done.desired.id.name == name;
-    desired.kind_is_new && done.iter().find(is_it).is_some_and(|done| !done.action.is_in_sync())
+    desired.kind_is_new && done.iter().find(is_it).is_some_and(|done| done.action.is_failure())
 }

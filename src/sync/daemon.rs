@@ -208,7 +208,7 @@ fn panicked(trigger: Trigger) -> Outcome {
 fn is_transient(outcome: &Outcome) -> bool {
     outcome.failure.is_some()
         || !outcome.unlisted.is_empty()
-        || outcome.done.iter().any(|done| !done.action.is_in_sync())
+        || outcome.done.iter().any(|done| done.action.is_failure())
 }
 
 fn backoff(failures: u32) -> Duration {
