@@ -1,6 +1,8 @@
 //! Manifests to desired objects: kind resolved, namespace settled, marked and hashed.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::btree_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -17,7 +19,7 @@ pub struct Desired {
     /// Identity, with the namespace it will be in.
     pub id: ObjectId,
     /// How it is addressed.
-    pub resource: Resource,
+    pub resource: Arc<Resource>,
     /// Whether its kind is served only once a CRD of the same source is applied.
     pub kind_is_new: bool,
     /// What it was resolved from.
@@ -51,7 +53,7 @@ impl Desired {
 }
 
 /// Whose objects they are and where those without a namespace go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The app.
     pub app: AppId,
@@ -62,32 +64,52 @@ pub struct Settings {
 }
 
 /// Resolves manifests against the kinds a cluster serves. All diagnostics are returned, not only
-/// the first.
+/// the first. What was resolved before by the same settings stays as it is, unless it changed.
 pub fn resolve(
     manifests: &[Arc<Manifest>],
     served: &Kinds,
     settings: &Settings,
+    before: &[Arc<Desired>],
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
-    let defined = Kinds::defined_by(manifests);
-    let mut desired: BTreeMap<ObjectId, Arc<Desired>> = BTreeMap::new();
-    let mut diagnostics = Vec::new();
-    for manifest in manifests {
+    let before: HashMap<_, _> = before.iter().map(|d| (Arc::as_ptr(&d.manifest), d)).collect();
+    // Reading CRDs takes long, and mostly all kinds are served.
+    let defined = LazyCell::new(|| Kinds::defined_by(manifests));
+    let resolve = |manifest: &Arc<Manifest>| {
         let (kind, version) = (&manifest.id.kind, manifest.version.as_str());
         let now = served.at(kind, version);
-        let Some(resource) = now.or_else(|| defined.at(kind, version)).cloned() else {
-            diagnostics.push(unknown_kind(manifest));
-            continue;
-        };
-        let kind_is_new = now.is_none();
-        let id = settled_id(manifest, &resource, &settings.namespace);
-        if let Some(first) = desired.get(&id) {
-            diagnostics.push(duplicate(manifest, &id, &first.manifest.origin));
-            continue;
+        let resource = now.or_else(|| defined.at(kind, version));
+        let resource = resource.ok_or_else(|| Box::new(unknown_kind(manifest)))?;
+        let is_same = |d: &&Arc<Desired>| d.resource == *resource && d.kind_is_new == now.is_none();
+        let known = before.get(&Arc::as_ptr(manifest)).copied().filter(is_same);
+        Ok(known.cloned().unwrap_or_else(|| {
+            let id = settled_id(manifest, resource, &settings.namespace);
+            Arc::new(finish(manifest.clone(), id, resource.clone(), now.is_none(), settings))
+        }))
+    };
+    each_once(&manifests.iter().map(resolve).collect::<Vec<_>>())
+}
+
+/// Sorts objects by identity. Of two that turn out to be the same, the second is a diagnostic.
+fn each_once(
+    resolved: &[Result<Arc<Desired>, Box<Diagnostic>>],
+) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
+    let mut desired: BTreeMap<&ObjectId, &Arc<Desired>> = BTreeMap::new();
+    let mut diagnostics = Vec::new();
+    for result in resolved {
+        match result {
+            Ok(object) => match desired.entry(&object.id) {
+                Vacant(free) => {
+                    free.insert(object);
+                }
+                Occupied(first) => {
+                    let origin = &first.get().manifest.origin;
+                    diagnostics.push(duplicate(&object.manifest, &object.id, origin));
+                }
+            },
+            Err(diagnostic) => diagnostics.push(Diagnostic::clone(diagnostic)),
         }
-        let object = finish(manifest.clone(), id.clone(), resource, kind_is_new, settings);
-        desired.insert(id, Arc::new(object));
     }
-    (desired.into_values().collect(), diagnostics)
+    (desired.into_values().cloned().collect(), diagnostics)
 }
 
 /// The identity of a manifest in the cluster: only that knows whether a kind has namespaces.
@@ -117,7 +139,7 @@ fn settled(manifest: &Manifest, id: &ObjectId) -> Value {
 fn finish(
     manifest: Arc<Manifest>,
     id: ObjectId,
-    resource: Resource,
+    resource: Arc<Resource>,
     kind_is_new: bool,
     settings: &Settings,
 ) -> Desired {
@@ -141,11 +163,12 @@ fn unknown_kind(manifest: &Manifest) -> Diagnostic {
 mod tests {
     use super::*;
     use crate::object::GroupKind;
-    use crate::render::{SourceFile, plain};
+    use crate::render::{Content, SourceFile, plain};
 
     fn resolved(text: &str) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
         let content = text.as_bytes().to_vec();
-        let rendered = plain(&[SourceFile { path: "a.yaml".into(), content }]);
+        let content = Content::Read(content, None);
+        let rendered = plain(vec![SourceFile { path: "a.yaml".into(), content }]);
         let mut served = Kinds::default();
         for (group, kind, namespaced) in [
             ("", "ConfigMap", true),
@@ -162,7 +185,7 @@ mod tests {
         }
         let app = "web".parse().unwrap();
         let key = HashKey(vec![1]);
-        resolve(&rendered.manifests, &served, &Settings { app, key, namespace: "demo".into() })
+        resolve(&rendered.manifests, &served, &Settings { app, key, namespace: "demo".into() }, &[])
     }
 
     #[test]

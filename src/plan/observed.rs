@@ -35,9 +35,19 @@ pub struct Observed {
     pub live: BTreeMap<ObjectId, Live>,
     /// Kinds of which nothing is known.
     pub blind: BTreeMap<GroupKind, Blind>,
+    /// Grows with each change.
+    pub age: u64,
 }
 
 impl Observed {
+    /// Forgets all kinds but these.
+    pub fn keep(&mut self, kinds: &BTreeSet<GroupKind>) {
+        let objects = self.live.len();
+        self.blind.retain(|kind, _| kinds.contains(kind));
+        self.live.retain(|id, _| kinds.contains(&id.kind));
+        self.age += u64::from(self.live.len() < objects);
+    }
+
     /// Takes over a sighting, and returns the objects it is about. An event that is older than what
     /// is known, such as the echo of an earlier write of ours, changes nothing.
     pub fn note(
@@ -46,6 +56,7 @@ impl Observed {
         kind: &GroupKind,
         sighting: Sighting,
     ) -> BTreeSet<ObjectId> {
+        self.age += 1;
         match sighting {
             Sighting::Listed(objects) => self.listed(app, kind, objects),
             Sighting::Seen(id, live) if live.identity.as_ref() == Some(&app.identity(&id)) => {

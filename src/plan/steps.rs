@@ -82,7 +82,7 @@ pub struct Plan {
     /// Each desired object, in the order of stages.
     pub steps: Vec<Step>,
     /// Old and new objects: stored before the first write.
-    pub superset: Inventory,
+    pub superset: Arc<Inventory>,
     /// Objects of the inventory that the source no longer declares, last stage first.
     pub leftovers: Vec<ObjectId>,
     /// Why the leftovers stay, if they do.
@@ -103,7 +103,7 @@ pub struct Circumstances {
 /// Pairs what shall be with what is.
 pub fn plan(
     desired: &[Arc<Desired>],
-    inventory: &Inventory,
+    inventory: &Arc<Inventory>,
     observed: &Observed,
     circumstances: &Circumstances,
 ) -> Plan {
@@ -115,8 +115,9 @@ pub fn plan(
     let hold = hold(desired, observed, circumstances);
     let source = &circumstances.source;
     let mut superset = inventory.with(desired.iter().map(AsRef::as_ref), source);
-    if superset.source.is_none() || leftovers.is_empty() {
-        superset.source = Some(source.clone());
+    let is_mine = superset.source.as_ref() == Some(source);
+    if !is_mine && (superset.source.is_none() || leftovers.is_empty()) {
+        Arc::make_mut(&mut superset).source = Some(source.clone());
     }
     Plan { steps, superset, leftovers, hold }
 }
@@ -217,13 +218,13 @@ mod tests {
 
     fn desired(n: u8, hash: &str) -> Arc<Desired> {
         let id = id(n);
-        let resource = Resource {
+        let resource = Arc::new(Resource {
             kind: id.kind.clone(),
             version: "v1".into(),
             plural: String::new(),
             namespaced: !id.namespace.is_empty(),
             listable: true,
-        };
+        });
         let body = json!({"apiVersion": "v1", "kind": id.kind.kind, "metadata": {"name": id.name}});
         let manifest = read(body, &Origin::file("a.yaml")).manifests.remove(0);
         let hash = hash.to_owned();
@@ -245,7 +246,7 @@ mod tests {
         Circumstances { source, prune: true, has_diagnostics: false }
     }
 
-    fn inventory(entries: impl IntoIterator<Item = (u8, Option<&'static str>)>) -> Inventory {
+    fn inventory(entries: impl IntoIterator<Item = (u8, Option<&'static str>)>) -> Arc<Inventory> {
         let entry = |set_hash: Option<&str>| Entry {
             version: "v1".into(),
             set_hash: set_hash.map(str::to_owned),
@@ -253,7 +254,7 @@ mod tests {
             ..Entry::default()
         };
         let entries = entries.into_iter().map(|(n, hash)| (id(n), entry(hash))).collect();
-        Inventory { source: Some(circumstances().source), entries }
+        Arc::new(Inventory { source: Some(circumstances().source), entries })
     }
 
     #[test]
@@ -295,7 +296,8 @@ mod tests {
     fn a_one_shot_job_that_is_gone_has_done_its_work() {
         let check = |applied: Option<&str>, cause: Cause| {
             let mut inventory = inventory([(39, Some("s"))]);
-            inventory.entries.get_mut(&id(39)).unwrap().one_shot = applied.map(str::to_owned);
+            let entry = Arc::make_mut(&mut inventory).entries.get_mut(&id(39)).unwrap();
+            entry.one_shot = applied.map(str::to_owned);
             let observed = Observed::default();
             let plan = plan(&[desired(39, "h")], &inventory, &observed, &circumstances());
             assert_eq!(plan.steps[0].cause, cause);
@@ -311,7 +313,7 @@ mod tests {
             |n: &[u8], change: fn(&mut Inventory, &mut Observed, &mut Circumstances), hold| {
                 let mut inventory = inventory([(1, Some("s")), (2, Some("s"))]);
                 let (mut observed, mut circumstances) = (Observed::default(), circumstances());
-                change(&mut inventory, &mut observed, &mut circumstances);
+                change(Arc::make_mut(&mut inventory), &mut observed, &mut circumstances);
                 let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
                 let plan = plan(&wanted, &inventory, &observed, &circumstances);
                 assert_eq!(plan.hold, hold);
@@ -333,7 +335,7 @@ mod tests {
         let inventory = inventory([(1, Some("s")), (2, Some("s"))]);
         let plan = |n: &[u8]| {
             let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
-            plan(&wanted, &inventory, &Observed::default(), &moved).superset.source
+            plan(&wanted, &inventory, &Observed::default(), &moved).superset.source.clone()
         };
         assert_eq!(plan(&[1]), inventory.source);
         assert_eq!(plan(&[1, 2, 3]), Some(moved.source.clone()));
@@ -367,14 +369,14 @@ mod tests {
             prop_assert_eq!(made.superset.entries.len(), ids.len() + made.leftovers.len());
 
             // After the plan was carried out, the same plan has nothing to do.
-            let mut after = made.superset.clone();
+            let mut after = (*made.superset).clone();
             let mut live_after = BTreeMap::new();
             for id in &ids {
                 after.entries.entry(id.clone()).or_default().set_hash = Some("s".into());
                 live_after.insert(id.clone(), live("h", "s"));
             }
             let observed = Observed { live: live_after, ..Observed::default() };
-            let again = plan(&desired, &after, &observed, &circumstances());
+            let again = plan(&desired, &Arc::new(after), &observed, &circumstances());
             prop_assert!(again.steps.iter().all(|step| step.cause == Cause::InSync));
         }
     }

@@ -131,6 +131,13 @@ pub struct Done {
     pub live: Option<Live>,
 }
 
+impl Done {
+    /// An object that is as it shall be, and was not looked at for that.
+    pub fn unchanged(desired: &Arc<Desired>) -> Self {
+        Self { desired: desired.clone(), action: Action::Unchanged, live: None }
+    }
+}
+
 /// What became of an object that git no longer declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -219,6 +226,13 @@ impl Outcome {
     pub fn failed(&self) -> usize {
         let undeleted = self.leftovers.iter().filter(|(_, fate)| matches!(fate, Fate::Failed(_)));
         self.diagnostics.len() + self.count(|action| !action.is_in_sync()) + undeleted.count()
+    }
+
+    /// Whether nothing was to be done.
+    pub fn is_idle(&self) -> bool {
+        self.is_success()
+            && self.leftovers.is_empty()
+            && self.done.iter().all(|done| done.action == Action::Unchanged)
     }
 
     /// Whether every object is known to be as git declares it.

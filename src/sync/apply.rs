@@ -66,10 +66,10 @@ fn order(done: &Done) -> (Stage, &ObjectId) {
 }
 
 /// Records what we own now on each object that is in sync. Says whether anything changed by it.
-pub fn record(inventory: &mut Inventory, done: &[Done]) -> bool {
+pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
     let mut is_changed = false;
     for done in done.iter().filter(|done| done.action.is_in_sync()) {
-        let Some(entry) = inventory.entries.get_mut(&done.desired.id) else { continue };
+        let Some(entry) = inventory.entries.get(&done.desired.id) else { continue };
         let live = done.live.as_ref().and_then(|live| live.set_hash.clone());
         let now = Entry {
             version: done.desired.resource.version.clone(),
@@ -78,8 +78,10 @@ pub fn record(inventory: &mut Inventory, done: &[Done]) -> bool {
             one_shot: done.desired.one_shot.then(|| done.desired.hash.clone()),
             keep: done.desired.keep,
         };
-        is_changed |= *entry != now;
-        *entry = now;
+        if *entry != now {
+            is_changed = true;
+            Arc::make_mut(inventory).entries.insert(done.desired.id.clone(), now);
+        }
     }
     is_changed
 }

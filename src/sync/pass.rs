@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::app::{App, Memory, Origin, Resolved};
+use super::app::{App, Memory, Origin, Resolved, Settled};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
-use crate::object::ObjectId;
 use crate::object::marks::HashKey;
+use crate::object::{GroupKind, ObjectId};
 use crate::plan::desired::Settings;
 use crate::plan::observed::Sighting;
 use crate::plan::steps::Circumstances;
 use crate::plan::{Desired, Kinds, Plan, desired, steps};
 use crate::render::{self, Rendered};
-use crate::report::{Action, Failure, Outcome, Trigger};
+use crate::report::{Action, Done, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -43,14 +43,21 @@ async fn run(
     };
     let (rendered, stale) = or_last_good(read, memory)?;
     outcome.found(&rendered);
-    let Resolved { wanted, diagnostics, .. } = resolve(app, memory, key, &rendered).await?;
-    outcome.diagnostics.extend(diagnostics);
+    let resolved = resolve(app, memory, key, &rendered).await?;
+    clock.stage("resolve", outcome);
+    let wanted = &resolved.wanted;
+    outcome.diagnostics.extend_from_slice(&resolved.diagnostics);
     tokio::select! {
-        observed = observe(app, memory, &wanted, outcome) => observed?,
+        observed = observe(app, memory, wanted, outcome) => observed?,
         () = stop.wait() => return Err(Failure::Stopped),
     }
     clock.stage("observe", outcome);
-    let mut plan = plan(app, memory, &wanted, stale.is_some(), outcome);
+    let settled = Settled::of(&resolved, &memory.inventory, &memory.observed);
+    if settled.is_some() && settled == memory.settled {
+        outcome.done = wanted.iter().map(Done::unchanged).collect();
+        return stale.map_or(Ok(()), |error| Err(error.into()));
+    }
+    let mut plan = plan(app, memory, wanted, stale.is_some(), outcome);
     clock.stage("plan", outcome);
     memory.inventory = std::mem::take(&mut plan.superset);
     record(app, memory).await?;
@@ -64,6 +71,7 @@ async fn run(
     pruned?;
     record(app, memory).await?;
     clock.stage("prune", outcome);
+    memory.settled = settled.filter(|_| stale.is_none() && outcome.is_idle());
     match stale {
         Some(error) => Err(error.into()),
         None if stop.is_set() => Err(Failure::Stopped),
@@ -115,9 +123,11 @@ async fn read(
             {
                 return Ok(rendered.clone());
             }
-            (fetcher.read(&revision).await?, Some(revision))
+            let before = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
+            (fetcher.read(&revision, before).await?, Some(revision))
         }
     };
+    clock.stage("read", outcome);
     let rendered = Arc::new(blocking(move || render(snapshot)).await?);
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     clock.stage("render", outcome);
@@ -125,7 +135,7 @@ async fn read(
 }
 
 fn render(snapshot: Snapshot) -> Rendered {
-    let mut rendered = render::plain(&snapshot.files);
+    let mut rendered = render::plain(snapshot.files);
     rendered.diagnostics.splice(0..0, snapshot.diagnostics);
     rendered
 }
@@ -167,29 +177,37 @@ async fn resolve(
     memory: &mut Memory,
     key: HashKey,
     rendered: &Arc<Rendered>,
-) -> Result<Resolved, Failure> {
+) -> Result<Arc<Resolved>, Failure> {
     let settings = Settings { app: app.id.clone(), key, namespace: app.target_namespace.clone() };
-    if let (Some(kinds), Some(known)) = (&memory.kinds, &memory.resolved) {
+    let known = memory.resolved.clone().filter(|known| known.settings == settings);
+    if let (Some(kinds), Some(known)) = (&memory.kinds, &known) {
         let is_settled = known.diagnostics.is_empty() && Arc::ptr_eq(&known.rendered, rendered);
         if is_settled {
             return Ok(known.clone());
         }
-        let resolved = resolve_with(rendered, kinds, &settings);
+        let resolved = resolve_with(rendered, kinds, &settings, &known.wanted);
         if resolved.diagnostics.is_empty() {
             memory.resolved = Some(resolved.clone());
             return Ok(resolved);
         }
     }
     let kinds = discover(app).await?;
-    let resolved = resolve_with(rendered, &kinds, &settings);
+    let before = known.as_ref().map(|known| known.wanted.as_slice()).unwrap_or_default();
+    let resolved = resolve_with(rendered, &kinds, &settings, before);
     memory.kinds = Some(kinds);
     memory.resolved = Some(resolved.clone());
     Ok(resolved)
 }
 
-fn resolve_with(rendered: &Arc<Rendered>, kinds: &Kinds, settings: &Settings) -> Resolved {
-    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, kinds, settings);
-    Resolved { rendered: rendered.clone(), wanted, diagnostics }
+fn resolve_with(
+    rendered: &Arc<Rendered>,
+    kinds: &Kinds,
+    settings: &Settings,
+    before: &[Arc<Desired>],
+) -> Arc<Resolved> {
+    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, kinds, settings, before);
+    let (rendered, settings) = (rendered.clone(), settings.clone());
+    Arc::new(Resolved { rendered, settings, wanted, diagnostics })
 }
 
 async fn discover(app: &App) -> Result<Kinds, Failure> {
@@ -208,12 +226,10 @@ async fn observe(
     let Memory { watches, observed, kinds, inventory, .. } = memory;
     let known = kinds.get_or_insert_default();
     let ids = wanted.iter().map(|object| &object.id).chain(inventory.entries.keys());
-    let of_app: BTreeSet<_> = ids.map(|id| &id.kind).collect();
-    let served = of_app.into_iter().filter(|kind| known.preferred(kind).is_some());
-    let served: BTreeSet<_> = served.cloned().collect();
+    let mut served = kinds_of(ids);
+    served.retain(|kind| known.preferred(kind).is_some());
     watches.want(&app.cluster, &app.id, &served, known);
-    observed.blind.retain(|kind, _| served.contains(kind));
-    observed.live.retain(|id, _| served.contains(&id.kind));
+    observed.keep(&served);
     let touched = watches.settle(&app.id, observed).await;
     memory.touched.extend(touched);
     let mut out = observed.blind.values().filter(|blind| blind.is_outage);
@@ -234,6 +250,17 @@ async fn observe(
         memory.kinds = Some(kinds);
     }
     Ok(())
+}
+
+/// The kinds of objects, of which those of one kind mostly stand side by side.
+fn kinds_of<'a>(ids: impl Iterator<Item = &'a ObjectId>) -> BTreeSet<GroupKind> {
+    let (mut kinds, mut last) = (BTreeSet::new(), None);
+    for id in ids {
+        if last.replace(&id.kind) != Some(&id.kind) {
+            kinds.insert(id.kind.clone());
+        }
+    }
+    kinds
 }
 
 /// Takes over what was done: into the inventory, and into the view before the watches tell.
