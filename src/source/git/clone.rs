@@ -94,7 +94,9 @@ fn open(dir: &Path, tracking: &str) -> Result<git2::Repository, git2::Error> {
     if !dir.exists() {
         return git2::Repository::init_bare(dir);
     }
-    for locked in ["HEAD", "config", "packed-refs", "shallow", tracking] {
+    // A branch may be called anything, also what leads out of the clone.
+    let branch = Some(tracking).filter(|name| git2::Reference::is_valid_name(name));
+    for locked in ["HEAD", "config", "packed-refs", "shallow"].into_iter().chain(branch) {
         let _ = fs::remove_file(dir.join(format!("{locked}.lock")));
     }
     remove_unfinished_packs(&dir.join("objects/pack"));
