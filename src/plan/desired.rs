@@ -1,8 +1,8 @@
 //! Manifests to desired objects: kind resolved, namespace settled, marked and hashed.
 
 use std::cell::LazyCell;
-use std::collections::btree_map::Entry::{Occupied, Vacant};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -71,7 +71,8 @@ pub fn resolve(
     settings: &Settings,
     before: &[Arc<Desired>],
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
-    let before: HashMap<_, _> = before.iter().map(|d| (Arc::as_ptr(&d.manifest), d)).collect();
+    let known = before.iter().enumerate().map(|(at, d)| (Arc::as_ptr(&d.manifest), (at, d)));
+    let known: HashMap<_, _> = known.collect();
     // Reading CRDs takes long, and mostly all kinds are served.
     let defined = LazyCell::new(|| Kinds::defined_by(manifests));
     let resolve = |manifest: &Arc<Manifest>| {
@@ -79,27 +80,30 @@ pub fn resolve(
         let now = served.at(kind, version);
         let resource = now.or_else(|| defined.at(kind, version));
         let resource = resource.ok_or_else(|| Box::new(unknown_kind(manifest)))?;
-        let is_same = |d: &&Arc<Desired>| d.resource == *resource && d.kind_is_new == now.is_none();
-        let known = before.get(&Arc::as_ptr(manifest)).copied().filter(is_same);
-        Ok(known.cloned().unwrap_or_else(|| {
-            let id = settled_id(manifest, resource, &settings.namespace);
-            Arc::new(finish(manifest.clone(), id, resource.clone(), now.is_none(), settings))
-        }))
+        let is_same = |d: &Desired| d.resource == *resource && d.kind_is_new == now.is_none();
+        if let Some((at, known)) = known.get(&Arc::as_ptr(manifest)).filter(|k| is_same(k.1)) {
+            return Ok((*at, Arc::clone(known)));
+        }
+        let id = settled_id(manifest, resource, &settings.namespace);
+        let object = finish(manifest.clone(), id, resource.clone(), now.is_none(), settings);
+        Ok((before.len(), Arc::new(object)))
     };
     each_once(&manifests.iter().map(resolve).collect::<Vec<_>>())
 }
 
+/// An object, and its place among those of before.
+type Placed = (usize, Arc<Desired>);
+
 /// Sorts objects by identity. Of two that turn out to be the same, the second is a diagnostic.
-fn each_once(
-    resolved: &[Result<Arc<Desired>, Box<Diagnostic>>],
-) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
-    let mut desired: BTreeMap<&ObjectId, &Arc<Desired>> = BTreeMap::new();
-    let mut diagnostics = Vec::new();
+fn each_once(resolved: &[Result<Placed, Box<Diagnostic>>]) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
+    let mut first: HashMap<&ObjectId, &Arc<Desired>> = HashMap::with_capacity(resolved.len());
+    let (mut objects, mut diagnostics) = (Vec::new(), Vec::new());
     for result in resolved {
         match result {
-            Ok(object) => match desired.entry(&object.id) {
+            Ok((at, object)) => match first.entry(&object.id) {
                 Vacant(free) => {
                     free.insert(object);
+                    objects.push((*at, object.clone()));
                 }
                 Occupied(first) => {
                     let origin = &first.get().manifest.origin;
@@ -109,7 +113,10 @@ fn each_once(
             Err(diagnostic) => diagnostics.push(Diagnostic::clone(diagnostic)),
         }
     }
-    (desired.into_values().cloned().collect(), diagnostics)
+    // In the order of before only the new ones are left to be sorted in.
+    objects.sort_unstable_by_key(|(at, _)| *at);
+    objects.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+    (objects.into_iter().map(|(_, object)| object).collect(), diagnostics)
 }
 
 /// The identity of a manifest in the cluster: only that knows whether a kind has namespaces.

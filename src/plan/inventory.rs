@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Desired;
+use super::{Desired, Lookup};
 use crate::object::ObjectId;
 
 /// Bytes of an inventory that are read at most; a Secret holds 1 MiB compressed.
@@ -78,10 +78,11 @@ impl Inventory {
         source: &SourceIdentity,
     ) -> Arc<Self> {
         let (mut union, fingerprint) = (self.clone(), source.fingerprint());
+        let mut known = Lookup::new(&self.entries);
         for object in desired {
             let version = &object.resource.version;
             let is_same = |e: &Entry| e.version == *version && e.source == fingerprint;
-            if self.entries.get(&object.id).is_some_and(is_same) {
+            if known.get(&object.id).is_some_and(is_same) {
                 continue;
             }
             let entry = Arc::make_mut(&mut union).entries.entry(object.id.clone()).or_default();

@@ -1,6 +1,7 @@
 //! What the cluster shows of an app's objects, kept up to date by what is seen of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::object::{AppId, GroupKind, Live, ObjectId};
 
@@ -32,7 +33,7 @@ pub struct Blind {
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// Objects that carry our label and name themselves as the app's.
-    pub live: BTreeMap<ObjectId, Live>,
+    pub live: BTreeMap<ObjectId, Arc<Live>>,
     /// Kinds of which nothing is known.
     pub blind: BTreeMap<GroupKind, Blind>,
     /// Grows with each change.
@@ -61,7 +62,7 @@ impl Observed {
             Sighting::Listed(objects) => self.listed(app, kind, objects),
             Sighting::Seen(id, live) if live.identity.as_ref() == Some(&app.identity(&id)) => {
                 if self.is_news(&id, &live.resource_version) {
-                    self.live.insert(id.clone(), live);
+                    self.live.insert(id.clone(), Arc::new(live));
                 }
                 BTreeSet::from([id])
             }
@@ -107,10 +108,12 @@ impl Observed {
         }
     }
 
-    /// Whether the namespace of this name is known to be on its way out.
-    pub fn is_ending(&self, namespace: &str) -> bool {
-        let id = ObjectId::new(GroupKind::new("", "Namespace"), "", namespace);
-        self.live.get(&id).is_some_and(|live| live.terminating)
+    /// The namespaces that are known to be on their way out.
+    pub fn ending(&self) -> BTreeSet<&str> {
+        let first = ObjectId::new(GroupKind::new("", "Namespace"), "", "");
+        let namespaces = self.live.range(&first..).take_while(|(id, _)| id.kind == first.kind);
+        let ending = namespaces.filter(|(_, live)| live.terminating);
+        ending.map(|(id, _)| id.name.as_str()).collect()
     }
 }
 

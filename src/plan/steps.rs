@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::inventory::SourceIdentity;
-use super::{Desired, Inventory, Observed, Stage};
+use super::inventory::{Entry, SourceIdentity};
+use super::{Desired, Inventory, Lookup, Observed, Stage};
 use crate::object::{Live, ObjectId};
 
 /// What made a step necessary.
@@ -53,7 +53,7 @@ pub struct Step {
     /// Why.
     pub cause: Cause,
     /// What the cluster shows of it.
-    pub live: Option<Live>,
+    pub live: Option<Arc<Live>>,
 }
 
 /// Why nothing is pruned.
@@ -109,8 +109,8 @@ pub fn plan(
 ) -> Plan {
     let steps = steps(desired, inventory, observed);
     let wanted: BTreeSet<_> = desired.iter().map(|d| &d.id).collect();
-    let mut leftovers: Vec<_> =
-        inventory.entries.keys().filter(|id| !wanted.contains(id)).cloned().collect();
+    let known: BTreeSet<_> = inventory.entries.keys().collect();
+    let mut leftovers: Vec<_> = known.difference(&wanted).copied().cloned().collect();
     leftovers.sort_by_key(|id| std::cmp::Reverse(Stage::of(&id.kind)));
     let hold = hold(desired, observed, circumstances);
     let source = &circumstances.source;
@@ -124,15 +124,18 @@ pub fn plan(
 
 /// What is to be done about each of some desired objects, in the order of stages.
 pub fn steps(desired: &[Arc<Desired>], inventory: &Inventory, observed: &Observed) -> Vec<Step> {
-    let mut steps: Vec<_> = desired.iter().map(|d| step(d, inventory, observed)).collect();
-    steps.sort_by_key(|step| step.desired.stage());
+    let mut entries = Lookup::new(&inventory.entries);
+    let mut live = Lookup::new(&observed.live);
+    let ending = observed.ending();
+    let step = |desired: &Arc<Desired>| {
+        let (entry, live) = (entries.get(&desired.id), live.get(&desired.id));
+        let is_ending = ending.contains(desired.id.namespace.as_str());
+        let cause = cause(desired, live.map(AsRef::as_ref), entry, observed, is_ending);
+        Step { desired: desired.clone(), cause, live: live.cloned() }
+    };
+    let mut steps: Vec<_> = desired.iter().map(step).collect();
+    steps.sort_by_cached_key(|step| step.desired.stage());
     steps
-}
-
-fn step(desired: &Arc<Desired>, inventory: &Inventory, observed: &Observed) -> Step {
-    let live = observed.live.get(&desired.id).cloned();
-    let cause = cause(desired, live.as_ref(), inventory, observed);
-    Step { desired: desired.clone(), cause, live }
 }
 
 /// In sync means: the live hash is the desired one, and we own exactly what we owned after our
@@ -140,18 +143,18 @@ fn step(desired: &Arc<Desired>, inventory: &Inventory, observed: &Observed) -> S
 fn cause(
     desired: &Desired,
     live: Option<&Live>,
-    inventory: &Inventory,
+    entry: Option<&Entry>,
     observed: &Observed,
+    is_ending: bool,
 ) -> Cause {
     match observed.blind.get(&desired.id.kind) {
         Some(blind) if blind.is_outage || blind.is_passing => return Cause::Unseen,
         Some(_) => return Cause::Unknown,
         None => {}
     }
-    if observed.is_ending(&desired.id.namespace) {
+    if is_ending {
         return Cause::Terminating;
     }
-    let entry = inventory.entries.get(&desired.id);
     let recorded = entry.and_then(|entry| entry.set_hash.as_ref());
     let Some(live) = live else {
         let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
@@ -203,7 +206,6 @@ mod tests {
     use super::*;
     use crate::object::GroupKind;
     use crate::plan::Resource;
-    use crate::plan::inventory::Entry;
     use crate::plan::observed::Blind;
     use crate::render::Origin;
     use crate::render::manifest::read;
@@ -232,9 +234,9 @@ mod tests {
         Arc::new(Desired { id, resource, kind_is_new, manifest, hash, keep, one_shot })
     }
 
-    fn live(hash: &str, set_hash: &str) -> Live {
+    fn live(hash: &str, set_hash: &str) -> Arc<Live> {
         let (hash, set_hash) = (Some(hash.into()), Some(set_hash.into()));
-        Live { hash, set_hash, ..Live::default() }
+        Arc::new(Live { hash, set_hash, ..Live::default() })
     }
 
     fn blind() -> Blind {
@@ -259,13 +261,14 @@ mod tests {
 
     #[test]
     fn each_cause_is_told_from_the_others() {
-        let check = |recorded: Option<Option<&'static str>>, live: Option<Live>, cause: Cause| {
-            let inventory = inventory(recorded.map(|set_hash| (1, set_hash)));
-            let live = live.map(|live| (id(1), live)).into_iter().collect();
-            let observed = Observed { live, ..Observed::default() };
-            let plan = plan(&[desired(1, "h")], &inventory, &observed, &circumstances());
-            assert_eq!(plan.steps[0].cause, cause);
-        };
+        let check =
+            |recorded: Option<Option<&'static str>>, live: Option<Arc<Live>>, cause: Cause| {
+                let inventory = inventory(recorded.map(|set_hash| (1, set_hash)));
+                let live = live.map(|live| (id(1), live)).into_iter().collect();
+                let observed = Observed { live, ..Observed::default() };
+                let plan = plan(&[desired(1, "h")], &inventory, &observed, &circumstances());
+                assert_eq!(plan.steps[0].cause, cause);
+            };
         check(None, None, Cause::New);
         check(Some(None), None, Cause::New);
         check(Some(Some("s")), None, Cause::Missing);
@@ -275,8 +278,8 @@ mod tests {
         check(Some(Some("s")), Some(live("g", "t")), Cause::ChangedAndDrifted);
         check(Some(None), Some(live("h", "s")), Cause::Unknown);
         check(None, Some(live("h", "s")), Cause::Unknown);
-        let terminating = Live { terminating: true, ..live("g", "t") };
-        check(Some(Some("s")), Some(terminating), Cause::Terminating);
+        let terminating = Live { terminating: true, ..(*live("g", "t")).clone() };
+        check(Some(Some("s")), Some(terminating.into()), Cause::Terminating);
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub struct Done {
     /// What happened to it.
     pub action: Action,
     /// What the cluster has of it now, if known.
-    pub live: Option<Live>,
+    pub live: Option<Arc<Live>>,
 }
 
 impl Done {

@@ -130,16 +130,13 @@ fn problems(outcome: &Outcome) -> Vec<String> {
     }));
     for done in &outcome.done {
         let id = &done.desired.id;
-        let place = place(id);
         match &done.action {
             Action::Failed(why) => {
-                problems.push(format!(
-                    "Cannot apply {id}{place} ({}): {why}",
-                    done.desired.manifest.origin
-                ));
+                let (place, origin) = (place(id), &done.desired.manifest.origin);
+                problems.push(format!("Cannot apply {id}{place} ({origin}): {why}"));
             }
             Action::Waiting(why) => {
-                problems.push(format!("Waiting with {id}{place}: {why}"));
+                problems.push(format!("Waiting with {id}{}: {why}", place(id)));
             }
             _ => {}
         }

@@ -94,6 +94,12 @@ impl Settled {
         let (resolved, inventory) = (Arc::downgrade(resolved), Arc::downgrade(inventory));
         observed.blind.is_empty().then_some(Self { resolved, inventory, age: observed.age })
     }
+
+    /// Whether the objects are the very same, whatever was seen of them since.
+    pub fn is_of(&self, resolved: &Arc<Resolved>, inventory: &Arc<Inventory>) -> bool {
+        std::ptr::eq(self.resolved.as_ptr(), Arc::as_ptr(resolved))
+            && std::ptr::eq(self.inventory.as_ptr(), Arc::as_ptr(inventory))
+    }
 }
 
 impl PartialEq for Settled {

@@ -13,7 +13,7 @@ use crate::cluster::apply::Response;
 use crate::object::{Live, ObjectId};
 use crate::plan::diff::drift;
 use crate::plan::inventory::{Entry, Inventory};
-use crate::plan::{Cause, Desired, Stage, Step};
+use crate::plan::{Cause, Desired, Lookup, Stage, Step};
 use crate::report::{Action, Done, Failure, Outcome};
 
 /// Tries to apply an object whose kind was established a moment ago.
@@ -39,6 +39,10 @@ pub async fn apply(
             stage.iter().partition(|step| lacks_crd(&step.desired, &outcome.done));
         let failed = || Action::Failed("its CRD failed".to_owned());
         outcome.done.extend(lacking.iter().map(|s| done(&s.desired, failed(), &Value::Null)));
+        // Mostly these are nearly all, and not worth a task each.
+        let (idle, able): (Vec<&Step>, Vec<_>) =
+            able.into_iter().partition(|step| step.cause == Cause::InSync);
+        outcome.done.extend(idle.into_iter().map(in_sync));
         let run = |step: &'_ Step| {
             let (step, new) = (step.clone(), &new_namespaces);
             async move {
@@ -68,8 +72,10 @@ fn order(done: &Done) -> (Stage, &ObjectId) {
 /// Records what we own now on each object that is in sync. Says whether anything changed by it.
 pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
     let mut is_changed = false;
+    let known = inventory.clone();
+    let mut known = Lookup::new(&known.entries);
     for done in done.iter().filter(|done| done.action.is_in_sync()) {
-        let Some(entry) = inventory.entries.get(&done.desired.id) else { continue };
+        let Some(entry) = known.get(&done.desired.id) else { continue };
         let live = done.live.as_ref().and_then(|live| live.set_hash.clone());
         let now = Entry {
             version: done.desired.resource.version.clone(),
@@ -93,7 +99,7 @@ fn new_namespaces(steps: &[Step]) -> BTreeSet<String> {
 }
 
 fn done(desired: &Arc<Desired>, action: Action, object: &Value) -> Done {
-    let live = object.is_object().then(|| Live::from(object));
+    let live = object.is_object().then(|| Arc::new(Live::from(object)));
     Done { desired: desired.clone(), action, live }
 }
 
@@ -217,8 +223,11 @@ async fn establish(
 
 /// Whether the CRD that an object waits for failed in this pass.
 fn lacks_crd(desired: &Desired, done: &[Done]) -> bool {
+    if !desired.kind_is_new {
+        return false;
+    }
     let name = desired.crd_name();
     let is_it =
         |done: &&Done| done.desired.stage() == Stage::Definitions && done.desired.id.name == name;
-    desired.kind_is_new && done.iter().find(is_it).is_some_and(|done| !done.action.is_in_sync())
+    done.iter().find(is_it).is_some_and(|done| !done.action.is_in_sync())
 }

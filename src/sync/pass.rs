@@ -8,7 +8,7 @@ use super::app::{App, Memory, Origin, Resolved, Settled};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
 use crate::object::marks::HashKey;
-use crate::object::{GroupKind, ObjectId};
+use crate::object::{GroupKind, Live, ObjectId};
 use crate::plan::desired::Settings;
 use crate::plan::observed::Sighting;
 use crate::plan::steps::Circumstances;
@@ -48,7 +48,7 @@ async fn run(
     let wanted = &resolved.wanted;
     outcome.diagnostics.extend_from_slice(&resolved.diagnostics);
     tokio::select! {
-        observed = observe(app, memory, wanted, outcome) => observed?,
+        observed = observe(app, memory, &resolved, outcome) => observed?,
         () = stop.wait() => return Err(Failure::Stopped),
     }
     clock.stage("observe", outcome);
@@ -220,16 +220,23 @@ async fn discover(app: &App) -> Result<Kinds, Failure> {
 async fn observe(
     app: &App,
     memory: &mut Memory,
-    wanted: &[Arc<Desired>],
+    resolved: &Arc<Resolved>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Memory { watches, observed, kinds, inventory, .. } = memory;
+    let Memory { watches, observed, kinds, inventory, settled, .. } = memory;
     let known = kinds.get_or_insert_default();
-    let ids = wanted.iter().map(|object| &object.id).chain(inventory.entries.keys());
-    let mut served = kinds_of(ids);
-    served.retain(|kind| known.preferred(kind).is_some());
+    let served = match settled {
+        // Then it is the same kinds as well.
+        Some(settled) if settled.is_of(resolved, inventory) => watches.kinds(),
+        _ => {
+            let wanted = resolved.wanted.iter().map(|object| &object.id);
+            let mut served = kinds_of(wanted.chain(inventory.entries.keys()));
+            served.retain(|kind| known.preferred(kind).is_some());
+            observed.keep(&served);
+            served
+        }
+    };
     watches.want(&app.cluster, &app.id, &served, known);
-    observed.keep(&served);
     let touched = watches.settle(&app.id, observed).await;
     memory.touched.extend(touched);
     let mut out = observed.blind.values().filter(|blind| blind.is_outage);
@@ -270,7 +277,7 @@ fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
     for done in outcome.done.iter().filter(|done| done.action != Action::Unchanged) {
         if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
             let id = &done.desired.id;
-            memory.observed.note(&app.id, &id.kind, Sighting::Seen(id.clone(), live));
+            memory.observed.note(&app.id, &id.kind, Sighting::Seen(id.clone(), Live::clone(&live)));
         }
     }
     is_changed

@@ -67,6 +67,11 @@ impl Watches {
         }
     }
 
+    /// The kinds that are watched.
+    pub fn kinds(&self) -> BTreeSet<GroupKind> {
+        self.running.keys().cloned().collect()
+    }
+
     /// Waits until each kind was listed or refused, through a short outage as well. A kind that is
     /// late is unknown, not empty. Returns the objects that something was seen of.
     pub async fn settle(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {
