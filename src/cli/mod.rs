@@ -13,6 +13,10 @@ use clap::{Parser, Subcommand};
 
 use crate::source::git;
 
+/// Threads that carry requests. The work is waiting; one for each of a node's many cores would cost
+/// memory and save no time. What takes long runs beside them.
+const WORKERS: usize = 2;
+
 /// Keeps a Kubernetes cluster as a git repository declares it.
 #[derive(Debug, Parser)]
 #[command(name = "gitops-sync", version, about, max_term_width = 100)]
@@ -48,7 +52,8 @@ pub fn main() -> ExitCode {
 }
 
 fn block_on(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(WORKERS).enable_all().build()?;
     let done = runtime.block_on(task);
     // Whatever still reads a disk that hangs does not hold up the end.
     runtime.shutdown_background();

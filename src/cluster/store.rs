@@ -1,5 +1,7 @@
 //! What the daemon keeps in Secrets of its own namespace: inventories and the hash key.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube::api::PostParams;
@@ -72,7 +74,7 @@ impl StoreError {
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {
     /// The inventory.
-    pub inventory: Inventory,
+    pub inventory: Arc<Inventory>,
     /// The Secret's version, for optimistic locking; `None` while there is no Secret.
     version: Option<String>,
 }
@@ -105,7 +107,7 @@ impl Store {
             name,
             why: error.to_string(),
         })?;
-        Ok(Loaded { inventory, version: version(&secret) })
+        Ok(Loaded { inventory: inventory.into(), version: version(&secret) })
     }
 
     /// Checks that an app's inventory is still the one that was loaded.
@@ -123,8 +125,9 @@ impl Store {
         &self,
         app: &AppId,
         loaded: &mut Loaded,
-        inventory: &Inventory,
+        inventory: &Arc<Inventory>,
     ) -> Result<(), StoreError> {
+        // Of one and the same inventory this looks at no entry.
         if loaded.inventory == *inventory && loaded.version.is_some() {
             return Ok(());
         }

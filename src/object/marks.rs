@@ -105,7 +105,7 @@ impl AppId {
 }
 
 /// The key of this installation's manifest hashes. Its loss costs one re-apply.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct HashKey(pub Vec<u8>);
 
 impl fmt::Debug for HashKey {

@@ -34,13 +34,13 @@ fn target(manifest: &Manifest, namespace: &str) -> Option<ObjectId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::{SourceFile, plain};
+    use crate::render::{Content, SourceFile, plain};
 
     #[test]
     fn autoscalers_name_their_targets() {
         let check = |text: &str, expect: Option<(&str, &str)>| {
-            let content = text.as_bytes().to_vec();
-            let rendered = plain(&[SourceFile { path: "a.yaml".into(), content }]);
+            let content = Content::Read(text.as_bytes().to_vec(), None);
+            let rendered = plain(vec![SourceFile { path: "a.yaml".into(), content }]);
             let found = targets(&rendered.manifests, "demo");
             let found = found.iter().map(|id| (id.namespace.clone(), id.to_string())).next();
             let expect = expect.map(|(namespace, id)| (namespace.to_owned(), id.to_owned()));

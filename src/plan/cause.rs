@@ -1,13 +1,14 @@
 //! What is to be done about one desired object, and why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::diff::FieldDrift;
-use super::{Desired, Fights, Inventory, Observed};
+use super::inventory::Entry;
+use super::{Desired, Fights, Inventory, Lookup, Observed};
 use crate::object::handling::{OnAdditions, OnDrift, Policy, Touch};
 use crate::object::{Live, ObjectId, additions, fields};
 
@@ -83,7 +84,7 @@ pub struct Step {
     /// Whether it is done or told.
     pub reaction: Reaction,
     /// What the cluster shows of it.
-    pub live: Option<Live>,
+    pub live: Option<Arc<Live>>,
     /// What admission made of our last apply otherwise than it was sent.
     pub overridden: Vec<String>,
 }
@@ -110,7 +111,7 @@ pub struct Telling {
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// What was applied before.
-    pub inventory: &'a Inventory,
+    pub inventory: &'a Arc<Inventory>,
     /// What the cluster shows.
     pub observed: &'a Observed,
     /// What is fought over.
@@ -126,11 +127,41 @@ pub struct Known<'a> {
 /// The state of an object that someone wrote under our name.
 const FORGED: &str = "written under our name";
 
+/// What is known, to be asked for many objects in their own order.
+pub struct View<'a> {
+    known: &'a Known<'a>,
+    entries: Lookup<'a, Entry>,
+    live: Lookup<'a, Arc<Live>>,
+    ending: BTreeSet<&'a str>,
+}
+
+impl<'a> View<'a> {
+    /// All that is known.
+    pub fn new(known: &'a Known<'a>) -> Self {
+        let entries = Lookup::new(&known.inventory.entries);
+        let live = Lookup::new(&known.observed.live);
+        Self { known, entries, live, ending: known.observed.ending() }
+    }
+}
+
+/// What is known of one object.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    desired: &'a Desired,
+    entry: Option<&'a Entry>,
+    live: Option<&'a Live>,
+    policy: Policy,
+    is_ending: bool,
+}
+
 /// Judges one desired object.
-pub fn judge(desired: &Arc<Desired>, known: &Known<'_>) -> Step {
-    let live = known.observed.live.get(&desired.id);
+pub fn judge(desired: &Arc<Desired>, view: &mut View<'_>) -> Step {
+    let (known, entry, live) =
+        (view.known, view.entries.get(&desired.id), view.live.get(&desired.id));
+    let is_ending = view.ending.contains(desired.id.namespace.as_str());
     let policy = desired.handling.policy(known.policy);
-    let cause = cause(desired, live, policy, known);
+    let case = Case { desired, entry, live: live.map(AsRef::as_ref), policy, is_ending };
+    let cause = cause(case, known);
     let cause = match cause {
         Cause::Missing | Cause::Drifted if policy.drift == OnDrift::Ignore => {
             Cause::Left("its drift is ignored")
@@ -138,13 +169,13 @@ pub fn judge(desired: &Arc<Desired>, known: &Known<'_>) -> Step {
         _ if cause.is_drift() && known.fights.is_held(&desired.id, known.now) => Cause::Fought,
         _ => cause,
     };
-    let reaction = reaction(desired, cause, live, policy, known);
-    let entry = known.inventory.entries.get(&desired.id);
+    let reaction = reaction(case, cause, known);
     let overridden = entry.map(|entry| entry.overridden.clone()).unwrap_or_default();
     Step { desired: desired.clone(), cause, reaction, live: live.cloned(), overridden }
 }
 
-fn cause(desired: &Desired, live: Option<&Live>, policy: Policy, known: &Known<'_>) -> Cause {
+fn cause(case: Case<'_>, known: &Known<'_>) -> Cause {
+    let Case { desired, live, .. } = case;
     let hands_off = live.and_then(|live| live.hands_off);
     if let (Touch::Never(mark), _) | (_, Some(mark)) = (desired.handling.touch, hands_off) {
         return Cause::Left(mark);
@@ -154,20 +185,19 @@ fn cause(desired: &Desired, live: Option<&Live>, policy: Policy, known: &Known<'
         Some(_) => return Cause::Unknown,
         None => {}
     }
-    if known.observed.is_ending(&desired.id.namespace) {
+    if case.is_ending {
         return Cause::Terminating;
     }
     match live {
-        None => absent(desired, known),
+        None => absent(case, known),
         Some(live) if live.terminating => Cause::Terminating,
         Some(_) if desired.handling.touch == Touch::OnlyCreate => Cause::Left("it exists"),
-        Some(live) => present(desired, live, policy, known),
+        Some(live) => present(case, live, known),
     }
 }
 
 /// Why an object that the cluster does not show as ours is to be applied.
-fn absent(desired: &Desired, known: &Known<'_>) -> Cause {
-    let entry = known.inventory.entries.get(&desired.id);
+fn absent(Case { desired, entry, .. }: Case<'_>, known: &Known<'_>) -> Cause {
     let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
     match entry.and_then(|entry| entry.set_hash.as_ref()) {
         _ if known.observed.foreign.contains(&desired.id) => Cause::Left("it exists"),
@@ -181,9 +211,9 @@ fn absent(desired: &Desired, known: &Known<'_>) -> Cause {
 
 /// In sync means: the live hash is the desired one, and we own exactly what we owned after our last
 /// apply (design.md 3).
-fn present(desired: &Desired, live: &Live, policy: Policy, known: &Known<'_>) -> Cause {
-    let entry = known.inventory.entries.get(&desired.id);
-    let recorded = entry.and_then(|entry| entry.set_hash.as_ref());
+fn present(case: Case<'_>, live: &Live, known: &Known<'_>) -> Cause {
+    let Case { desired, policy, .. } = case;
+    let recorded = case.entry.and_then(|entry| entry.set_hash.as_ref());
     let is_changed = live.hash.as_ref() != Some(&desired.hash);
     let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
     let is_extended = policy.additions != OnAdditions::Ignore && additions(desired, live).is_some();
@@ -211,13 +241,8 @@ fn additions(desired: &Desired, live: &Live) -> Option<String> {
 
 /// Whether a cause is acted on, told, or was told before. Additions whose removal was refused count as
 /// told.
-fn reaction(
-    desired: &Desired,
-    cause: Cause,
-    live: Option<&Live>,
-    policy: Policy,
-    known: &Known<'_>,
-) -> Reaction {
+fn reaction(case: Case<'_>, cause: Cause, known: &Known<'_>) -> Reaction {
+    let Case { desired, live, policy, .. } = case;
     let text = |hash: Option<&String>| hash.cloned().unwrap_or_default();
     let state = match cause {
         Cause::Missing => "absent".to_owned(),

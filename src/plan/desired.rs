@@ -1,6 +1,8 @@
 //! Manifests to desired objects: kind resolved, namespace settled, marked and hashed.
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -20,7 +22,7 @@ pub struct Desired {
     /// Identity, with the namespace it will be in.
     pub id: ObjectId,
     /// How it is addressed.
-    pub resource: Resource,
+    pub resource: Arc<Resource>,
     /// Whether its kind is served only once a CRD of the same source is applied.
     pub kind_is_new: bool,
     /// What it was resolved from.
@@ -29,6 +31,8 @@ pub struct Desired {
     pub hash: String,
     /// How it wants to be handled.
     pub handling: Handling,
+    /// When it is applied.
+    pub stage: Stage,
     /// Who decides how many replicas it has.
     pub scaling: Scaling,
     /// Whether it goes by itself once it has done its work: a Job with `ttlSecondsAfterFinished`.
@@ -51,7 +55,7 @@ impl Desired {
     fn new(
         manifest: &Arc<Manifest>,
         id: ObjectId,
-        (resource, kind_is_new): (Resource, bool),
+        (resource, kind_is_new): (Arc<Resource>, bool),
         is_autoscaled: bool,
         settings: &Settings,
     ) -> Result<Self, Box<Diagnostic>> {
@@ -72,18 +76,14 @@ impl Desired {
             // With the autoscaler the object changes: what is applied is another.
             body["autoscaled"] = json!(true);
         }
+        let stage = Stage::of(&id.kind);
         let (hash, manifest) = (settings.key.hash(&body), manifest.clone());
-        Ok(Self { id, resource, kind_is_new, manifest, hash, handling, scaling, one_shot })
+        Ok(Self { id, resource, kind_is_new, manifest, hash, handling, stage, scaling, one_shot })
     }
 
     /// The name that its CRD has, if it is a custom resource.
     pub fn crd_name(&self) -> String {
         format!("{}.{}", self.resource.plural, self.id.kind.group)
-    }
-
-    /// The stage in which it is applied.
-    pub fn stage(&self) -> Stage {
-        Stage::of(&self.id.kind)
     }
 
     /// Whether it may ever be written.
@@ -119,7 +119,7 @@ impl Desired {
 }
 
 /// Whose objects they are, where those without a namespace go, and where any may go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The app.
     pub app: AppId,
@@ -132,42 +132,73 @@ pub struct Settings {
 }
 
 /// Resolves manifests against the kinds a cluster serves. All diagnostics are returned, not only
-/// the first.
+/// the first. What was resolved before by the same settings stays as it is, unless it changed.
 pub fn resolve(
     manifests: &[Arc<Manifest>],
     served: &Kinds,
     settings: &Settings,
+    before: &[Arc<Desired>],
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
+    let known = before.iter().enumerate().map(|(at, d)| (Arc::as_ptr(&d.manifest), (at, d)));
+    let known: HashMap<_, _> = known.collect();
+    // Reading CRDs takes long, and mostly all kinds are served.
     // A CRD belongs to the whole cluster: out of reach, it is not applied and defines nothing.
     let is_whole = settings.reach.is_whole();
-    let defined = if is_whole { Kinds::defined_by(manifests) } else { Kinds::default() };
-    let mut desired: BTreeMap<ObjectId, Arc<Desired>> = BTreeMap::new();
-    let mut diagnostics = Vec::new();
+    let defined =
+        LazyCell::new(|| if is_whole { Kinds::defined_by(manifests) } else { Kinds::default() });
     let autoscaled = autoscalers::targets(manifests, &settings.namespace);
-    for manifest in manifests {
+    let resolve = |manifest: &Arc<Manifest>| {
         let (kind, version) = (&manifest.id.kind, manifest.version.as_str());
         let now = served.at(kind, version);
-        let Some(resource) = now.or_else(|| defined.at(kind, version)).cloned() else {
-            diagnostics.push(unknown_kind(manifest));
-            continue;
+        let resource = now.or_else(|| defined.at(kind, version));
+        let resource = resource.ok_or_else(|| Box::new(unknown_kind(manifest)))?;
+        let is_same = |d: &Desired| {
+            let is_autoscaled = d.scaling == Scaling::Autoscaler;
+            d.resource == *resource
+                && d.kind_is_new == now.is_none()
+                && is_autoscaled == autoscaled.contains(&d.id)
         };
-        let id = settled_id(manifest, &resource, &settings.namespace);
-        if settings.reach.scope_of(&id).is_none() {
-            diagnostics.push(out_of_reach(manifest, id, &settings.reach));
-            continue;
+        if let Some((at, known)) = known.get(&Arc::as_ptr(manifest)).filter(|k| is_same(k.1)) {
+            return Ok((*at, Arc::clone(known)));
         }
-        if let Some(first) = desired.get(&id) {
-            diagnostics.push(duplicate(manifest, &id, &first.manifest.origin));
-            continue;
+        let id = settled_id(manifest, resource, &settings.namespace);
+        if settings.reach.scope_of(&id).is_none() {
+            return Err(Box::new(out_of_reach(manifest, id, &settings.reach)));
         }
         let is_autoscaled = autoscaled.contains(&id);
-        match Desired::new(manifest, id.clone(), (resource, now.is_none()), is_autoscaled, settings)
-        {
-            Ok(object) => drop(desired.insert(id, Arc::new(object))),
-            Err(diagnostic) => diagnostics.push(*diagnostic),
+        let resource = (resource.clone(), now.is_none());
+        let object = Desired::new(manifest, id, resource, is_autoscaled, settings)?;
+        Ok((before.len(), Arc::new(object)))
+    };
+    each_once(&manifests.iter().map(resolve).collect::<Vec<_>>())
+}
+
+/// An object, and its place among those of before.
+type Placed = (usize, Arc<Desired>);
+
+/// Sorts objects by identity. Of two that turn out to be the same, the second is a diagnostic.
+fn each_once(resolved: &[Result<Placed, Box<Diagnostic>>]) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
+    let mut first: HashMap<&ObjectId, &Arc<Desired>> = HashMap::with_capacity(resolved.len());
+    let (mut objects, mut diagnostics) = (Vec::new(), Vec::new());
+    for result in resolved {
+        match result {
+            Ok((at, object)) => match first.entry(&object.id) {
+                Vacant(free) => {
+                    free.insert(object);
+                    objects.push((*at, object.clone()));
+                }
+                Occupied(first) => {
+                    let origin = &first.get().manifest.origin;
+                    diagnostics.push(duplicate(&object.manifest, &object.id, origin));
+                }
+            },
+            Err(diagnostic) => diagnostics.push(Diagnostic::clone(diagnostic)),
         }
     }
-    (desired.into_values().collect(), diagnostics)
+    // In the order of before only the new ones are left to be sorted in.
+    objects.sort_unstable_by_key(|(at, _)| *at);
+    objects.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+    (objects.into_iter().map(|(_, object)| object).collect(), diagnostics)
 }
 
 /// The identity of a manifest in the cluster: only that knows whether a kind has namespaces.
@@ -215,11 +246,12 @@ fn unknown_kind(manifest: &Manifest) -> Diagnostic {
 mod tests {
     use super::*;
     use crate::object::GroupKind;
-    use crate::render::{SourceFile, plain};
+    use crate::render::{Content, SourceFile, plain};
 
     fn resolved(text: &str, namespaces: &[&str]) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
         let content = text.as_bytes().to_vec();
-        let rendered = plain(&[SourceFile { path: "a.yaml".into(), content }]);
+        let content = Content::Read(content, None);
+        let rendered = plain(vec![SourceFile { path: "a.yaml".into(), content }]);
         let mut served = Kinds::default();
         for (group, kind, namespaced) in [
             ("", "ConfigMap", true),
@@ -238,7 +270,7 @@ mod tests {
         let key = HashKey(vec![1]);
         let reach = namespaces.iter().map(|&name| name.to_owned()).collect();
         let settings = Settings { app, key, namespace: "demo".into(), reach };
-        resolve(&rendered.manifests, &served, &settings)
+        resolve(&rendered.manifests, &served, &settings, &[])
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The objects that an app has applied: the only ones it may ever delete.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufReader, BufWriter, Read};
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -9,7 +10,7 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Desired;
+use super::{Desired, Lookup};
 use crate::object::ObjectId;
 
 /// Bytes of an inventory that are read at most; a Secret holds 1 MiB compressed.
@@ -65,24 +66,30 @@ pub struct Inventory {
 
 /// The inventory as it is stored.
 #[derive(Serialize, Deserialize)]
-struct Stored {
-    source: Option<SourceIdentity>,
-    entries: Vec<(ObjectId, Entry)>,
+struct Stored<S, E> {
+    source: Option<S>,
+    entries: Vec<E>,
 }
 
 impl Inventory {
     /// This inventory and all objects that a source desires: what is stored before the first write
-    /// of a pass.
+    /// of a pass. If nothing is new, it is this very inventory.
     #[must_use]
     pub fn with<'a>(
-        &self,
+        self: &Arc<Self>,
         desired: impl IntoIterator<Item = &'a Desired>,
         source: &SourceIdentity,
-    ) -> Self {
+    ) -> Arc<Self> {
         let (mut union, fingerprint) = (self.clone(), source.fingerprint());
+        let mut known = Lookup::new(&self.entries);
         for object in desired {
-            let entry = union.entries.entry(object.id.clone()).or_default();
-            object.resource.version.clone_into(&mut entry.version);
+            let version = &object.resource.version;
+            let is_same = |e: &Entry| e.version == *version && e.source == fingerprint;
+            if known.get(&object.id).is_some_and(is_same) {
+                continue;
+            }
+            let entry = Arc::make_mut(&mut union).entries.entry(object.id.clone()).or_default();
+            entry.version.clone_from(version);
             entry.source.clone_from(&fingerprint);
         }
         union
@@ -90,18 +97,18 @@ impl Inventory {
 
     /// Compressed for storage.
     pub fn encode(&self) -> std::io::Result<Vec<u8>> {
-        let entries = self.entries.clone().into_iter().collect();
-        let text = serde_json::to_vec(&Stored { source: self.source.clone(), entries })?;
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(&text)?;
-        encoder.finish()
+        let entries = self.entries.iter().collect();
+        let stored = Stored { source: self.source.as_ref(), entries };
+        let encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let mut text = BufWriter::new(encoder);
+        serde_json::to_writer(&mut text, &stored)?;
+        text.into_inner()?.finish()
     }
 
     /// Reads what [`Inventory::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> std::io::Result<Self> {
-        let mut text = Vec::new();
-        GzDecoder::new(bytes).take(DECODED_LIMIT).read_to_end(&mut text)?;
-        let stored: Stored = serde_json::from_slice(&text)?;
+        let text = BufReader::new(GzDecoder::new(bytes).take(DECODED_LIMIT));
+        let stored: Stored<SourceIdentity, (ObjectId, Entry)> = serde_json::from_reader(text)?;
         Ok(Self { source: stored.source, entries: stored.entries.into_iter().collect() })
     }
 }

@@ -9,7 +9,7 @@ use super::Stage;
 use crate::object::GroupKind;
 use crate::render::Manifest;
 
-/// How objects of a kind are addressed.
+/// How objects of a kind are addressed. Shared by all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resource {
     /// Group and kind.
@@ -27,23 +27,23 @@ pub struct Resource {
 /// Kinds by group, kind and version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kinds {
-    by_kind: BTreeMap<GroupKind, Vec<Resource>>,
+    by_kind: BTreeMap<GroupKind, Vec<Arc<Resource>>>,
 }
 
 impl Kinds {
     /// Adds a kind at a version; the first version added is the preferred one.
     pub fn insert(&mut self, resource: Resource) {
-        self.by_kind.entry(resource.kind.clone()).or_default().push(resource);
+        self.by_kind.entry(resource.kind.clone()).or_default().push(Arc::new(resource));
     }
 
     /// The kind at exactly this version.
-    pub fn at(&self, kind: &GroupKind, version: &str) -> Option<&Resource> {
+    pub fn at(&self, kind: &GroupKind, version: &str) -> Option<&Arc<Resource>> {
         self.by_kind.get(kind)?.iter().find(|resource| resource.version == version)
     }
 
     /// The kind at its preferred version.
     pub fn preferred(&self, kind: &GroupKind) -> Option<&Resource> {
-        self.by_kind.get(kind)?.first()
+        self.by_kind.get(kind)?.first().map(AsRef::as_ref)
     }
 
     /// The kinds that the CRDs among some manifests define.

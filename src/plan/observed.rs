@@ -1,6 +1,7 @@
 //! What the cluster shows of an app's objects, kept up to date by what is seen of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{Reach, Scope};
 use crate::object::{AppId, GroupKind, Live, ObjectId};
@@ -33,19 +34,22 @@ pub struct Blind {
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// Objects that carry our label and name themselves as the app's.
-    pub live: BTreeMap<ObjectId, Live>,
+    pub live: BTreeMap<ObjectId, Arc<Live>>,
     /// Objects that someone may have written under our name.
     pub suspects: BTreeSet<ObjectId>,
     /// Objects that we would only have created, and others did.
     pub foreign: BTreeSet<ObjectId>,
     /// Scopes of which nothing is known.
     pub blind: BTreeMap<Scope, Blind>,
+    /// Grows with each change.
+    pub age: u64,
 }
 
 impl Observed {
     /// Takes over a sighting, and returns the objects it is about. An event that is older than what
     /// is known, such as the echo of an earlier write of ours, changes nothing.
     pub fn note(&mut self, app: &AppId, scope: &Scope, sighting: Sighting) -> BTreeSet<ObjectId> {
+        self.age += 1;
         match sighting {
             Sighting::Listed(objects) => self.listed(app, scope, objects),
             Sighting::Seen(id, live) => BTreeSet::from([self.seen(app, id, *live)]),
@@ -83,7 +87,7 @@ impl Observed {
                 self.suspects.insert(id.clone());
             }
             self.foreign.remove(&id);
-            self.live.insert(id.clone(), live);
+            self.live.insert(id.clone(), Arc::new(live));
         }
         id
     }
@@ -98,6 +102,7 @@ impl Observed {
 
     /// Takes over the response to an apply of ours.
     pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live) {
+        self.age += 1;
         let id = self.seen(app, id, live);
         self.suspects.remove(&id);
     }
@@ -105,8 +110,10 @@ impl Observed {
     /// Forgets what is outside of these scopes.
     pub fn keep(&mut self, scopes: &BTreeSet<Scope>, reach: &Reach) {
         let is_kept = |scope: &Scope| scopes.contains(scope);
+        let objects = self.live.len();
         self.blind.retain(|scope, _| is_kept(scope));
         self.live.retain(|id, _| reach.scope_of(id).as_ref().is_some_and(is_kept));
+        self.age += u64::from(self.live.len() < objects);
     }
 
     /// Why nothing is known of an object, if so.
@@ -124,10 +131,12 @@ impl Observed {
         }
     }
 
-    /// Whether the namespace of this name is known to be on its way out.
-    pub fn is_ending(&self, namespace: &str) -> bool {
-        let id = ObjectId::new(GroupKind::new("", "Namespace"), "", namespace);
-        self.live.get(&id).is_some_and(|live| live.terminating)
+    /// The namespaces that are known to be on their way out.
+    pub fn ending(&self) -> BTreeSet<&str> {
+        let first = ObjectId::new(GroupKind::new("", "Namespace"), "", "");
+        let namespaces = self.live.range(&first..).take_while(|(id, _)| id.kind == first.kind);
+        let ending = namespaces.filter(|(_, live)| live.terminating);
+        ending.map(|(id, _)| id.name.as_str()).collect()
     }
 }
 

@@ -1,9 +1,8 @@
 //! The plan: for each desired object whether anything must be sent and why, and what may go.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::cause::judge;
+use super::cause::{View, judge};
 use super::inventory::SourceIdentity;
 use super::{Desired, Inventory, Known, Observed, Stage, Step};
 use crate::object::ObjectId;
@@ -34,7 +33,7 @@ pub struct Plan {
     /// Each desired object, in the order of stages.
     pub steps: Vec<Step>,
     /// Old and new objects: stored before the first write.
-    pub superset: Inventory,
+    pub superset: Arc<Inventory>,
     /// Objects of the inventory that the source no longer declares, last stage first.
     pub leftovers: Vec<ObjectId>,
     /// Why the leftovers stay, if they do.
@@ -52,29 +51,40 @@ pub struct Circumstances {
     pub has_diagnostics: bool,
 }
 
-/// Pairs what shall be with what is.
+/// Pairs what shall be, in the order of identities, with what is.
 pub fn plan(desired: &[Arc<Desired>], known: &Known<'_>, circumstances: &Circumstances) -> Plan {
     let steps = steps(desired, known);
-    let inventory = known.inventory;
-    let wanted: BTreeSet<_> = desired.iter().map(|d| &d.id).collect();
-    let mut leftovers: Vec<_> =
-        inventory.entries.keys().filter(|id| !wanted.contains(id)).cloned().collect();
-    leftovers.sort_by_key(|id| std::cmp::Reverse(Stage::of(&id.kind)));
+    let leftovers = leftovers(desired, known.inventory);
     let hold = hold(desired, known.observed, circumstances);
     let source = &circumstances.source;
     let touched = desired.iter().filter(|object| object.is_ever_written());
-    let mut superset = inventory.with(touched.map(AsRef::as_ref), source);
-    if superset.source.is_none() || leftovers.is_empty() {
-        superset.source = Some(source.clone());
+    let mut superset = known.inventory.with(touched.map(AsRef::as_ref), source);
+    let is_mine = superset.source.as_ref() == Some(source);
+    if !is_mine && (superset.source.is_none() || leftovers.is_empty()) {
+        Arc::make_mut(&mut superset).source = Some(source.clone());
     }
     Plan { steps, superset, leftovers, hold }
 }
 
 /// What is to be done about each of some desired objects, in the order of stages.
 pub fn steps(desired: &[Arc<Desired>], known: &Known<'_>) -> Vec<Step> {
-    let mut steps: Vec<_> = desired.iter().map(|desired| judge(desired, known)).collect();
-    steps.sort_by_key(|step| step.desired.stage());
+    let mut view = View::new(known);
+    let mut steps: Vec<_> = desired.iter().map(|desired| judge(desired, &mut view)).collect();
+    steps.sort_by_key(|step| step.desired.stage);
     steps
+}
+
+/// What an inventory has beside the desired objects, last stage first.
+fn leftovers(desired: &[Arc<Desired>], inventory: &Inventory) -> Vec<ObjectId> {
+    // Both are in the order of identities.
+    let mut ahead = desired.iter().peekable();
+    let is_left = |id: &&ObjectId| {
+        while ahead.next_if(|desired| desired.id < **id).is_some() {}
+        ahead.peek().is_none_or(|desired| desired.id != **id)
+    };
+    let mut left: Vec<_> = inventory.entries.keys().filter(is_left).cloned().collect();
+    left.sort_by_key(|id| std::cmp::Reverse(Stage::of(&id.kind)));
+    left
 }
 
 fn hold(
@@ -97,7 +107,7 @@ fn hold(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::LazyLock;
     use std::time::Duration;
 
@@ -130,16 +140,16 @@ mod tests {
 
     fn desired(n: u8, hash: &str) -> Arc<Desired> {
         let id = id(n);
-        let resource = Resource {
+        let resource = Arc::new(Resource {
             kind: id.kind.clone(),
             version: "v1".into(),
             plural: String::new(),
             namespaced: !id.namespace.is_empty(),
             listable: true,
-        };
+        });
         let body = json!({"apiVersion": "v1", "kind": id.kind.kind, "metadata": {"name": id.name}});
         let manifest = read(body, &Origin::file("a.yaml")).manifests.remove(0);
-        let hash = hash.to_owned();
+        let (hash, stage) = (hash.to_owned(), Stage::of(&id.kind));
         let (kind_is_new, one_shot) = (false, n == 39);
         Arc::new(Desired {
             id,
@@ -148,14 +158,22 @@ mod tests {
             manifest,
             hash,
             handling: Handling::default(),
+            stage,
             scaling: Scaling::Unset,
             one_shot,
         })
     }
 
-    fn live(hash: &str, set_hash: &str) -> Live {
+    fn live(hash: &str, set_hash: &str) -> Arc<Live> {
         let (hash, set_hash) = (Some(hash.into()), Some(set_hash.into()));
-        Live { hash, set_hash, ..Live::default() }
+        Arc::new(Live { hash, set_hash, ..Live::default() })
+    }
+
+    /// Desired objects in the order of identities.
+    fn sorted(n: &[u8]) -> Vec<Arc<Desired>> {
+        let mut all: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
+        all.sort_by(|a, b| a.id.cmp(&b.id));
+        all
     }
 
     fn blind() -> Blind {
@@ -163,7 +181,7 @@ mod tests {
     }
 
     /// What is known with an inventory and a view, and nothing else.
-    fn known<'a>(inventory: &'a Inventory, observed: &'a Observed) -> Known<'a> {
+    fn known<'a>(inventory: &'a Arc<Inventory>, observed: &'a Observed) -> Known<'a> {
         static NOTHING: LazyLock<(Fights, BTreeMap<ObjectId, Telling>)> =
             LazyLock::new(Default::default);
         let (fights, told) = &*NOTHING;
@@ -176,7 +194,7 @@ mod tests {
         Circumstances { source, prune: true, has_diagnostics: false }
     }
 
-    fn inventory(entries: impl IntoIterator<Item = (u8, Option<&'static str>)>) -> Inventory {
+    fn inventory(entries: impl IntoIterator<Item = (u8, Option<&'static str>)>) -> Arc<Inventory> {
         let entry = |set_hash: Option<&str>| Entry {
             version: "v1".into(),
             set_hash: set_hash.map(str::to_owned),
@@ -184,12 +202,14 @@ mod tests {
             ..Entry::default()
         };
         let entries = entries.into_iter().map(|(n, hash)| (id(n), entry(hash))).collect();
-        Inventory { source: Some(circumstances().source), entries }
+        Arc::new(Inventory { source: Some(circumstances().source), entries })
     }
 
     #[test]
     fn each_cause_is_told_from_the_others() {
-        let check = |recorded: Option<Option<&'static str>>, live: Option<Live>, cause: Cause| {
+        let check = |recorded: Option<Option<&'static str>>,
+                     live: Option<Arc<Live>>,
+                     cause: Cause| {
             let inventory = inventory(recorded.map(|set_hash| (1, set_hash)));
             let live = live.map(|live| (id(1), live)).into_iter().collect();
             let observed = Observed { live, ..Observed::default() };
@@ -205,8 +225,8 @@ mod tests {
         check(Some(Some("s")), Some(live("g", "t")), Cause::ChangedAndDrifted);
         check(Some(None), Some(live("h", "s")), Cause::Unknown);
         check(None, Some(live("h", "s")), Cause::Unknown);
-        let terminating = Live { terminating: true, ..live("g", "t") };
-        check(Some(Some("s")), Some(terminating), Cause::Terminating);
+        let terminating = Live { terminating: true, ..(*live("g", "t")).clone() };
+        check(Some(Some("s")), Some(terminating.into()), Cause::Terminating);
     }
 
     #[test]
@@ -226,7 +246,8 @@ mod tests {
     fn a_one_shot_job_that_is_gone_has_done_its_work() {
         let check = |applied: Option<&str>, cause: Cause| {
             let mut inventory = inventory([(39, Some("s"))]);
-            inventory.entries.get_mut(&id(39)).unwrap().one_shot = applied.map(str::to_owned);
+            let entry = Arc::make_mut(&mut inventory).entries.get_mut(&id(39)).unwrap();
+            entry.one_shot = applied.map(str::to_owned);
             let observed = Observed::default();
             let plan = plan(&[desired(39, "h")], &known(&inventory, &observed), &circumstances());
             assert_eq!(plan.steps[0].cause, cause);
@@ -242,8 +263,8 @@ mod tests {
             |n: &[u8], change: fn(&mut Inventory, &mut Observed, &mut Circumstances), hold| {
                 let mut inventory = inventory([(1, Some("s")), (2, Some("s"))]);
                 let (mut observed, mut circumstances) = (Observed::default(), circumstances());
-                change(&mut inventory, &mut observed, &mut circumstances);
-                let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
+                change(Arc::make_mut(&mut inventory), &mut observed, &mut circumstances);
+                let wanted = sorted(n);
                 let plan = plan(&wanted, &known(&inventory, &observed), &circumstances);
                 assert_eq!(plan.hold, hold);
             };
@@ -263,8 +284,8 @@ mod tests {
         };
         let inventory = inventory([(1, Some("s")), (2, Some("s"))]);
         let plan = |n: &[u8]| {
-            let wanted: Vec<_> = n.iter().map(|n| desired(*n, "h")).collect();
-            plan(&wanted, &known(&inventory, &Observed::default()), &moved).superset.source
+            let wanted = sorted(n);
+            plan(&wanted, &known(&inventory, &Observed::default()), &moved).superset.source.clone()
         };
         assert_eq!(plan(&[1]), inventory.source);
         assert_eq!(plan(&[1, 2, 3]), Some(moved.source.clone()));
@@ -280,7 +301,7 @@ mod tests {
             recorded in proptest::collection::btree_map(0_u8..40, proptest::option::of(Just("s")), 0..20),
             seen in proptest::collection::btree_map(0_u8..40, (prop_oneof!["h", "g"], prop_oneof!["s", "t"]), 0..20),
         ) {
-            let desired: Vec<_> = wanted.iter().map(|n| desired(*n, "h")).collect();
+            let desired = sorted(&wanted.iter().copied().collect::<Vec<_>>());
             let inventory = inventory(recorded.clone());
             let shown = seen.iter().map(|(n, (hash, set))| (id(*n), live(hash, set))).collect();
             let observed = Observed { live: shown, ..Observed::default() };
@@ -289,7 +310,7 @@ mod tests {
             let ids: BTreeSet<_> = made.steps.iter().map(|step| step.desired.id.clone()).collect();
             prop_assert_eq!(ids.len(), wanted.len());
             prop_assert_eq!(made.steps.len(), wanted.len());
-            prop_assert!(made.steps.is_sorted_by_key(|step| step.desired.stage()));
+            prop_assert!(made.steps.is_sorted_by_key(|step| step.desired.stage));
             prop_assert!(made.leftovers.iter().all(|id| !ids.contains(id)));
             prop_assert!(made.leftovers.iter().all(|id| inventory.entries.contains_key(id)));
             prop_assert!(made.leftovers.is_sorted_by_key(|id| std::cmp::Reverse(Stage::of(&id.kind))));
@@ -298,14 +319,14 @@ mod tests {
             prop_assert_eq!(made.superset.entries.len(), ids.len() + made.leftovers.len());
 
             // After the plan was carried out, the same plan has nothing to do.
-            let mut after = made.superset.clone();
+            let mut after = (*made.superset).clone();
             let mut live_after = BTreeMap::new();
             for id in &ids {
                 after.entries.entry(id.clone()).or_default().set_hash = Some("s".into());
                 live_after.insert(id.clone(), live("h", "s"));
             }
             let observed = Observed { live: live_after, ..Observed::default() };
-            let again = plan(&desired, &known(&after, &observed), &circumstances());
+            let again = plan(&desired, &known(&Arc::new(after), &observed), &circumstances());
             prop_assert!(again.steps.iter().all(|step| step.cause == Cause::InSync));
         }
     }

@@ -22,7 +22,7 @@ pub struct Origin {
 
 impl Origin {
     /// A file as a whole.
-    pub fn file(path: &str) -> Self {
+    pub fn file(path: impl Into<Arc<str>>) -> Self {
         Self { path: path.into(), line: 0, column: 0 }
     }
 

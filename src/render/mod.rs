@@ -9,4 +9,4 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Problem};
 pub use manifest::{Manifest, Origin};
-pub use plain::{Rendered, SourceFile, plain};
+pub use plain::{Content, ContentId, Part, Rendered, SourceFile, plain};

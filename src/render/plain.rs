@@ -1,6 +1,7 @@
 //! Plain YAML and JSON files to the objects they declare.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,13 +15,37 @@ use crate::object::ObjectId;
 /// How a git LFS pointer begins (git-lfs specification).
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
+/// What tells a content from any other without reading it: the id of its git blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentId(pub [u8; 20]);
+
 /// A file of a source.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SourceFile {
     /// Path within the source, with `/`.
     pub path: String,
-    /// Its content.
-    pub content: Vec<u8>,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// Bytes that were just read, and by what they are known again, if by anything.
+    Read(Vec<u8>, Option<ContentId>),
+    /// What it was rendered to before: the same bytes under the same path.
+    Known(Arc<Part>),
+}
+
+/// What one file declares.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    path: Arc<str>,
+    id: Option<ContentId>,
+    /// Bytes of the file.
+    pub size: u64,
+    digest: [u8; 32],
+    read: manifest::Read,
 }
 
 /// What a source declares, and what is wrong with it.
@@ -34,28 +59,55 @@ pub struct Rendered {
     pub skipped: usize,
     /// Hash of the files' content, whatever their names and order.
     pub hash: String,
+    /// The files, in the order of their paths.
+    parts: Vec<Arc<Part>>,
 }
 
-/// Renders files as they are.
-pub fn plain(files: &[SourceFile]) -> Rendered {
-    let mut rendered = Rendered { hash: content_hash(files), ..Rendered::default() };
-    let mut first: BTreeMap<ObjectId, Origin> = BTreeMap::new();
-    for file in files {
-        let read = file_manifests(file);
+impl Rendered {
+    /// What the file under this path was rendered to, if it had this content: then it need not be
+    /// read again.
+    pub fn known(&self, path: &str, id: ContentId) -> Option<&Arc<Part>> {
+        let at = self.parts.binary_search_by(|part| (*part.path).cmp(path)).ok()?;
+        Some(&self.parts[at]).filter(|part| part.id == Some(id))
+    }
+}
+
+/// Renders files as they are, given in the order of their paths.
+pub fn plain(files: Vec<SourceFile>) -> Rendered {
+    let parts: Vec<_> = files.into_iter().map(part).collect();
+    let mut rendered = Rendered { hash: content_hash(&parts), ..Rendered::default() };
+    let mut first: HashMap<&ObjectId, &Origin> = HashMap::new();
+    for read in parts.iter().map(|part| &part.read) {
         rendered.skipped += read.skipped;
-        rendered.diagnostics.extend(read.diagnostics);
-        for manifest in read.manifests {
+        rendered.diagnostics.extend_from_slice(&read.diagnostics);
+        for manifest in &read.manifests {
             // Until the namespace is known, only what is written alike is surely the same object.
-            let key = manifest.id.clone();
-            if let Some(at) = first.get(&key) {
-                rendered.diagnostics.push(duplicate(&manifest, &key, at));
-            } else {
-                first.insert(key, manifest.origin.clone());
-                rendered.manifests.push(manifest);
+            match first.entry(&manifest.id) {
+                Occupied(at) => {
+                    rendered.diagnostics.push(duplicate(manifest, &manifest.id, at.get()));
+                }
+                Vacant(free) => {
+                    free.insert(&manifest.origin);
+                    rendered.manifests.push(manifest.clone());
+                }
             }
         }
     }
+    rendered.parts = parts;
     rendered
+}
+
+fn part(file: SourceFile) -> Arc<Part> {
+    let (bytes, id) = match file.content {
+        Content::Read(bytes, id) => (bytes, id),
+        Content::Known(part) => return part,
+    };
+    let path: Arc<str> = file.path.into();
+    let (size, digest) = (bytes.len() as u64, Sha256::digest(&bytes).into());
+    let mut read = file_manifests(&path, &bytes);
+    // Parts are kept for long.
+    read.manifests.shrink_to_fit();
+    Arc::new(Part { path, id, size, digest, read })
 }
 
 /// The diagnostic for an object that was declared before.
@@ -67,13 +119,13 @@ pub fn duplicate(manifest: &Manifest, id: &ObjectId, first: &Origin) -> Diagnost
     }
 }
 
-fn file_manifests(file: &SourceFile) -> manifest::Read {
-    let origin = Origin::file(&file.path);
-    if file.content.starts_with(LFS_POINTER) {
+fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
+    let origin = Origin::file(path.clone());
+    if content.starts_with(LFS_POINTER) {
         let diagnostics = vec![Diagnostic::at(origin, Problem::LfsPointer)];
         return manifest::Read { diagnostics, ..manifest::Read::default() };
     }
-    let documents = match documents(file) {
+    let documents = match documents(path, content) {
         Ok(documents) => documents,
         Err(bad) => {
             let at = Origin { line: bad.line, column: bad.column, ..origin };
@@ -91,19 +143,19 @@ fn file_manifests(file: &SourceFile) -> manifest::Read {
     all
 }
 
-fn documents(file: &SourceFile) -> Result<Vec<yaml::Document>, yaml::Malformed> {
-    let text = std::str::from_utf8(&file.content).map_err(|error| {
-        let line = file.content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+fn documents(path: &str, content: &[u8]) -> Result<Vec<yaml::Document>, yaml::Malformed> {
+    let text = std::str::from_utf8(content).map_err(|error| {
+        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         let line = u32::try_from(line).unwrap_or_default();
         yaml::Malformed { line, column: 0, why: "the text is not UTF-8".to_owned() }
     })?;
-    let is_json = Path::new(&file.path).extension().is_some_and(|end| end == "json");
+    let is_json = Path::new(path).extension().is_some_and(|end| end == "json");
     if is_json { yaml::json(text) } else { yaml::documents(text) }
 }
 
 /// Sha256 over the sorted hashes of the files.
-fn content_hash(files: &[SourceFile]) -> String {
-    let mut hashes: Vec<_> = files.iter().map(|file| Sha256::digest(&file.content)).collect();
+fn content_hash(parts: &[Arc<Part>]) -> String {
+    let mut hashes: Vec<_> = parts.iter().map(|part| part.digest).collect();
     hashes.sort_unstable();
     let mut whole = Sha256::new();
     for hash in hashes {
@@ -117,14 +169,15 @@ mod tests {
     use super::*;
 
     fn file(path: &str, content: &str) -> SourceFile {
-        SourceFile { path: path.to_owned(), content: content.as_bytes().to_vec() }
+        let content = Content::Read(content.as_bytes().to_vec(), None);
+        SourceFile { path: path.to_owned(), content }
     }
 
     const A: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
 
     #[test]
     fn the_hash_is_of_content_alone() {
-        let hash = |files: &[SourceFile]| plain(files).hash;
+        let hash = |files: &[SourceFile]| plain(files.to_vec()).hash;
         let one = hash(&[file("a.yaml", "x: 1"), file("b.yaml", "y: 2")]);
         assert_eq!(one, hash(&[file("c.yaml", "y: 2"), file("d.yaml", "x: 1")]));
         assert_ne!(one, hash(&[file("a.yaml", "x: 1"), file("b.yaml", "y: 3")]));
@@ -137,13 +190,13 @@ mod tests {
     #[test]
     fn an_lfs_pointer_is_no_empty_file() {
         let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
-        let rendered = plain(&[file("a.yaml", pointer)]);
+        let rendered = plain(vec![file("a.yaml", pointer)]);
         assert_eq!(rendered.diagnostics[0].problem, Problem::LfsPointer);
     }
 
     #[test]
     fn a_bad_file_costs_only_itself_and_duplicates_name_both_places() {
-        let rendered = plain(&[
+        let rendered = plain(vec![
             file("a.yaml", A),
             file("bad.yaml", "a: [\n"),
             file("c.yaml", &format!("x: 1\n---\n{A}")),

@@ -118,7 +118,7 @@ pub struct Done {
     /// What made it necessary.
     pub cause: Cause,
     /// What the cluster has of it now, if known.
-    pub live: Option<Live>,
+    pub live: Option<Arc<Live>>,
     /// Hash of the fields that we own after an apply, see [`Live::set_hash`].
     pub owned: Option<String>,
     /// What admission made of it otherwise than it was sent.
@@ -135,6 +135,19 @@ impl Done {
             action,
             cause: step.cause,
             live: step.live.clone(),
+            owned: None,
+            overridden: Vec::new(),
+            telling: None,
+        }
+    }
+
+    /// An object that is as it shall be, and was not looked at for that.
+    pub fn unchanged(desired: &Arc<Desired>) -> Self {
+        Self {
+            desired: desired.clone(),
+            action: Action::Unchanged,
+            cause: Cause::InSync,
+            live: None,
             owned: None,
             overridden: Vec::new(),
             telling: None,

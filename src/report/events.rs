@@ -113,13 +113,15 @@ fn list(items: impl ExactSizeIterator<Item = String>, separator: &str) -> String
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::object::marks::HashKey;
     use crate::object::{GroupKind, Live};
     use crate::plan::desired::{Settings, resolve};
     use crate::plan::diff::Shown;
     use crate::plan::{Cause, Kinds, Reach, Reaction, Resource, Step};
-    use crate::render::{SourceFile, plain};
+    use crate::render::{Content, SourceFile, plain};
     use crate::report::Trigger;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
@@ -134,12 +136,13 @@ mod tests {
             listable: true,
         });
         let content = b"{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}}".to_vec();
-        let rendered = plain(&[SourceFile { path: "web.yaml".into(), content }]);
+        let content = Content::Read(content, None);
+        let rendered = plain(vec![SourceFile { path: "web.yaml".into(), content }]);
         let (app, key) = ("app".parse().unwrap(), HashKey(vec![1]));
         let (namespace, reach) = ("demo".into(), Reach::default());
         let settings = Settings { app, key, namespace, reach };
-        let desired = resolve(&rendered.manifests, &served, &settings).0.remove(0);
-        let live = Some(Live { uid: "u".into(), ..Live::default() });
+        let desired = resolve(&rendered.manifests, &served, &settings, &[]).0.remove(0);
+        let live = Some(Arc::new(Live { uid: "u".into(), ..Live::default() }));
         let (cause, reaction, overridden) =
             (Cause::Drifted, Reaction::Act(String::new()), Vec::new());
         Done::of(&Step { desired, cause, reaction, live, overridden }, action)

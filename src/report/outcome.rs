@@ -187,6 +187,12 @@ impl Outcome {
         self.diagnostics.len() + self.count(Action::is_failure) + undeleted.count()
     }
 
+    /// Whether nothing was to be done.
+    pub fn is_idle(&self) -> bool {
+        let is_idle = |done: &Done| done.action == Action::Unchanged && done.overridden.is_empty();
+        self.is_success() && self.leftovers.is_empty() && self.done.iter().all(is_idle)
+    }
+
     /// Whether nothing went wrong. What is only told of drift is nothing wrong.
     pub fn is_success(&self) -> bool {
         self.failure.is_none() && self.failed() == 0

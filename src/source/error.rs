@@ -40,6 +40,16 @@ pub enum SourceError {
         /// The transport's words.
         why: String,
     },
+    /// The server's certificate is signed by nobody that is trusted, or is another's.
+    #[error(
+        "the certificate of {url} is not trusted ({why}): name its CA by SSL_CERT_FILE, or renew it"
+    )]
+    CertificateUntrusted {
+        /// URL without credentials.
+        url: String,
+        /// The transport's words.
+        why: String,
+    },
     /// The server was too slow.
     #[error(
         "fetching from {url} took longer than {limit:?} and was stopped; retrying (--fetch-timeout)"

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use tokio::process::Command;
 
 use super::error::display_url;
 use super::{Revision, Snapshot, SourceError, git};
+use crate::render::Rendered;
 
 /// Environment that a fetching child keeps: where homes, certificates, proxies and agents are.
 const CHILD_ENVIRONMENT: &[&str] = &[
@@ -25,6 +27,11 @@ const CHILD_ENVIRONMENT: &[&str] = &[
     "NO_PROXY",
     "no_proxy",
 ];
+
+/// Where a child that needs no certificates looks for them: reading all that a system trusts takes
+/// it longer than everything else, and OpenSSL does so whether or not they are used.
+const NO_CERTIFICATES: [(&str, &str); 2] =
+    [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/dev/null")];
 
 /// A branch of a repository, and how to get at it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,8 +59,6 @@ pub struct Request {
     pub repository: Repository,
     /// Where the clone is or shall be.
     pub dir: PathBuf,
-    /// The only folder of the work tree that is checked out.
-    pub path: String,
     /// Password or token for basic authentication.
     pub password: Option<String>,
     /// Seconds after which the child ends by itself, should its parent be gone by then.
@@ -90,12 +95,11 @@ impl Fetcher {
         let request = Request {
             repository: self.repository.clone(),
             dir: self.dir.clone(),
-            path: self.path.clone(),
             password: self.password()?,
             seconds: self.timeout.as_secs() + 1,
             fresh,
         };
-        let answer = tokio::time::timeout(self.timeout, run_child(&request)).await;
+        let answer = tokio::time::timeout(self.timeout, ask_child(&request)).await;
         let head = answer.map_err(|_| SourceError::FetchTimedOut {
             url: display_url(&self.repository.url),
             limit: self.timeout,
@@ -112,23 +116,31 @@ impl Fetcher {
         Ok(Some(text.trim_end().to_owned()))
     }
 
-    /// Reads the manifests below the path of a fetched commit. A clone that turns out to be damaged
-    /// is fetched afresh, once.
-    pub async fn read(&self, revision: &Revision) -> Result<Snapshot, SourceError> {
-        if let Ok(found) = self.read_blobs(revision).await {
+    /// Reads the manifests below the path of a fetched commit, but for what was rendered before. A
+    /// clone that turns out to be damaged is fetched afresh, once.
+    pub async fn read(
+        &self,
+        revision: &Revision,
+        before: Option<Arc<Rendered>>,
+    ) -> Result<Snapshot, SourceError> {
+        if let Ok(found) = self.read_blobs(revision, before.clone()).await {
             return self.found(found, revision);
         }
         self.fetch(true).await?;
-        let found = self.read_blobs(revision).await;
+        let found = self.read_blobs(revision, before).await;
         let found =
             found.map_err(|why| SourceError::CloneUnusable { dir: self.dir.clone(), why })?;
         self.found(found, revision)
     }
 
-    async fn read_blobs(&self, revision: &Revision) -> Result<Option<Snapshot>, String> {
+    async fn read_blobs(
+        &self,
+        revision: &Revision,
+        before: Option<Arc<Rendered>>,
+    ) -> Result<Option<Snapshot>, String> {
         let (dir, commit, path) = (self.dir.clone(), revision.commit.clone(), self.path.clone());
-        let read = tokio::task::spawn_blocking(move || git::tree::read(&dir, &commit, &path));
-        tokio::time::timeout(self.timeout, read)
+        let read = move || git::tree::read(&dir, &commit, &path, before.as_deref());
+        tokio::time::timeout(self.timeout, tokio::task::spawn_blocking(read))
             .await
             .map_err(|_| "reading took too long".to_owned())?
             .map_err(|error| error.to_string())?
@@ -140,8 +152,17 @@ impl Fetcher {
     }
 }
 
+/// Has a child fetch. A server without TLS may still lead to one with it.
+async fn ask_child(request: &Request) -> Result<Head, SourceError> {
+    let is_tls = request.repository.url.starts_with("https://");
+    match run_child(request, is_tls).await {
+        Err(SourceError::CertificateUntrusted { .. }) if !is_tls => run_child(request, true).await,
+        answer => answer,
+    }
+}
+
 /// Runs `gitops-sync git-fetch`; dropping the future kills it.
-async fn run_child(request: &Request) -> Result<Head, SourceError> {
+async fn run_child(request: &Request, with_certificates: bool) -> Result<Head, SourceError> {
     let failed = |why: String| SourceError::ChildFailed { why };
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let kept = CHILD_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -149,6 +170,7 @@ async fn run_child(request: &Request) -> Result<Head, SourceError> {
         .arg(git::CHILD_VERB)
         .env_clear()
         .envs(kept)
+        .envs(NO_CERTIFICATES.into_iter().filter(|_| !with_certificates))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

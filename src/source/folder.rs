@@ -1,9 +1,12 @@
 //! A folder on disk as a tree.
 
-use std::fs;
+use std::fs::{self, FileType};
+use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::tree::{Node, Tree};
+use crate::render::ContentId;
+
+use super::tree::{Entry, Node, Tree};
 use super::{Snapshot, SourceError, tree};
 
 /// Reads the manifests in a folder. Links may not leave it.
@@ -14,7 +17,7 @@ pub fn read(folder: &Path) -> Result<Snapshot, SourceError> {
     if !folder.is_dir() {
         return Err(not_found());
     }
-    let snapshot = tree::read(&Folder(folder.to_owned()), "");
+    let snapshot = tree::read(&Folder(folder.to_owned()), "", None);
     snapshot
         .map_err(|why| SourceError::FolderUnreadable { folder: folder.to_owned(), why })?
         .ok_or_else(not_found)
@@ -23,41 +26,70 @@ pub fn read(folder: &Path) -> Result<Snapshot, SourceError> {
 struct Folder(PathBuf);
 
 impl Folder {
-    fn at(&self, path: &str) -> PathBuf {
-        if path.is_empty() { self.0.clone() } else { self.0.join(path) }
+    /// An error with the path within the folder.
+    fn said(&self, at: &Path, error: Error) -> String {
+        format!("{}: {error}", at.strip_prefix(&self.0).unwrap_or(at).display())
     }
 }
 
 impl Tree for Folder {
-    fn node(&self, path: &str) -> Result<Option<Node>, String> {
-        let at = self.at(path);
-        let meta = match fs::symlink_metadata(&at) {
-            Ok(meta) => meta,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(format!("{path}: {error}")),
-        };
-        let kind = meta.file_type();
-        Ok(Some(if kind.is_symlink() {
-            let target = fs::read_link(&at).map_err(|error| format!("{path}: {error}"))?;
-            Node::Link(target.to_string_lossy().into_owned())
-        } else if kind.is_dir() {
-            Node::Folder
-        } else if kind.is_file() {
-            Node::File(meta.len())
-        } else {
-            Node::Other
-        }))
+    type Id = PathBuf;
+
+    fn root(&self) -> PathBuf {
+        self.0.clone()
     }
 
-    fn names(&self, path: &str) -> Result<Vec<String>, String> {
-        let entries = fs::read_dir(self.at(path)).map_err(|error| format!("{path}: {error}"))?;
-        let name = |entry: std::io::Result<fs::DirEntry>| {
-            entry.map(|e| e.file_name().to_string_lossy().into_owned())
-        };
-        entries.map(name).collect::<Result<_, _>>().map_err(|error| format!("{path}: {error}"))
+    fn list(&self, folder: &PathBuf) -> Result<Vec<Entry<PathBuf>>, String> {
+        let said = |error| self.said(folder, error);
+        let mut all = Vec::new();
+        for entry in fs::read_dir(folder).map_err(said)? {
+            let entry = entry.map_err(said)?;
+            let kind = entry.file_type().map_err(said)?;
+            all.push(match entry.file_name().into_string() {
+                Ok(name) => (name, node(kind, entry.path())),
+                Err(name) => (name.to_string_lossy().into_owned(), Node::Other),
+            });
+        }
+        Ok(all)
     }
 
-    fn content(&self, path: &str) -> Result<Vec<u8>, String> {
-        fs::read(self.at(path)).map_err(|error| format!("{path}: {error}"))
+    fn find(&self, folder: &PathBuf, name: &str) -> Result<Option<Node<PathBuf>>, String> {
+        let at = folder.join(name);
+        match fs::symlink_metadata(&at) {
+            Ok(meta) => Ok(Some(node(meta.file_type(), at))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.said(&at, error)),
+        }
+    }
+
+    fn target(&self, link: &PathBuf) -> Result<Option<String>, String> {
+        let target = fs::read_link(link).map_err(|error| self.said(link, error))?;
+        Ok(Some(target.to_string_lossy().into_owned()))
+    }
+
+    fn size(&self, file: &PathBuf) -> Result<u64, String> {
+        let meta = fs::symlink_metadata(file).map_err(|error| self.said(file, error))?;
+        Ok(meta.len())
+    }
+
+    fn content(&self, file: &PathBuf) -> Result<Vec<u8>, String> {
+        fs::read(file).map_err(|error| self.said(file, error))
+    }
+
+    fn content_id(&self, _: &PathBuf) -> Option<ContentId> {
+        // Only reading it would tell.
+        None
+    }
+}
+
+fn node(kind: FileType, at: PathBuf) -> Node<PathBuf> {
+    if kind.is_symlink() {
+        Node::Link(at)
+    } else if kind.is_dir() {
+        Node::Folder(at)
+    } else if kind.is_file() {
+        Node::File(at)
+    } else {
+        Node::Other
     }
 }

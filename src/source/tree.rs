@@ -3,9 +3,9 @@
 //! A tree is hostile input (design.md, rule 10): paths are resolved component by component and
 //! never leave the tree, links are counted, sizes are bounded.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use crate::render::{Diagnostic, Origin, Problem, SourceFile};
+use crate::render::{Content, ContentId, Diagnostic, Origin, Problem, Rendered, SourceFile};
 
 use super::Snapshot;
 
@@ -18,50 +18,72 @@ const COUNT_LIMIT: usize = 100_000;
 /// Links and folders on the way to one file at most.
 const DEPTH_LIMIT: usize = 64;
 
-/// What stands at a place of a tree.
+/// What stands at a place of a tree; `Id` is how the tree finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Node {
-    /// A file of this many bytes.
-    File(u64),
+pub enum Node<Id> {
+    /// A file.
+    File(Id),
     /// A folder.
-    Folder,
-    /// A link to this target, as written.
-    Link(String),
-    /// A submodule, socket, pipe or device: nothing to read.
+    Folder(Id),
+    /// A link.
+    Link(Id),
+    /// A submodule, socket, pipe, device, or a name that is no text: nothing to read.
     Other,
 }
 
-/// A tree of files. Paths are relative, with `/`, without `.`, `..` and links.
+/// A name and what stands under it.
+pub type Entry<Id> = (String, Node<Id>);
+
+/// A tree of files.
 pub trait Tree {
-    /// What stands at a path; `None` if nothing does.
-    fn node(&self, path: &str) -> Result<Option<Node>, String>;
-    /// The names in a folder.
-    fn names(&self, path: &str) -> Result<Vec<String>, String>;
+    /// Names a file, folder or link of the tree.
+    type Id: Clone;
+    /// The folder that holds everything.
+    fn root(&self) -> Self::Id;
+    /// All that is in a folder.
+    fn list(&self, folder: &Self::Id) -> Result<Vec<Entry<Self::Id>>, String>;
+    /// What a folder has under a name; `None` if nothing.
+    fn find(&self, folder: &Self::Id, name: &str) -> Result<Option<Node<Self::Id>>, String>;
+    /// Where a link leads, as written; `None` if that is no path.
+    fn target(&self, link: &Self::Id) -> Result<Option<String>, String>;
+    /// The bytes of a file.
+    fn size(&self, file: &Self::Id) -> Result<u64, String>;
     /// The content of a file.
-    fn content(&self, path: &str) -> Result<Vec<u8>, String>;
+    fn content(&self, file: &Self::Id) -> Result<Vec<u8>, String>;
+    /// What tells the content of a file without reading it, if anything does.
+    fn content_id(&self, file: &Self::Id) -> Option<ContentId>;
 }
 
-/// Reads the manifests below `path` of a tree, shown by their paths from the tree's root. `None` if
-/// there is no such folder.
-pub fn read(tree: &dyn Tree, path: &str) -> Result<Option<Snapshot>, String> {
-    let mut walk =
-        Walk { tree, seen: BTreeSet::new(), entries: 0, bytes: 0, snapshot: Snapshot::default() };
-    let Place::At(root, Node::Folder) = resolve(tree, "", path)? else { return Ok(None) };
-    walk.folder(&root, &root, 0)?;
+/// Reads the manifests below `path` of a tree, shown by their paths from the tree's root. What was
+/// rendered before is not read again. `None` if there is no such folder.
+pub fn read<T: Tree>(
+    tree: &T,
+    path: &str,
+    before: Option<&Rendered>,
+) -> Result<Option<Snapshot>, String> {
+    let Place::At(mut root) = resolve(tree, &[], path)? else { return Ok(None) };
+    if !matches!(root.last(), None | Some((_, Node::Folder(_)))) {
+        return Ok(None);
+    }
+    let (seen, snapshot, shown) = (HashSet::new(), Snapshot::default(), joined(&root));
+    let mut walk = Walk { tree, before, seen, entries: 0, bytes: 0, snapshot };
+    walk.folder(&mut root, &shown, 0)?;
     walk.snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(walk.snapshot))
 }
 
+/// A place of a tree: the names on the way to it, from the root, and what stands at each.
+type Trail<Id> = Vec<Entry<Id>>;
+
 /// Where a path leads once its links are followed.
-enum Place {
-    At(String, Node),
+enum Place<Id> {
+    At(Trail<Id>),
     Nowhere(&'static str),
 }
 
-/// Follows `path` from `base` (itself without links), one component at a time.
-fn resolve(tree: &dyn Tree, base: &str, path: &str) -> Result<Place, String> {
-    let mut at: Vec<String> =
-        base.split('/').filter(|c| !c.is_empty()).map(str::to_owned).collect();
+/// Follows `path` from `base`, one component at a time.
+fn resolve<T: Tree>(tree: &T, base: &[Entry<T::Id>], path: &str) -> Result<Place<T::Id>, String> {
+    let mut at = base.to_vec();
     let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
     let mut links = 0;
     if path.starts_with('/') {
@@ -72,11 +94,15 @@ fn resolve(tree: &dyn Tree, base: &str, path: &str) -> Result<Place, String> {
             "" | "." => continue,
             ".." if at.pop().is_some() => continue,
             ".." => return Ok(Place::Nowhere("leads out of the tree")),
-            _ => at.push(name),
+            _ => {}
         }
-        match tree.node(&at.join("/"))? {
+        match below(tree, &at, &name)? {
             None => return Ok(Place::Nowhere("leads nowhere")),
-            Some(Node::Link(target)) => {
+            Some(Node::Link(link)) => {
+                let Some(target) = tree.target(&link)? else {
+                    at.push((name, Node::Other));
+                    continue;
+                };
                 links += 1;
                 if target.starts_with('/') {
                     return Ok(Place::Nowhere("leads out of the tree"));
@@ -84,78 +110,118 @@ fn resolve(tree: &dyn Tree, base: &str, path: &str) -> Result<Place, String> {
                 if links > DEPTH_LIMIT {
                     return Ok(Place::Nowhere("leads in a circle"));
                 }
-                at.pop();
                 todo.extend(target.split('/').rev().map(str::to_owned));
             }
-            Some(_) => {}
+            Some(node) => at.push((name, node)),
         }
     }
-    let path = at.join("/");
-    let node = if path.is_empty() { Some(Node::Folder) } else { tree.node(&path)? };
-    Ok(node.map_or(Place::Nowhere("leads nowhere"), |node| Place::At(path, node)))
+    Ok(Place::At(at))
 }
 
-struct Walk<'a> {
-    tree: &'a dyn Tree,
+/// What stands under a name at a place; nothing does in a file.
+fn below<T: Tree>(
+    tree: &T,
+    at: &[Entry<T::Id>],
+    name: &str,
+) -> Result<Option<Node<T::Id>>, String> {
+    match at.last() {
+        None => tree.find(&tree.root(), name),
+        Some((_, Node::Folder(folder))) => tree.find(folder, name),
+        Some(_) => Ok(None),
+    }
+}
+
+struct Walk<'a, T: Tree> {
+    tree: &'a T,
+    before: Option<&'a Rendered>,
     /// Real paths read or entered, so that each is shown once.
-    seen: BTreeSet<String>,
+    seen: HashSet<String>,
     entries: usize,
     bytes: u64,
     snapshot: Snapshot,
 }
 
-impl Walk<'_> {
-    /// Walks the folder at the real path `real`, shown as `shown`.
-    fn folder(&mut self, real: &str, shown: &str, depth: usize) -> Result<(), String> {
-        if !self.seen.insert(real.to_owned()) {
+impl<T: Tree> Walk<'_, T> {
+    /// Walks the folder at the place `at`, shown as `shown`.
+    fn folder(&mut self, at: &mut Trail<T::Id>, shown: &str, depth: usize) -> Result<(), String> {
+        if !self.seen.insert(joined(at)) {
             return Ok(());
         }
         if depth > DEPTH_LIMIT {
             self.problem(shown, Problem::TooMuch(format!("{DEPTH_LIMIT} folders in one another")));
             return Ok(());
         }
-        let mut names = self.tree.names(real)?;
-        self.entries += names.len();
+        let mut entries = match at.last() {
+            Some((_, Node::Folder(folder))) => self.tree.list(folder)?,
+            _ => self.tree.list(&self.tree.root())?,
+        };
+        self.entries += entries.len();
         if self.is_too_much() {
             self.too_much(shown);
             return Ok(());
         }
-        names.retain(|name| !name.starts_with('.'));
-        names.sort_unstable();
-        let (links, plain): (Vec<_>, Vec<_>) = names
-            .into_iter()
-            .partition(|name| matches!(self.tree.node(&join(real, name)), Ok(Some(Node::Link(_)))));
+        entries.retain(|(name, _)| !name.starts_with('.'));
         // Links last: a file is shown under its own name where it has one.
-        for name in plain.iter().chain(&links) {
+        entries.sort_unstable_by(|(a, x), (b, y)| (is_link(x), a).cmp(&(is_link(y), b)));
+        for (name, node) in entries {
             if self.is_too_much() {
                 break;
             }
-            self.entry(real, &join(shown, name), name, depth)?;
+            self.entry(at, name, node, shown, depth)?;
         }
         Ok(())
     }
 
-    fn entry(&mut self, folder: &str, shown: &str, name: &str, depth: usize) -> Result<(), String> {
-        match resolve(self.tree, folder, name)? {
-            Place::At(real, Node::Folder) => self.folder(&real, shown, depth + 1),
-            Place::At(real, Node::File(size)) if is_manifest(name) => self.file(&real, shown, size),
+    /// Looks at an entry of the folder `at`.
+    fn entry(
+        &mut self,
+        at: &mut Trail<T::Id>,
+        name: String,
+        node: Node<T::Id>,
+        shown: &str,
+        depth: usize,
+    ) -> Result<(), String> {
+        let (shown, has_manifest) = (join(shown, &name), is_manifest(&name));
+        if is_link(&node) {
+            match resolve(self.tree, at, &name)? {
+                Place::At(mut to) => self.visit(&mut to, has_manifest, &shown, depth)?,
+                Place::Nowhere(why) => self.problem(&shown, Problem::BadLink(why)),
+            }
+        } else {
+            at.push((name, node));
+            self.visit(at, has_manifest, &shown, depth)?;
+            at.pop();
+        }
+        Ok(())
+    }
+
+    /// Takes in what stands at a place without links.
+    fn visit(
+        &mut self,
+        at: &mut Trail<T::Id>,
+        has_manifest: bool,
+        shown: &str,
+        depth: usize,
+    ) -> Result<(), String> {
+        match at.last().map(|(_, node)| node) {
+            None | Some(Node::Folder(_)) => self.folder(at, shown, depth + 1),
+            Some(Node::File(file)) if has_manifest => self.file(joined(at), file, shown),
+            Some(Node::File(_)) => Ok(()),
             // Whatever is not read might hold manifests, and what is not seen must not be pruned.
-            Place::At(_, Node::Other) => {
+            Some(Node::Link(_) | Node::Other) => {
                 self.problem(shown, Problem::NotAFile);
                 Ok(())
             }
-            Place::Nowhere(why) => {
-                self.problem(shown, Problem::BadLink(why));
-                Ok(())
-            }
-            Place::At(..) => Ok(()),
         }
     }
 
-    fn file(&mut self, real: &str, shown: &str, size: u64) -> Result<(), String> {
-        if !self.seen.insert(real.to_owned()) {
+    fn file(&mut self, real: String, file: &T::Id, shown: &str) -> Result<(), String> {
+        if !self.seen.insert(real) {
             return Ok(());
         }
+        let id = self.tree.content_id(file);
+        let known = self.before.zip(id).and_then(|(before, id)| before.known(shown, id));
+        let size = known.map_or_else(|| self.tree.size(file), |part| Ok(part.size))?;
         if size > FILE_LIMIT {
             self.problem(shown, Problem::TooLarge { size, limit: FILE_LIMIT });
             return Ok(());
@@ -165,11 +231,13 @@ impl Walk<'_> {
             self.too_much(shown);
             return Ok(());
         }
-        let content = self.tree.content(real)?;
+        let content = match known {
+            Some(part) => Content::Known(part.clone()),
+            None => Content::Read(self.tree.content(file)?, id),
+        };
         self.snapshot.files.push(SourceFile { path: shown.to_owned(), content });
         Ok(())
     }
-
     fn is_too_much(&self) -> bool {
         self.bytes > TOTAL_LIMIT || self.entries > COUNT_LIMIT
     }
@@ -188,6 +256,10 @@ impl Walk<'_> {
     }
 }
 
+fn is_link<Id>(node: &Node<Id>) -> bool {
+    matches!(node, Node::Link(_))
+}
+
 fn is_manifest(name: &str) -> bool {
     [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
 }
@@ -196,33 +268,76 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
+/// The path of a place.
+fn joined<Id>(at: &[Entry<Id>]) -> String {
+    at.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
+
+    use crate::render::plain;
 
     /// A tree in memory: `path -> content`, where `-> target` is a link.
-    struct Memory(BTreeMap<&'static str, &'static str>);
+    #[derive(Clone, Debug, Default)]
+    struct Memory(BTreeMap<String, String>);
+
+    impl Memory {
+        fn new(files: &[(&str, &str)]) -> Self {
+            Self(files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect())
+        }
+
+        fn node(&self, path: String) -> Option<Node<String>> {
+            let inside = format!("{path}/");
+            match self.0.get(&path) {
+                Some(content) if content.starts_with("-> ") => Some(Node::Link(path)),
+                Some(_) => Some(Node::File(path)),
+                None if self.0.keys().any(|p| p.starts_with(&inside)) => Some(Node::Folder(path)),
+                None => None,
+            }
+        }
+    }
 
     impl Tree for Memory {
-        fn node(&self, path: &str) -> Result<Option<Node>, String> {
-            let below = |p: &&&str| p.starts_with(&format!("{path}/"));
-            Ok(match self.0.get(path).map(|content| content.split_once("-> ")) {
-                Some(Some((_, target))) => Some(Node::Link(target.to_owned())),
-                Some(None) => Some(Node::File(self.0[path].len() as u64)),
-                None => self.0.keys().find(below).map(|_| Node::Folder),
-            })
+        type Id = String;
+
+        fn root(&self) -> String {
+            String::new()
         }
 
-        fn names(&self, path: &str) -> Result<Vec<String>, String> {
-            let prefix = if path.is_empty() { String::new() } else { format!("{path}/") };
+        fn list(&self, folder: &String) -> Result<Vec<Entry<String>>, String> {
+            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
             let first = |p: &str| p.split('/').next().unwrap_or_default().to_owned();
             let names = self.0.keys().filter_map(|p| p.strip_prefix(prefix.as_str()).map(first));
-            Ok(names.collect::<BTreeSet<_>>().into_iter().collect())
+            let names: BTreeSet<_> = names.collect();
+            let node = |name: String| Some((name.clone(), self.node(join(folder, &name))?));
+            Ok(names.into_iter().filter_map(node).collect())
         }
 
-        fn content(&self, path: &str) -> Result<Vec<u8>, String> {
-            Ok(self.0[path].as_bytes().to_vec())
+        fn find(&self, folder: &String, name: &str) -> Result<Option<Node<String>>, String> {
+            Ok(self.node(join(folder, name)))
+        }
+
+        fn target(&self, link: &String) -> Result<Option<String>, String> {
+            Ok(self.0[link].strip_prefix("-> ").map(str::to_owned))
+        }
+
+        fn size(&self, file: &String) -> Result<u64, String> {
+            Ok(self.0[file].len() as u64)
+        }
+
+        fn content(&self, file: &String) -> Result<Vec<u8>, String> {
+            Ok(self.0[file].as_bytes().to_vec())
+        }
+
+        fn content_id(&self, file: &String) -> Option<ContentId> {
+            Sha256::digest(&self.0[file]).first_chunk().copied().map(ContentId)
         }
     }
 
@@ -237,15 +352,13 @@ mod tests {
             ],
         );
         let deep = format!("{}/a.yaml", vec!["d"; 70].join("/"));
-        let tree = Memory([(deep.leak() as &'static str, "")].into());
-        let snapshot = read(&tree, "").unwrap().unwrap();
+        let snapshot = read(&Memory::new(&[(&deep, "")]), "", None).unwrap().unwrap();
         assert!(snapshot.files.is_empty());
         assert!(matches!(snapshot.diagnostics[0].problem, Problem::TooMuch(_)));
     }
 
-    fn check(files: &[(&'static str, &'static str)], path: &str, expect: &[&str]) {
-        let tree = Memory(files.iter().copied().collect());
-        let snapshot = read(&tree, path).unwrap().unwrap_or_default();
+    fn check(files: &[(&str, &str)], path: &str, expect: &[&str]) {
+        let snapshot = read(&Memory::new(files), path, None).unwrap().unwrap_or_default();
         let mut shown: Vec<_> = snapshot.files.into_iter().map(|f| f.path).collect();
         shown.extend(snapshot.diagnostics.iter().map(ToString::to_string));
         assert_eq!(shown, expect, "{path}");
@@ -268,9 +381,9 @@ mod tests {
 
     #[test]
     fn a_path_that_is_no_folder_is_none() {
-        let tree = Memory([("a.yaml", "")].into());
+        let tree = Memory::new(&[("a.yaml", "")]);
         for path in ["x", "a.yaml", "../..", "a/../../..", "/"] {
-            assert_eq!(read(&tree, path), Ok(None), "{path}");
+            assert_eq!(read(&tree, path, None), Ok(None), "{path}");
         }
     }
 
@@ -299,5 +412,63 @@ mod tests {
             &[&format!("a.yaml:{circle}"), &format!("b.yaml:{circle}")],
         );
         check(&[("x/up", "-> .."), ("x/a.yaml", "")], "x", &["x/a.yaml"]);
+    }
+
+    fn rendered(tree: &Memory, before: Option<&Rendered>) -> Rendered {
+        let snapshot = read(tree, "", before).unwrap().unwrap_or_default();
+        let mut rendered = plain(snapshot.files);
+        rendered.diagnostics.extend(snapshot.diagnostics);
+        rendered
+    }
+
+    #[test]
+    fn a_file_that_did_not_change_is_neither_read_nor_parsed_again() {
+        let map = |name| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}");
+        let before = rendered(&Memory::new(&[("a.yaml", &map("a")), ("b.yaml", &map("b"))]), None);
+        let after = Memory::new(&[("a.yaml", &map("a")), ("b.yaml", &map("c"))]);
+        let after = rendered(&after, Some(&before));
+        assert!(Arc::ptr_eq(&before.manifests[0], &after.manifests[0]));
+        assert_eq!(after.manifests[1].id.name, "c");
+        let moved = Memory::new(&[("c.yaml", &map("a"))]);
+        let moved = rendered(&moved, Some(&after));
+        assert_eq!(&*moved.manifests[0].origin.path, "c.yaml");
+    }
+
+    /// Few names and contents, so that files often collide, come back, or become links or folders.
+    fn trees() -> impl Strategy<Value = Memory> {
+        let names = ["a.yaml", "b.yaml", "c.json", "d/a.yaml", "d/e.yaml", "f.yaml/a.yaml"];
+        let map = "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\":";
+        let contents = vec![
+            format!("{map} \"x\"}}}}"),
+            format!("{map} \"y\"}}}}"),
+            format!("{map} \"x\"}}}}\n---\n{map} \"z\"}}}}"),
+            "replicas: 1".to_owned(),
+            "a: [".to_owned(),
+            "-> a.yaml".to_owned(),
+            "-> ../b.yaml".to_owned(),
+            "-> d".to_owned(),
+        ];
+        let files = proptest::sample::subsequence(names.to_vec(), 0..=names.len());
+        files.prop_flat_map(move |names| {
+            let content = proptest::sample::select(contents.clone());
+            let contents = proptest::collection::vec(content, names.len());
+            contents.prop_map(move |contents| {
+                Memory(names.iter().map(|name| (*name).to_owned()).zip(contents).collect())
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn rendering_again_is_rendering_afresh(
+            trees in proptest::collection::vec(trees(), 1..6),
+        ) {
+            let mut before = None;
+            for tree in &trees {
+                let again = rendered(tree, before.as_ref());
+                prop_assert_eq!(&again, &rendered(tree, None));
+                before = Some(again);
+            }
+        }
     }
 }

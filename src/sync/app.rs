@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::watches::Watches;
@@ -12,6 +12,7 @@ use crate::object::handling::Policy;
 use crate::object::marks::HashKey;
 use crate::object::{AppId, ObjectId};
 use crate::plan::cause::Telling;
+use crate::plan::desired::Settings;
 use crate::plan::inventory::SourceIdentity;
 use crate::plan::{Desired, Fights, Inventory, Kinds, Known, Observed, Reach};
 use crate::render::{Diagnostic, Rendered};
@@ -71,10 +72,11 @@ pub struct App {
 }
 
 /// The desired objects of a source, and what is wrong with them.
-#[derive(Clone)]
 pub struct Resolved {
     /// What they were resolved from.
     pub rendered: Arc<Rendered>,
+    /// Whose they are.
+    pub settings: Settings,
     /// The objects.
     pub wanted: Vec<Arc<Desired>>,
     /// Manifests of kinds that the cluster does not serve, objects out of reach, and second
@@ -89,13 +91,49 @@ impl Resolved {
     }
 }
 
+/// What a pass that had nothing to do was planned from. A plan is made of nothing else, so that of
+/// the same there need not be another. Weak: to recognize them, not to keep them.
+pub struct Settled {
+    resolved: Weak<Resolved>,
+    inventory: Weak<Inventory>,
+    age: u64,
+}
+
+impl Settled {
+    /// What a plan would be made from; `None` while not all of it is known.
+    pub fn of(
+        resolved: &Arc<Resolved>,
+        inventory: &Arc<Inventory>,
+        observed: &Observed,
+    ) -> Option<Self> {
+        let (resolved, inventory) = (Arc::downgrade(resolved), Arc::downgrade(inventory));
+        let is_clear = observed.blind.is_empty() && observed.suspects.is_empty();
+        is_clear.then_some(Self { resolved, inventory, age: observed.age })
+    }
+
+    /// Whether the objects are the very same, whatever was seen of them since.
+    pub fn is_of(&self, resolved: &Arc<Resolved>, inventory: &Arc<Inventory>) -> bool {
+        std::ptr::eq(self.resolved.as_ptr(), Arc::as_ptr(resolved))
+            && std::ptr::eq(self.inventory.as_ptr(), Arc::as_ptr(inventory))
+    }
+}
+
+impl PartialEq for Settled {
+    /// Whether all is the very same.
+    fn eq(&self, other: &Self) -> bool {
+        self.resolved.ptr_eq(&other.resolved)
+            && self.inventory.ptr_eq(&other.inventory)
+            && self.age == other.age
+    }
+}
+
 /// What is remembered from pass to pass. Losing it costs requests, never correctness.
 #[derive(Default)]
 pub struct Memory {
     /// The last commit rendered, and what it declared.
     pub rendered: Option<(Revision, Arc<Rendered>)>,
     /// What that resolved to, with the kinds of then.
-    pub resolved: Option<Resolved>,
+    pub resolved: Option<Arc<Resolved>>,
     /// What the cluster has, as the watches see it.
     pub observed: Observed,
     /// The watches.
@@ -110,12 +148,14 @@ pub struct Memory {
     pub clock: SinceStart,
     /// The kinds that the cluster serves.
     pub kinds: Option<Kinds>,
+    /// From what the last pass found that nothing was to be done, if it did.
+    pub settled: Option<Settled>,
     /// The key of manifest hashes.
     pub key: Option<HashKey>,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
     /// The inventory as we know it: ahead of what is stored until the end of a pass.
-    pub inventory: Inventory,
+    pub inventory: Arc<Inventory>,
 }
 
 impl Memory {

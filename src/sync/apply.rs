@@ -1,14 +1,15 @@
 //! Executes the steps of a plan, stage by stage.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 
-use super::execute::execute;
+use super::execute::{execute, in_sync};
 use super::{App, Stop};
 use crate::object::ObjectId;
 use crate::plan::inventory::{Entry, Inventory};
-use crate::plan::{Cause, Desired, Stage, Step};
+use crate::plan::{Cause, Desired, Lookup, Stage, Step};
 use crate::report::{Action, Done, Failure, Outcome};
 
 /// Applies each stage, objects side by side, and waits for CRDs before what needs them. Fills in
@@ -20,11 +21,15 @@ pub async fn apply(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let new_namespaces = new_namespaces(steps);
-    for stage in steps.chunk_by(|a, b| a.desired.stage() == b.desired.stage()) {
+    for stage in steps.chunk_by(|a, b| a.desired.stage == b.desired.stage) {
         let (lacking, able): (Vec<_>, Vec<_>) =
             stage.iter().partition(|step| lacks_crd(&step.desired, &outcome.done));
         let failed = || Action::Failed("its CRD failed".to_owned());
         outcome.done.extend(lacking.iter().map(|step| Done::of(step, failed())));
+        // Mostly these are nearly all, and not worth a task each.
+        let (idle, able): (Vec<&Step>, Vec<_>) =
+            able.into_iter().partition(|step| step.cause == Cause::InSync);
+        outcome.done.extend(idle.into_iter().map(in_sync));
         let run = |step: &'_ Step| {
             let (step, new) = (step.clone(), &new_namespaces);
             async move {
@@ -48,15 +53,18 @@ pub async fn apply(
 }
 
 fn order(done: &Done) -> (Stage, &ObjectId) {
-    (done.desired.stage(), &done.desired.id)
+    (done.desired.stage, &done.desired.id)
 }
 
 /// Records what we own now on each object that was found or made in sync. Says whether anything changed
 /// by it.
-pub fn record(inventory: &mut Inventory, done: &[Done]) -> bool {
+pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
     let mut is_changed = false;
-    for done in done.iter().filter(|done| done.action.is_recorded()) {
-        let Some(entry) = inventory.entries.get_mut(&done.desired.id) else { continue };
+    let known = inventory.clone();
+    let mut known = Lookup::new(&known.entries);
+    let is_news = |done: &&Done| done.cause != Cause::InSync && done.action.is_recorded();
+    for done in done.iter().filter(is_news) {
+        let Some(entry) = known.get(&done.desired.id) else { continue };
         let now = Entry {
             version: done.desired.resource.version.clone(),
             set_hash: done.owned.clone().or(entry.set_hash.clone()),
@@ -65,15 +73,17 @@ pub fn record(inventory: &mut Inventory, done: &[Done]) -> bool {
             keep: done.desired.handling.keep,
             overridden: done.overridden.clone(),
         };
-        is_changed |= *entry != now;
-        *entry = now;
+        if *entry != now {
+            is_changed = true;
+            Arc::make_mut(inventory).entries.insert(done.desired.id.clone(), now);
+        }
     }
     is_changed
 }
 
 /// Namespaces among the steps that are not there yet.
 fn new_namespaces(steps: &[Step]) -> BTreeSet<String> {
-    let namespaces = steps.iter().filter(|s| s.desired.stage() == Stage::Namespaces);
+    let namespaces = steps.iter().filter(|s| s.desired.stage == Stage::Namespaces);
     namespaces.filter(|s| s.live.is_none()).map(|s| s.desired.id.name.clone()).collect()
 }
 
@@ -85,7 +95,7 @@ async fn establish(
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
     let sent =
-        |step: &&Step| step.desired.stage() == Stage::Definitions && step.cause != Cause::InSync;
+        |step: &&Step| step.desired.stage == Stage::Definitions && step.cause != Cause::InSync;
     for step in stage.iter().filter(sent) {
         let applied =
             |done: &&mut Done| done.desired.id == step.desired.id && done.action.is_in_sync();
@@ -105,8 +115,11 @@ async fn establish(
 
 /// Whether the CRD that an object waits for failed in this pass.
 fn lacks_crd(desired: &Desired, done: &[Done]) -> bool {
+    if !desired.kind_is_new {
+        return false;
+    }
     let name = desired.crd_name();
     let is_it =
-        |done: &&Done| done.desired.stage() == Stage::Definitions && done.desired.id.name == name;
-    desired.kind_is_new && done.iter().find(is_it).is_some_and(|done| done.action.is_failure())
+        |done: &&Done| done.desired.stage == Stage::Definitions && done.desired.id.name == name;
+    done.iter().find(is_it).is_some_and(|done| done.action.is_failure())
 }

@@ -1,6 +1,7 @@
 //! Does what one step says to one object.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -73,7 +74,7 @@ async fn act(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
 }
 
 /// Nothing is sent. What admission overrides stays known.
-fn in_sync(step: &Step) -> Done {
+pub fn in_sync(step: &Step) -> Done {
     Done { overridden: step.overridden.clone(), ..Done::of(step, Action::Unchanged) }
 }
 
@@ -170,13 +171,13 @@ fn stripped(app: &App, step: &Step, found: &Value, after: &Value) -> Done {
     let drifts = added(found, &step.desired.handling.ignored, Some(after));
     // Nothing but defaults: only their owner changed.
     let action = if drifts.is_empty() { Action::Unchanged } else { Action::Reverted(drifts) };
-    let live = if app.dry_run { step.live.clone() } else { Some(Live::from(after)) };
+    let live = if app.dry_run { step.live.clone() } else { Some(Arc::new(Live::from(after))) };
     Done { live, overridden: step.overridden.clone(), ..Done::of(step, action) }
 }
 
 /// An object that was looked at and is as it shall be.
 fn seen(step: &Step, found: &Value) -> Done {
-    let live = Some(Live::from(found));
+    let live = Some(Arc::new(Live::from(found)));
     Done { live, overridden: step.overridden.clone(), ..Done::of(step, Action::Unchanged) }
 }
 
@@ -242,7 +243,7 @@ impl Written {
     fn done(self, step: &Step, action: Action) -> Done {
         let live = Live::from(&self.response.object);
         let (owned, overridden) = (live.set_hash.clone(), self.overridden);
-        Done { live: Some(live), owned, overridden, ..Done::of(step, action) }
+        Done { live: Some(Arc::new(live)), owned, overridden, ..Done::of(step, action) }
     }
 }
 

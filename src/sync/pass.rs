@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::app::{App, Memory, Origin, Resolved};
+use super::app::{App, Memory, Origin, Resolved, Settled};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
-use crate::object::ObjectId;
 use crate::object::marks::HashKey;
+use crate::object::{Live, ObjectId};
 use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Cause, Desired, Kinds, Plan, Step, desired, steps};
+use crate::plan::{Cause, Desired, Kinds, Plan, Reach, Scope, Step, desired, steps};
 use crate::render::{self, Rendered};
-use crate::report::{Action, Failure, Outcome, Trigger};
+use crate::report::{Action, Done, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -42,14 +42,21 @@ async fn run(
     };
     let (rendered, stale) = or_last_good(read, memory)?;
     outcome.found(&rendered);
-    let Resolved { wanted, diagnostics, .. } = resolve(app, memory, key, &rendered).await?;
-    outcome.diagnostics.extend(diagnostics);
+    let resolved = resolve(app, memory, key, &rendered).await?;
+    clock.stage("resolve", outcome);
+    let wanted = &resolved.wanted;
+    outcome.diagnostics.extend_from_slice(&resolved.diagnostics);
     tokio::select! {
-        observed = observe(app, memory, &wanted, outcome) => observed?,
+        observed = observe(app, memory, &resolved, outcome) => observed?,
         () = stop.wait() => return Err(Failure::Stopped),
     }
     clock.stage("observe", outcome);
-    let mut plan = plan(app, memory, &wanted, stale.is_some(), outcome);
+    let settled = Settled::of(&resolved, &memory.inventory, &memory.observed);
+    if settled.is_some() && settled == memory.settled {
+        outcome.done = wanted.iter().map(Done::unchanged).collect();
+        return stale.map_or(Ok(()), |error| Err(error.into()));
+    }
+    let mut plan = plan(app, memory, wanted, stale.is_some(), outcome);
     clock.stage("plan", outcome);
     memory.inventory = std::mem::take(&mut plan.superset);
     record(app, memory).await?;
@@ -63,6 +70,7 @@ async fn run(
     pruned?;
     record(app, memory).await?;
     clock.stage("prune", outcome);
+    memory.settled = settled.filter(|_| stale.is_none() && outcome.is_idle());
     match stale {
         Some(error) => Err(error.into()),
         None if stop.is_set() => Err(Failure::Stopped),
@@ -114,9 +122,11 @@ async fn read(
             {
                 return Ok(rendered.clone());
             }
-            (fetcher.read(&revision).await?, Some(revision))
+            let before = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
+            (fetcher.read(&revision, before).await?, Some(revision))
         }
     };
+    clock.stage("read", outcome);
     let rendered = Arc::new(blocking(move || render(snapshot)).await?);
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     clock.stage("render", outcome);
@@ -124,7 +134,7 @@ async fn read(
 }
 
 fn render(snapshot: Snapshot) -> Rendered {
-    let mut rendered = render::plain(&snapshot.files);
+    let mut rendered = render::plain(snapshot.files);
     rendered.diagnostics.splice(0..0, snapshot.diagnostics);
     rendered
 }
@@ -166,29 +176,37 @@ async fn resolve(
     memory: &mut Memory,
     key: HashKey,
     rendered: &Arc<Rendered>,
-) -> Result<Resolved, Failure> {
+) -> Result<Arc<Resolved>, Failure> {
     let (namespace, reach) = (app.target_namespace.clone(), app.reach.clone());
     let settings = Settings { app: app.id.clone(), key, namespace, reach };
-    if let (Some(kinds), Some(known)) = (&memory.kinds, &memory.resolved) {
+    let known = memory.resolved.clone().filter(|known| known.settings == settings);
+    if let (Some(kinds), Some(known)) = (&memory.kinds, &known) {
         if !known.lacks_kinds() && Arc::ptr_eq(&known.rendered, rendered) {
             return Ok(known.clone());
         }
-        let resolved = resolve_with(rendered, kinds, &settings);
+        let resolved = resolve_with(rendered, kinds, &settings, &known.wanted);
         if !resolved.lacks_kinds() {
             memory.resolved = Some(resolved.clone());
             return Ok(resolved);
         }
     }
     let kinds = discover(app).await?;
-    let resolved = resolve_with(rendered, &kinds, &settings);
+    let before = known.as_ref().map(|known| known.wanted.as_slice()).unwrap_or_default();
+    let resolved = resolve_with(rendered, &kinds, &settings, before);
     memory.kinds = Some(kinds);
     memory.resolved = Some(resolved.clone());
     Ok(resolved)
 }
 
-fn resolve_with(rendered: &Arc<Rendered>, kinds: &Kinds, settings: &Settings) -> Resolved {
-    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, kinds, settings);
-    Resolved { rendered: rendered.clone(), wanted, diagnostics }
+fn resolve_with(
+    rendered: &Arc<Rendered>,
+    kinds: &Kinds,
+    settings: &Settings,
+    before: &[Arc<Desired>],
+) -> Arc<Resolved> {
+    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, kinds, settings, before);
+    let (rendered, settings) = (rendered.clone(), settings.clone());
+    Arc::new(Resolved { rendered, settings, wanted, diagnostics })
 }
 
 async fn discover(app: &App) -> Result<Kinds, Failure> {
@@ -201,16 +219,23 @@ async fn discover(app: &App) -> Result<Kinds, Failure> {
 async fn observe(
     app: &App,
     memory: &mut Memory,
-    wanted: &[Arc<Desired>],
+    resolved: &Arc<Resolved>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Memory { watches, observed, kinds, inventory, .. } = memory;
+    let Memory { watches, observed, kinds, inventory, settled, .. } = memory;
     let known = kinds.get_or_insert_default();
-    let ids = wanted.iter().map(|object| &object.id).chain(inventory.entries.keys());
-    let mut scopes: BTreeSet<_> = ids.filter_map(|id| app.reach.scope_of(id)).collect();
-    scopes.retain(|scope| known.preferred(&scope.kind).is_some());
+    let scopes = match settled {
+        // Then it is the same scopes as well.
+        Some(settled) if settled.is_of(resolved, inventory) => watches.scopes(),
+        _ => {
+            let wanted = resolved.wanted.iter().map(|object| &object.id);
+            let mut scopes = scopes_of(wanted.chain(inventory.entries.keys()), &app.reach);
+            scopes.retain(|scope| known.preferred(&scope.kind).is_some());
+            observed.keep(&scopes, &app.reach);
+            scopes
+        }
+    };
     watches.want(&app.cluster, &app.id, &scopes, known);
-    observed.keep(&scopes, &app.reach);
     let touched = watches.settle(&app.id, observed).await;
     memory.touched.extend(touched);
     let mut out = observed.blind.values().filter(|blind| blind.is_outage);
@@ -233,6 +258,20 @@ async fn observe(
     Ok(())
 }
 
+/// The scopes of objects, of which those of one scope mostly stand side by side.
+fn scopes_of<'a>(ids: impl Iterator<Item = &'a ObjectId>, reach: &Reach) -> BTreeSet<Scope> {
+    let mut scopes: BTreeSet<Scope> = BTreeSet::new();
+    let mut last: Option<Scope> = None;
+    for id in ids {
+        if last.as_ref().is_some_and(|scope| scope.covers(id)) {
+            continue;
+        }
+        last = reach.scope_of(id);
+        scopes.extend(last.clone());
+    }
+    scopes
+}
+
 /// Takes over what was done: into the inventory, and into the view before the watches tell.
 /// Says whether the inventory changed by it.
 fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
@@ -244,7 +283,7 @@ fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
             memory.fights.verified(id, now);
         }
         if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
-            memory.observed.applied(&app.id, id.clone(), live);
+            memory.observed.applied(&app.id, id.clone(), Live::clone(&live));
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),

@@ -1,6 +1,7 @@
 //! Deletes what left the source, if everything else is in sync; abandons what must stay.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{App, Memory, Stop};
 use crate::cluster::ApiError;
@@ -45,7 +46,7 @@ pub async fn prune(
             context.stays(id, resource);
         }
         if !is_ours {
-            memory.inventory.entries.remove(id);
+            Arc::make_mut(&mut memory.inventory).entries.remove(id);
         }
         leftovers.push((id.clone(), fate));
     }

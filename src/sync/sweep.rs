@@ -59,7 +59,7 @@ impl Sweeps {
 pub struct Sweep {
     cluster: Cluster,
     app: AppId,
-    scopes: BTreeMap<Scope, Resource>,
+    scopes: BTreeMap<Scope, Arc<Resource>>,
     wanted: BTreeMap<ObjectId, Arc<Desired>>,
 }
 

@@ -69,6 +69,11 @@ impl Watches {
         }
     }
 
+    /// The scopes that are watched.
+    pub fn scopes(&self) -> BTreeSet<Scope> {
+        self.running.keys().cloned().collect()
+    }
+
     /// Waits until each scope was listed or refused, through a short outage as well. A scope that is
     /// late is unknown, not empty. Returns the objects that something was seen of.
     pub async fn settle(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {

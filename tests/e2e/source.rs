@@ -50,7 +50,7 @@ fn the_first_clone_over_http_is_shallow_and_history_may_be_rewritten() {
     }
     let daemon = test.run(&[]);
     daemon.line(&["INFO Synced", "created=1"]);
-    let shallow = fs::read_to_string(clone(&test).join(".git/shallow")).unwrap();
+    let shallow = fs::read_to_string(clone(&test).join("shallow")).unwrap();
     assert_eq!(shallow.trim(), test.repo.head().unwrap());
     goes_on(&test, &daemon, "incremental");
     test.repo.write("apps/a.yaml", config_map("a", "rewritten")).unwrap();
@@ -78,26 +78,37 @@ fn a_damaged_clone_heals() {
     type Damage = (&'static str, fn(&Path));
     let damages: [Damage; 5] = [
         ("stale locks", |dir| {
-            for lock in ["index.lock", "HEAD.lock", "shallow.lock", "refs/remotes/origin/main.lock"]
+            for lock in
+                ["HEAD.lock", "config.lock", "shallow.lock", "refs/remotes/origin/main.lock"]
             {
-                fs::write(dir.join(".git").join(lock), "").unwrap();
+                fs::write(dir.join(lock), "").unwrap();
             }
         }),
-        ("a dirty work tree", |dir| {
-            fs::write(dir.join("apps/a.yaml"), "nonsense: [").unwrap();
-            fs::write(dir.join("apps/untracked.yaml"), "nonsense: [").unwrap();
-        }),
-        ("a vanished work tree", |dir| fs::remove_dir_all(dir.join("apps")).unwrap()),
-        ("corrupt objects", |dir| corrupt(&dir.join(".git/objects"))),
+        ("corrupt objects", |dir| corrupt(&dir.join("objects"))),
         ("a vanished clone", |dir| fs::remove_dir_all(dir).unwrap()),
+        ("a clone that was never finished", |dir| fs::remove_file(dir.join("HEAD")).unwrap()),
+        ("a broken HEAD", |dir| fs::write(dir.join("HEAD"), "nonsense").unwrap()),
     ];
     for (damage, make) in damages {
         make(&dir);
         goes_on(&test, &daemon, damage);
-        assert_eq!(fs::read_to_string(dir.join("apps/a.yaml")).unwrap(), config_map("a", damage));
+        let head = fs::read_to_string(dir.join("HEAD")).unwrap();
+        assert_eq!(head.trim(), test.repo.head().unwrap(), "{damage}");
     }
-    fs::write(dir.join(".git/HEAD"), "nonsense").unwrap();
-    goes_on(&test, &daemon, "a broken HEAD");
+}
+
+#[test]
+fn a_clone_with_a_work_tree_of_an_earlier_version_is_replaced() {
+    let test = Fixture::new("worktree");
+    drop(synced(&test));
+    let dir = clone(&test);
+    fs::remove_dir_all(&dir).unwrap();
+    let cloned = Command::new("git").args(["clone", "-q", test.repo.url()]).arg(&dir).status();
+    assert!(cloned.unwrap().success() && dir.join("apps/a.yaml").exists());
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "unchanged=1"]);
+    assert!(!dir.join("apps").exists());
+    goes_on(&test, &daemon, "after it");
 }
 
 /// Overwrites every object and pack of a repository.
@@ -116,7 +127,7 @@ fn corrupt(dir: &Path) {
 fn objects_damaged_while_the_daemon_was_away_are_fetched_again() {
     let test = Fixture::new("offline");
     drop(synced(&test));
-    corrupt(&clone(&test).join(".git/objects"));
+    corrupt(&clone(&test).join("objects"));
     let daemon = test.run(&[]);
     daemon.line(&["INFO Synced", "unchanged=1"]);
 }

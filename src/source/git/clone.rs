@@ -8,19 +8,14 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use git2::build::CheckoutBuilder;
 use git2::{
     AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions,
-    ObjectType, ProxyOptions, Remote, RemoteCallbacks, TreeWalkMode, TreeWalkResult,
+    ProxyOptions, Remote, RemoteCallbacks,
 };
 
 use crate::source::SourceError;
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Repository, Request};
-
-/// Entries and bytes of a work tree that are written to disk at most.
-const WORK_TREE_ENTRIES: u32 = 200_000;
-const WORK_TREE_BYTES: usize = 64 << 20;
 
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
@@ -73,94 +68,39 @@ impl From<git2::Error> for Trouble {
 
 fn attempt(request: &Request) -> Result<Head, Trouble> {
     let source = &request.repository;
-    let clone = open(&request.dir)?;
+    let tracking = format!("refs/remotes/origin/{}", source.branch);
+    let clone = open(&request.dir, &tracking)?;
     let mut remote = clone.remote_anonymous(&source.url)?;
     let failed = |error| Trouble::Source(remote_error(&error, source));
     let mut connection = remote
         .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
         .map_err(failed)?;
     let head = branch_head(connection.list().map_err(failed)?, source)?;
-    let tracking = format!("refs/remotes/origin/{}", source.branch);
     let known = clone.refname_to_id(&tracking).ok();
     if known != Some(head) || clone.find_commit(head).is_err() {
         download(connection.remote(), request, &tracking, known.is_none())?;
     }
     drop(connection);
     let commit = clone.find_commit(head)?;
-    if clone.head().ok().and_then(|h| h.target()) != Some(head) || is_bare_folder(&clone) {
-        reset(&clone, &commit, &request.path)?;
+    // Last: until HEAD moved, nothing counts as done.
+    if clone.head().ok().and_then(|h| h.target()) != Some(head) {
+        clone.set_head_detached(head)?;
     }
     Ok(Head { commit: head.to_string(), time: commit.time().seconds() })
 }
 
-/// Resets work tree and HEAD to a commit, HEAD last: until it moved, nothing counts as done. Only
-/// the folder of the manifests is written, and only if it is of a sane size.
-fn reset(
-    clone: &git2::Repository,
-    commit: &git2::Commit<'_>,
-    path: &str,
-) -> Result<(), git2::Error> {
-    let path = path.split('/').filter(|c| !matches!(*c, "" | ".")).collect::<Vec<_>>().join("/");
-    if fits(clone, commit, &path)? {
-        let mut checkout = CheckoutBuilder::new();
-        checkout.force().remove_untracked(true).disable_filters(true);
-        if !path.is_empty() {
-            checkout.disable_pathspec_match(true).path(&path);
-        }
-        clone.checkout_tree(commit.as_object(), Some(&mut checkout))?;
+/// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
+fn open(dir: &Path, tracking: &str) -> Result<git2::Repository, git2::Error> {
+    if !dir.exists() {
+        return git2::Repository::init_bare(dir);
     }
-    clone.set_head_detached(commit.id())
-}
-
-/// Whether a folder of a commit is small enough to be written to disk.
-fn fits(
-    clone: &git2::Repository,
-    commit: &git2::Commit<'_>,
-    path: &str,
-) -> Result<bool, git2::Error> {
-    let root = commit.tree()?;
-    let entry = if path.is_empty() { Some(root.id()) } else { entry_id(&root, path)? };
-    let Some(tree) = entry.and_then(|id| clone.find_tree(id).ok()) else { return Ok(false) };
-    let odb = clone.odb()?;
-    let (mut entries, mut bytes) = (0, 0);
-    let walked = tree.walk(TreeWalkMode::PreOrder, |_, entry| {
-        let is_blob = entry.kind() == Some(ObjectType::Blob);
-        entries += 1;
-        bytes += odb.read_header(entry.id()).map_or(0, |(size, _)| if is_blob { size } else { 0 });
-        let fits = entries <= WORK_TREE_ENTRIES && bytes <= WORK_TREE_BYTES;
-        if fits { TreeWalkResult::Ok } else { TreeWalkResult::Abort }
-    });
-    // An aborted walk is an error to libgit2.
-    Ok(walked.is_ok())
-}
-
-fn entry_id(root: &git2::Tree<'_>, path: &str) -> Result<Option<git2::Oid>, git2::Error> {
-    match root.get_path(Path::new(path)) {
-        Ok(entry) => Ok(Some(entry.id())),
-        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
-        Err(error) => Err(error),
+    // A branch may be called anything, also what leads out of the clone.
+    let branch = Some(tracking).filter(|name| git2::Reference::is_valid_name(name));
+    for locked in ["HEAD", "config", "packed-refs", "shallow"].into_iter().chain(branch) {
+        let _ = fs::remove_file(dir.join(format!("{locked}.lock")));
     }
-}
-
-/// Opens the clone, without the locks that a killed predecessor left, or starts an empty one.
-fn open(dir: &Path) -> Result<git2::Repository, git2::Error> {
-    if !dir.join(".git").is_dir() {
-        return git2::Repository::init(dir);
-    }
-    remove_locks(&dir.join(".git"));
-    remove_unfinished_packs(&dir.join(".git/objects/pack"));
-    git2::Repository::open(dir)
-}
-
-fn remove_locks(dir: &Path) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() && !path.ends_with("objects") {
-            remove_locks(&path);
-        } else if path.extension().is_some_and(|end| end == "lock") {
-            let _ = fs::remove_file(path);
-        }
-    }
+    remove_unfinished_packs(&dir.join("objects/pack"));
+    git2::Repository::open_bare(dir)
 }
 
 /// A killed fetch leaves its pack under a temporary name, without an extension.
@@ -170,12 +110,6 @@ fn remove_unfinished_packs(dir: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// Whether the work tree is gone.
-fn is_bare_folder(clone: &git2::Repository) -> bool {
-    let names = clone.workdir().and_then(|dir| fs::read_dir(dir).ok());
-    names.is_none_or(|names| names.flatten().all(|entry| entry.file_name() == ".git"))
 }
 
 /// The branch's commit in the remote's list of refs.
@@ -256,6 +190,8 @@ fn remote_error(error: &git2::Error, source: &Repository) -> SourceError {
         SourceError::CredentialsRefused { url, why }
     } else if error.code() == ErrorCode::NotFound || says("status code: 404") {
         SourceError::RepositoryNotFound { url }
+    } else if error.code() == ErrorCode::Certificate {
+        SourceError::CertificateUntrusted { url, why }
     } else {
         SourceError::RepositoryUnreachable { url, why: why.replace(&source.url, "the repository") }
     }
