@@ -84,14 +84,24 @@ impl Daemon {
 
     /// Requests to the API server by verb, as its metrics count them.
     pub fn requests_by_verb(&self) -> anyhow::Result<BTreeMap<String, f64>> {
+        self.metric("gitops_sync_api_requests_total", "verb")
+    }
+
+    /// Seconds that passes took so far, by their stages.
+    pub fn stages(&self) -> anyhow::Result<BTreeMap<String, f64>> {
+        self.metric("gitops_sync_stage_duration_seconds_sum", "stage")
+    }
+
+    /// The values of a metric by one of its labels.
+    fn metric(&self, name: &str, label: &str) -> anyhow::Result<BTreeMap<String, f64>> {
         let (_, text) = http("GET", &format!("{}/metrics", self.url), &[], b"")?;
-        let mut by_verb = BTreeMap::new();
-        for line in text.lines().filter(|l| l.starts_with("gitops_sync_api_requests_total")) {
-            let verb = line.split("verb=\"").nth(1).and_then(|rest| rest.split('"').next());
+        let (mut by_label, label) = (BTreeMap::new(), format!("{label}=\""));
+        for line in text.lines().filter(|line| line.starts_with(name)) {
+            let value = line.split(&label).nth(1).and_then(|rest| rest.split('"').next());
             let number: f64 = line.rsplit(' ').next().unwrap_or_default().parse()?;
-            *by_verb.entry(verb.unwrap_or_default().to_owned()).or_default() += number;
+            *by_label.entry(value.unwrap_or_default().to_owned()).or_default() += number;
         }
-        Ok(by_verb)
+        Ok(by_label)
     }
 
     /// All requests to the API server.

@@ -20,6 +20,8 @@ pub struct Figures {
     pub rss_peak_mib: f64,
     pub cpu_seconds: f64,
     pub requests: BTreeMap<String, f64>,
+    pub cold_stages_ms: BTreeMap<String, f64>,
+    pub one_change_stages_ms: BTreeMap<String, f64>,
     pub restart_writes: usize,
     pub restart_seconds: f64,
 }
@@ -36,6 +38,20 @@ fn quantile(values: &[f64], part: f64) -> f64 {
     )]
     let at = (part * sorted.len().saturating_sub(1) as f64).round() as usize;
     sorted.get(at).copied().unwrap_or_default()
+}
+
+/// What stages took between two looks at them, in milliseconds for each of so many passes.
+pub fn stages_ms(
+    before: &BTreeMap<String, f64>,
+    after: &BTreeMap<String, f64>,
+    passes: usize,
+) -> BTreeMap<String, f64> {
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let each = |(stage, seconds): (&String, &f64)| {
+        let all = seconds - before.get(stage).copied().unwrap_or_default();
+        (stage.clone(), (all / passes as f64 * 1e4).round() / 10.0)
+    };
+    after.iter().map(each).collect()
 }
 
 impl Figures {
@@ -57,6 +73,8 @@ impl Figures {
             "rss_peak_mib": round(self.rss_peak_mib),
             "cpu_seconds": round(self.cpu_seconds),
             "requests": self.requests,
+            "cold_stages_ms": self.cold_stages_ms,
+            "one_change_stages_ms": self.one_change_stages_ms,
             "restart_writes": self.restart_writes,
             "restart_seconds": round(self.restart_seconds),
         })
@@ -98,5 +116,11 @@ impl Figures {
         row("restart: ready after", format!("{:.2} s", self.restart_seconds), "<= 5 s at 10,000");
         let requests: Vec<_> = self.requests.iter().map(|(v, n)| format!("{v} {n}")).collect();
         println!("requests of the whole run: {}", requests.join(", "));
+        let list = |stages: &BTreeMap<String, f64>| {
+            let all: Vec<_> = stages.iter().map(|(name, ms)| format!("{name} {ms} ms")).collect();
+            all.join(", ")
+        };
+        println!("stages of the cold pass: {}", list(&self.cold_stages_ms));
+        println!("stages of one change: {}", list(&self.one_change_stages_ms));
     }
 }

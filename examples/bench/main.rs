@@ -15,7 +15,7 @@ use testbed::{ControlPlane, GitServer, build_bin};
 
 use client::Client;
 use daemon::Daemon;
-use figures::Figures;
+use figures::{Figures, stages_ms};
 
 /// Objects that drift, one after the other.
 const DRIFTS: usize = 100;
@@ -74,7 +74,9 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
     for (path, text) in workload::files(&wanted) {
         repo.write(&format!("apps/{path}"), text)?;
     }
-    figures.cold_seconds = daemon.sync(&repo.commit("Everything")?)?.as_secs_f64();
+    let (commit, stages) = (repo.commit("Everything")?, daemon.stages()?);
+    figures.cold_seconds = daemon.sync(&commit)?.as_secs_f64();
+    figures.cold_stages_ms = stages_ms(&stages, &daemon.stages()?, 1);
 
     eprintln!("bench: passes with nothing to do");
     let (requests, cpu) = (daemon.requests()?, daemon.cpu_ms()?);
@@ -85,7 +87,7 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
     figures.noop_cpu_ms = (daemon.cpu_ms()? - cpu) / f64::from(PASSES);
 
     eprintln!("bench: single changes");
-    let bare = workload::BareClone::new(&repo)?;
+    let (bare, stages) = (workload::BareClone::new(&repo)?, daemon.stages()?);
     for change in 0..CHANGES {
         repo.write(
             "apps/one.yaml",
@@ -95,6 +97,7 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
         figures.fetch_ms.push(bare.fetch()?.as_secs_f64() * 1e3);
         figures.one_change_ms.push(daemon.sync(&commit)?.as_secs_f64() * 1e3);
     }
+    figures.one_change_stages_ms = stages_ms(&stages, &daemon.stages()?, CHANGES);
     eprintln!("bench: drift");
     figures.drift_ms = client.drift(&wanted, DRIFTS).await?;
     (figures.rss_mib, figures.rss_peak_mib) = daemon.memory_mib()?;

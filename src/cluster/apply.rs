@@ -17,6 +17,16 @@ const ESTABLISH: Duration = Duration::from_secs(30);
 /// Time between two looks at a CRD.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How an apply is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sending {
+    /// Whether the server only checks.
+    pub dry_run: bool,
+    /// Whether fields of others are taken over; without, a field that is to change and is another's is a
+    /// refusal (409).
+    pub force: bool,
+}
+
 /// The answer to an apply.
 #[derive(Debug)]
 pub struct Response {
@@ -27,19 +37,15 @@ pub struct Response {
 }
 
 impl Cluster {
-    /// Server-side-applies an object under our name, by force; with `dry_run` the server only
-    /// checks (KEP-555).
+    /// Server-side-applies an object under our name (KEP-555).
     pub async fn apply(
         &self,
         resource: &Resource,
         id: &ObjectId,
         body: &Value,
-        dry_run: bool,
+        Sending { dry_run, force }: Sending,
     ) -> Result<Response, ApiError> {
-        let mut params = PatchParams::apply(MANAGER).force();
-        if dry_run {
-            params = params.dry_run();
-        }
+        let params = PatchParams { dry_run, force, ..PatchParams::apply(MANAGER) };
         let request = client::requests(resource, id)
             .patch(&id.name, &params, &Patch::Apply(body))
             .map_err(ApiError::BadRequest)?;

@@ -98,6 +98,11 @@ impl Desired {
         self.handling.ignored.iter().cloned().chain(replicas).collect()
     }
 
+    /// Whether it has fields that others may have.
+    pub fn may_give_up(&self) -> bool {
+        self.scaling != Scaling::Unset || !self.handling.ignored.is_empty()
+    }
+
     /// Whether what an apply sends depends on what the cluster has.
     pub fn depends_on(&self, live: &Live) -> bool {
         let gives_replicas = match (self.scaling, live.replicas) {

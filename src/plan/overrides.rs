@@ -13,18 +13,37 @@ const LITERAL: &[&str] = &["data", "binaryData", "metadata"];
 /// other ways to write the same value (`1000m` is `1`) are no difference.
 pub fn overridden(sent: &Value, live: &Value) -> Vec<FieldDrift> {
     let Some(ours) = fields::ours(live) else { return Vec::new() };
-    let is_secret = is_secret(live);
-    let differs = |path: &FieldPath| {
-        let (wanted, found) = (path.of(sent)?, path.of(live));
-        let is_same = if is_literal(path) {
-            Some(wanted) == found || (found.is_none() && is_nothing(wanted))
-        } else {
-            is_equivalent(wanted, found)
-        };
-        let (wanted, found) = (Shown::new(Some(wanted), is_secret), Shown::new(found, is_secret));
-        (!is_same).then(|| FieldDrift { path: path.to_string(), wanted, found, by: None })
-    };
-    fields::leaves(ours.fields()).iter().filter_map(differs).collect()
+    let mut walk = Walk { is_secret: is_secret(live), found: Vec::new() };
+    walk.compare(ours.fields(), Some(sent), Some(live), &FieldPath::default());
+    walk.found
+}
+
+struct Walk {
+    is_secret: bool,
+    found: Vec<FieldDrift>,
+}
+
+impl Walk {
+    /// Goes down our set of fields to what differs. What was not sent is no matter.
+    fn compare(
+        &mut self,
+        set: &Value,
+        sent: Option<&Value>,
+        live: Option<&Value>,
+        path: &FieldPath,
+    ) {
+        let Some(sent) = sent.filter(|sent| Some(*sent) != live) else { return };
+        if !fields::is_empty(set) {
+            for (segment, below) in fields::children(set) {
+                let (sent, live) = (segment.of(sent), live.and_then(|live| segment.of(live)));
+                self.compare(below, sent, live, &path.then(segment));
+            }
+        } else if is_literal(path) && live.is_some() || !is_equivalent(sent, live) {
+            let (wanted, found) =
+                (Shown::new(Some(sent), self.is_secret), Shown::new(live, self.is_secret));
+            self.found.push(FieldDrift { path: path.to_string(), wanted, found, by: None });
+        }
+    }
 }
 
 fn is_literal(path: &FieldPath) -> bool {

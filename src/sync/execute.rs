@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::App;
 use crate::cluster::ApiError;
-use crate::cluster::apply::Response;
+use crate::cluster::apply::{Response, Sending};
 use crate::object::Live;
 use crate::object::handling::Touch;
 use crate::plan::cause::Telling;
@@ -61,11 +61,9 @@ pub async fn execute(
 
 async fn act(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
     let depends = step.live.as_ref().is_some_and(|live| step.desired.depends_on(live));
+    let is_only_created = step.desired.handling.touch == Touch::OnlyCreate;
     match step.cause {
-        Cause::New if step.desired.handling.touch == Touch::OnlyCreate => create(app, step).await,
-        Cause::Missing if step.desired.handling.touch == Touch::OnlyCreate => {
-            create(app, step).await
-        }
+        Cause::New | Cause::Missing if is_only_created => create(app, step).await,
         Cause::New | Cause::Changed if !depends => fresh(app, step).await,
         Cause::Extended => remove_additions(app, step, state).await,
         Cause::Suspect => verify(app, step).await,
@@ -78,9 +76,15 @@ pub fn in_sync(step: &Step) -> Done {
     Done { overridden: step.overridden.clone(), ..Done::of(step, Action::Unchanged) }
 }
 
-/// Applies what is new or changed.
+/// Applies what is new or changed. What is new to us may have been scaled by others: then it is read
+/// first.
 async fn fresh(app: &App, step: &Step) -> Result<Done, ApiError> {
-    let written = write(app, &step.desired, None, app.dry_run).await?;
+    let force = step.cause != Cause::New || !step.desired.may_give_up();
+    let sending = Sending { dry_run: app.dry_run, force };
+    let written = match write(app, &step.desired, None, sending).await {
+        Err(error) if !force && error.code() == 409 => return restore(app, step).await,
+        written => written?,
+    };
     let action = if written.response.created { Action::Created } else { Action::Configured };
     Ok(written.done(step, action))
 }
@@ -103,7 +107,7 @@ async fn put_back(app: &App, step: &Step, found: Option<&Value>) -> Result<Done,
     if found.is_some_and(is_ending) {
         return Ok(Done::of(step, Action::Waiting(ENDING)));
     }
-    let written = write(app, &step.desired, found, app.dry_run).await?;
+    let written = write(app, &step.desired, found, forced(app.dry_run)).await?;
     let mut drifts = found.map(|found| drift(found, &written.response.object));
     if let (Cause::ChangedAndDrifted | Cause::Changed, Some(drifts)) = (step.cause, &mut drifts) {
         // The manifest's own changes are no drift: what nobody else owns, we changed.
@@ -192,7 +196,7 @@ async fn verify(app: &App, step: &Step) -> Result<Done, ApiError> {
         return Ok(Done { overridden: Vec::new(), ..seen(step, &found) });
     }
     // Admission may have made it so: the server tells what an apply would make of it.
-    let tried = write(app, &step.desired, Some(&found), true).await?;
+    let tried = write(app, &step.desired, Some(&found), forced(true)).await?;
     if drift(&found, &tried.response.object).is_empty() {
         return Ok(Done { overridden: tried.overridden, ..seen(step, &found) });
     }
@@ -207,7 +211,7 @@ async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
         let ignored = &step.desired.handling.ignored;
         return Ok(telling(step, state, added(&found, ignored, None), None));
     }
-    let tried = write(app, &step.desired, Some(&found), true).await?;
+    let tried = write(app, &step.desired, Some(&found), forced(true)).await?;
     let drifts = drift(&found, &tried.response.object);
     if drifts.is_empty() {
         // Only our ownership was lost: nothing is to be told, and taking it back changes no value.
@@ -247,13 +251,18 @@ impl Written {
     }
 }
 
+fn forced(dry_run: bool) -> Sending {
+    Sending { dry_run, force: true }
+}
+
 /// Applies an object, without the fields that others may have of it as it was found.
 async fn write(
     app: &App,
     desired: &Desired,
     found: Option<&Value>,
-    dry_run: bool,
+    sending: Sending,
 ) -> Result<Written, ApiError> {
+    let dry_run = sending.dry_run;
     let body = desired.body(&app.id);
     let (body, given) = match found {
         None => (body, Vec::new()),
@@ -261,7 +270,7 @@ async fn write(
             leave(app, desired, give_up(body, &desired.yields(), found), found, dry_run).await?
         }
     };
-    let response = send(app, desired, &body, dry_run).await?;
+    let response = send(app, desired, &body, sending).await?;
     let overridden = overridden(&body, &response.object);
     let overridden = overridden.iter().take(OVERRIDDEN_MAX).map(ToString::to_string).collect();
     Ok(Written { response, given, overridden })
@@ -290,11 +299,11 @@ async fn send(
     app: &App,
     desired: &Desired,
     body: &Value,
-    dry_run: bool,
+    sending: Sending,
 ) -> Result<Response, ApiError> {
     let mut tries = 1;
     loop {
-        match app.cluster.apply(&desired.resource, &desired.id, body, dry_run).await {
+        match app.cluster.apply(&desired.resource, &desired.id, body, sending).await {
             Err(error)
                 if error.code() == 404
                     && desired.kind_is_new

@@ -141,7 +141,7 @@ fn it_heals_through_an_api_server_that_restarts_or_hangs() {
 fn a_fight_is_named_and_damped() {
     let test = Fixture::new("fight");
     test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
-    let daemon = test.run(&["--interval", "1h"]);
+    let daemon = test.run(&[]);
     daemon.line(&["INFO Synced", "created=1"]);
     let reverts = |daemon: &Daemon| {
         daemon.0.lines().iter().filter(|line| line.contains("Drift reverted")).count()

@@ -192,6 +192,28 @@ fn replicas_under_an_autoscaler_never_leave_what_they_are() {
 }
 
 #[test]
+fn what_was_scaled_before_it_came_to_git_stays_scaled() {
+    let test = Fixture::new("adopted");
+    plane().kubectl_with_stdin(&["-n", &test.namespace, "apply", "-f", "-"], DEPLOYMENT).unwrap();
+    let scale = ["patch", "deploy/web", "--subresource=scale", "--type=merge"];
+    let by = ["--field-manager=kube-controller-manager", "-p", "{\"spec\":{\"replicas\":7}}"];
+    test.kubectl(&[&scale[..], &by[..]].concat());
+    let path = "jsonpath={.items[*].metadata.generation}";
+    let generation = || test.kubectl(&["get", "replicasets", "-o", path]);
+    eventually(DEADLINE, "the ReplicaSet", || Ok::<_, String>((generation() == "2").then_some(())))
+        .unwrap();
+    test.commit(&[("apps/web.yaml", DEPLOYMENT)]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "configured=1"]);
+    daemon.next_sync();
+    assert_eq!(
+        (test.field("deploy/web", ".spec.replicas"), generation()),
+        ("7".into(), "2".into())
+    );
+    assert_eq!(count(&daemon, "Drift"), 0, "{:#?}", daemon.0.lines());
+}
+
+#[test]
 fn ignored_fields_keep_the_value_that_others_gave_them() {
     let test = Fixture::new("ignored");
     let map = |value: &str, rest: &str| {

@@ -22,6 +22,11 @@ pub fn build_bin(name: &str) -> Result<PathBuf, Error> {
     // With the examples: then dependencies have the features with which they were built already.
     command.args(["build", "--manifest-path", MANIFEST, "--bin", name, "--examples"]);
     command.arg("--target-dir").arg(&target).args(selection(&target, &built));
+    // `cargo run` tells the running program about its package, and build scripts that watch these
+    // variables would take that for a change and build everything above them again.
+    for (variable, _) in env::vars_os().filter(|(name, _)| is_of_package(&name.to_string_lossy())) {
+        command.env_remove(variable);
+    }
     console::say(format_args!("building {name}"));
     let status = command.status().map_err(Error::io("start cargo"))?;
     if !status.success() {
@@ -30,6 +35,11 @@ pub fn build_bin(name: &str) -> Result<PathBuf, Error> {
         return Err(Error::Failed { command, status: status.to_string(), output });
     }
     Ok(built.join(name))
+}
+
+/// Whether `cargo run` sets a variable for the package that it runs.
+fn is_of_package(name: &str) -> bool {
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
 
 /// The target folder and, in it, the folder of the profile: the executable is there, in `deps` or
