@@ -40,6 +40,19 @@ pub struct Live {
     pub keep: Option<&'static str>,
 }
 
+impl Live {
+    /// Whether an object that was like this is judged in the same way as one like the other. Most events
+    /// change nothing but a version and a status.
+    pub fn is_judged_as(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && self.set_hash == other.set_hash
+            && self.additions == other.additions
+            && self.replicas == other.replicas
+            && self.hands_off == other.hands_off
+            && self.terminating == other.terminating
+    }
+}
+
 impl From<&Value> for Live {
     fn from(object: &Value) -> Self {
         let meta = &object["metadata"];

@@ -14,12 +14,21 @@ pub fn targets(manifests: &[Arc<Manifest>], namespace: &str) -> BTreeSet<ObjectI
     manifests.iter().filter_map(|manifest| target(manifest, namespace)).collect()
 }
 
+/// Whether objects of a kind decide about replicas.
+pub fn is_autoscaler(kind: &GroupKind) -> bool {
+    is_keda(kind) || kind.is("autoscaling", "HorizontalPodAutoscaler")
+}
+
+fn is_keda(kind: &GroupKind) -> bool {
+    kind.is("keda.sh", "ScaledObject")
+}
+
 fn target(manifest: &Manifest, namespace: &str) -> Option<ObjectId> {
     let kind = &manifest.id.kind;
-    let is_keda = kind.is("keda.sh", "ScaledObject");
-    if !is_keda && !kind.is("autoscaling", "HorizontalPodAutoscaler") {
+    if !is_autoscaler(kind) {
         return None;
     }
+    let is_keda = is_keda(kind);
     let body = manifest.body();
     let target = &body["spec"]["scaleTargetRef"];
     // KEDA's documentation: without a kind, a Deployment is meant.

@@ -1,8 +1,8 @@
 //! Manifests to desired objects: kind resolved, namespace settled, marked and hashed.
 
 use std::cell::LazyCell;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -136,6 +136,43 @@ pub struct Settings {
     pub reach: Reach,
 }
 
+/// Resolves what changed since objects were resolved without any diagnostic, against the same kinds and by
+/// the same settings. `None` if that is not enough to tell: all is to be resolved.
+pub fn update(
+    manifests: &[Arc<Manifest>],
+    served: &Kinds,
+    settings: &Settings,
+    before: &[Arc<Desired>],
+) -> Option<Vec<Arc<Desired>>> {
+    let now: HashSet<_> = manifests.iter().map(Arc::as_ptr).collect();
+    let (mut objects, gone): (Vec<_>, Vec<_>) =
+        before.iter().cloned().partition(|object| now.contains(&Arc::as_ptr(&object.manifest)));
+    let known: HashSet<_> = objects.iter().map(|object| Arc::as_ptr(&object.manifest)).collect();
+    let is_new = |manifest: &&Arc<Manifest>| !known.contains(&Arc::as_ptr(manifest));
+    let new: Vec<_> = manifests.iter().filter(is_new).cloned().collect();
+    let mut changed = gone.iter().map(|object| &object.manifest).chain(&new);
+    if new.len() > UPDATE_MAX || changed.any(|manifest| concerns_others(manifest)) {
+        return None;
+    }
+    let autoscaled = autoscalers::targets(manifests, &settings.namespace);
+    let (new, diagnostics) = resolve_with(&new, served, settings, &gone, &autoscaled);
+    for object in new {
+        // Two of the same: which of them counts is told by the order of all.
+        let at = objects.binary_search_by(|known| known.id.cmp(&object.id)).err()?;
+        objects.insert(at, object);
+    }
+    diagnostics.is_empty().then_some(objects)
+}
+
+/// Manifests that are worth an update.
+const UPDATE_MAX: usize = 100;
+
+/// Whether others may be resolved otherwise because of a manifest.
+fn concerns_others(manifest: &Manifest) -> bool {
+    let kind = &manifest.id.kind;
+    Stage::of(kind) == Stage::Definitions || autoscalers::is_autoscaler(kind)
+}
+
 /// Resolves manifests against the kinds a cluster serves. All diagnostics are returned, not only
 /// the first. What was resolved before by the same settings stays as it is, unless it changed.
 pub fn resolve(
@@ -144,6 +181,17 @@ pub fn resolve(
     settings: &Settings,
     before: &[Arc<Desired>],
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
+    let autoscaled = autoscalers::targets(manifests, &settings.namespace);
+    resolve_with(manifests, served, settings, before, &autoscaled)
+}
+
+fn resolve_with(
+    manifests: &[Arc<Manifest>],
+    served: &Kinds,
+    settings: &Settings,
+    before: &[Arc<Desired>],
+    autoscaled: &BTreeSet<ObjectId>,
+) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
     let known = before.iter().enumerate().map(|(at, d)| (Arc::as_ptr(&d.manifest), (at, d)));
     let known: HashMap<_, _> = known.collect();
     // Reading CRDs takes long, and mostly all kinds are served.
@@ -151,7 +199,6 @@ pub fn resolve(
     let is_whole = settings.reach.is_whole();
     let defined =
         LazyCell::new(|| if is_whole { Kinds::defined_by(manifests) } else { Kinds::default() });
-    let autoscaled = autoscalers::targets(manifests, &settings.namespace);
     let resolve = |manifest: &Arc<Manifest>| {
         let (kind, version) = (&manifest.id.kind, manifest.version.as_str());
         let now = served.at(kind, version);
@@ -249,14 +296,15 @@ fn unknown_kind(manifest: &Manifest) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
     use crate::object::GroupKind;
     use crate::render::{Content, SourceFile, plain};
 
-    fn resolved(text: &str, namespaces: &[&str]) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
-        let content = text.as_bytes().to_vec();
-        let content = Content::Read(content, None);
-        let rendered = plain(vec![SourceFile { path: "a.yaml".into(), content }]);
+    fn served() -> Kinds {
         let mut served = Kinds::default();
         for (group, kind, namespaced) in [
             ("", "ConfigMap", true),
@@ -271,11 +319,19 @@ mod tests {
                 listable: true,
             });
         }
-        let app = "web".parse().unwrap();
-        let key = HashKey(vec![1]);
+        served
+    }
+
+    fn settings(namespaces: &[&str]) -> Settings {
+        let (app, key) = ("web".parse().unwrap(), HashKey(vec![1]));
         let reach = namespaces.iter().map(|&name| name.to_owned()).collect();
-        let settings = Settings { app, key, namespace: "demo".into(), reach };
-        resolve(&rendered.manifests, &served, &settings, &[])
+        Settings { app, key, namespace: "demo".into(), reach }
+    }
+
+    fn resolved(text: &str, namespaces: &[&str]) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
+        let content = Content::Read(text.as_bytes().to_vec(), None);
+        let rendered = plain(vec![SourceFile { path: "a.yaml".into(), content }]);
+        resolve(&rendered.manifests, &served(), &settings(namespaces), &[])
     }
 
     #[test]
@@ -344,5 +400,44 @@ mod tests {
         check(1, "a.yaml:7: namespace/prod belongs to the whole cluster");
         check(2, "w.example.com belongs to the whole cluster");
         check(3, "serves no kind W");
+    }
+
+    /// One manifest of each of some names; the number is its content.
+    fn manifests(of: &BTreeMap<u8, u8>, known: &[Arc<Manifest>]) -> Vec<Arc<Manifest>> {
+        let files = of.iter().map(|(name, value)| {
+            let text = format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{name}}}, data: {{v: '{value}'}}}}"
+            );
+            let content = Content::Read(text.into_bytes(), None);
+            SourceFile { path: format!("{name:03}.yaml"), content }
+        });
+        let read = plain(files.collect()).manifests.into_iter();
+        let same = |new: &Arc<Manifest>| {
+            known.iter().find(|known| known.id == new.id && known.body() == new.body()).cloned()
+        };
+        read.map(|new| same(&new).unwrap_or(new)).collect()
+    }
+
+    proptest! {
+        /// What is updated is what would be resolved from nothing, and what stayed is the very same.
+        #[test]
+        fn an_update_comes_to_the_same_as_a_resolution(
+            before in proptest::collection::btree_map(0_u8..20, 0_u8..3, 0..15),
+            now in proptest::collection::btree_map(0_u8..20, 0_u8..3, 0..15),
+        ) {
+            let (served, settings) = (served(), settings(&[]));
+            let old = manifests(&before, &[]);
+            let (first, _) = resolve(&old, &served, &settings, &[]);
+            let new = manifests(&now, &old);
+            let updated = update(&new, &served, &settings, &first).unwrap();
+            let (whole, _) = resolve(&new, &served, &settings, &[]);
+            let plain = |all: &[Arc<Desired>]| -> Vec<_> {
+                all.iter().map(|object| (object.id.clone(), object.hash.clone())).collect()
+            };
+            prop_assert_eq!(plain(&updated), plain(&whole));
+            for object in updated.iter().filter(|object| old.iter().any(|m| Arc::ptr_eq(m, &object.manifest))) {
+                prop_assert!(first.iter().any(|known| Arc::ptr_eq(known, object)));
+            }
+        }
     }
 }

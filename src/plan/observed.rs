@@ -41,7 +41,7 @@ pub struct Observed {
     pub foreign: BTreeSet<ObjectId>,
     /// Scopes of which nothing is known.
     pub blind: BTreeMap<Scope, Blind>,
-    /// Grows with each change.
+    /// Grows with each change that an object could be judged by.
     pub age: u64,
 }
 
@@ -49,12 +49,12 @@ impl Observed {
     /// Takes over a sighting, and returns the objects it is about. An event that is older than what
     /// is known, such as the echo of an earlier write of ours, changes nothing.
     pub fn note(&mut self, app: &AppId, scope: &Scope, sighting: Sighting) -> BTreeSet<ObjectId> {
-        self.age += 1;
         match sighting {
             Sighting::Listed(objects) => self.listed(app, scope, objects),
             Sighting::Seen(id, live) => BTreeSet::from([self.seen(app, id, *live)]),
             Sighting::Gone(id, version) => BTreeSet::from([self.gone(id, &version)]),
             Sighting::Lost(blind) => {
+                self.age += 1;
                 self.blind.insert(scope.clone(), blind);
                 BTreeSet::new()
             }
@@ -67,6 +67,7 @@ impl Observed {
         scope: &Scope,
         objects: Vec<(ObjectId, Live)>,
     ) -> BTreeSet<ObjectId> {
+        self.age += 1;
         self.blind.remove(scope);
         let known = self.live.keys().filter(|id| scope.covers(id));
         let mut touched: BTreeSet<_> = known.cloned().collect();
@@ -83,9 +84,11 @@ impl Observed {
             return self.gone(id, &live.resource_version);
         }
         if self.is_news(&id, &live.resource_version) {
-            if self.live.get(&id).is_some_and(|known| is_suspect(known, &live)) {
+            let known = self.live.get(&id);
+            if known.is_some_and(|known| is_suspect(known, &live)) {
                 self.suspects.insert(id.clone());
             }
+            self.age += u64::from(!known.is_some_and(|known| known.is_judged_as(&live)));
             self.foreign.remove(&id);
             self.live.insert(id.clone(), Arc::new(live));
         }
@@ -94,7 +97,7 @@ impl Observed {
 
     fn gone(&mut self, id: ObjectId, version: &str) -> ObjectId {
         if self.is_news(&id, version) {
-            self.live.remove(&id);
+            self.age += u64::from(self.live.remove(&id).is_some());
             self.suspects.remove(&id);
         }
         id
@@ -102,7 +105,6 @@ impl Observed {
 
     /// Takes over the response to an apply of ours.
     pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live) {
-        self.age += 1;
         let id = self.seen(app, id, live);
         self.suspects.remove(&id);
     }

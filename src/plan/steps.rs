@@ -66,6 +66,13 @@ pub fn plan(desired: &[Arc<Desired>], known: &Known<'_>, circumstances: &Circums
     Plan { steps, superset, leftovers, hold }
 }
 
+/// What is to be done about some objects while all others are known to be in sync.
+pub fn plan_news(news: &[Arc<Desired>], known: &Known<'_>, source: &SourceIdentity) -> Plan {
+    let touched = news.iter().filter(|object| object.is_ever_written());
+    let superset = known.inventory.with(touched.map(AsRef::as_ref), source);
+    Plan { steps: steps(news, known), superset, leftovers: Vec::new(), hold: None }
+}
+
 /// What is to be done about each of some desired objects, in the order of stages.
 pub fn steps(desired: &[Arc<Desired>], known: &Known<'_>) -> Vec<Step> {
     let mut view = View::new(known);

@@ -1,6 +1,7 @@
 //! One document to the objects it declares.
 
 use std::fmt;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -57,6 +58,8 @@ pub struct Manifest {
     pub version: String,
     /// Where it stands.
     pub origin: Origin,
+    /// Hash of the identity.
+    pub fingerprint: u64,
     /// As JSON: a tenth of what the tree takes, and trees are rarely needed.
     text: Box<str>,
 }
@@ -149,7 +152,8 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Di
         return Err(Box::new(Diagnostic { origin: origin.clone(), object: Some(id), problem }));
     }
     let (version, text) = (version.to_owned(), body.to_string().into());
-    Ok(Some(Manifest { id, version, origin: origin.clone(), text }))
+    let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(&id);
+    Ok(Some(Manifest { id, version, origin: origin.clone(), fingerprint, text }))
 }
 
 fn identity(body: &Value, kind: GroupKind) -> Result<ObjectId, Problem> {

@@ -1,7 +1,7 @@
 //! Plain YAML and JSON files to the objects they declare.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,8 +66,12 @@ pub struct Rendered {
 impl Rendered {
     /// What the file under this path was rendered to, if it had this content: then it need not be
     /// read again.
-    pub fn known(&self, path: &str, id: ContentId) -> Option<&Arc<Part>> {
-        let at = self.parts.binary_search_by(|part| (*part.path).cmp(path)).ok()?;
+    /// `next` is where it probably is: behind the one that was found last.
+    pub fn known(&self, next: &mut usize, path: &str, id: ContentId) -> Option<&Arc<Part>> {
+        let is_next = self.parts.get(*next).is_some_and(|part| *part.path == *path);
+        let search = || self.parts.binary_search_by(|part| (*part.path).cmp(path)).ok();
+        let at = if is_next { *next } else { search()? };
+        *next = at + 1;
         Some(&self.parts[at]).filter(|part| part.id == Some(id))
     }
 }
@@ -76,26 +80,41 @@ impl Rendered {
 pub fn plain(files: Vec<SourceFile>) -> Rendered {
     let parts: Vec<_> = files.into_iter().map(part).collect();
     let mut rendered = Rendered { hash: content_hash(&parts), ..Rendered::default() };
-    let mut first: HashMap<&ObjectId, &Origin> = HashMap::new();
+    let mut first: HashSet<Declared<'_>> = HashSet::new();
     for read in parts.iter().map(|part| &part.read) {
         rendered.skipped += read.skipped;
         rendered.diagnostics.extend_from_slice(&read.diagnostics);
         for manifest in &read.manifests {
             // Until the namespace is known, only what is written alike is surely the same object.
-            match first.entry(&manifest.id) {
-                Occupied(at) => {
-                    rendered.diagnostics.push(duplicate(manifest, &manifest.id, at.get()));
-                }
-                Vacant(free) => {
-                    free.insert(&manifest.origin);
-                    rendered.manifests.push(manifest.clone());
-                }
+            if let Some(Declared(at)) = first.get(&Declared(manifest)) {
+                rendered.diagnostics.push(duplicate(manifest, &manifest.id, &at.origin));
+            } else {
+                first.insert(Declared(manifest));
+                rendered.manifests.push(manifest.clone());
             }
         }
     }
     rendered.parts = parts;
     rendered
 }
+
+/// A manifest as the declaration of its object. Its hash is taken once: reading thousands of identities
+/// for each commit takes long.
+struct Declared<'a>(&'a Manifest);
+
+impl Hash for Declared<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.fingerprint);
+    }
+}
+
+impl PartialEq for Declared<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Declared<'_> {}
 
 fn part(file: SourceFile) -> Arc<Part> {
     let (bytes, id) = match file.content {

@@ -187,10 +187,12 @@ impl Outcome {
         self.diagnostics.len() + self.count(Action::is_failure) + undeleted.count()
     }
 
-    /// Whether nothing was to be done.
-    pub fn is_idle(&self) -> bool {
-        let is_idle = |done: &Done| done.action == Action::Unchanged && done.overridden.is_empty();
-        self.is_success() && self.leftovers.is_empty() && self.done.iter().all(is_idle)
+    /// Whether all that is desired is now in sync, and there is nothing else.
+    pub fn leaves_all_in_sync(&self) -> bool {
+        let is_told = |done: &Done| done.action.is_told() || done.telling.is_some();
+        self.is_success()
+            && self.leftovers.is_empty()
+            && self.done.iter().all(|done| done.is_synced() && !is_told(done))
     }
 
     /// Whether nothing went wrong. What is only told of drift is nothing wrong.

@@ -66,7 +66,7 @@ pub fn read<T: Tree>(
         return Ok(None);
     }
     let (seen, snapshot, shown) = (HashSet::new(), Snapshot::default(), joined(&root));
-    let mut walk = Walk { tree, before, seen, entries: 0, bytes: 0, snapshot };
+    let mut walk = Walk { tree, before, next: 0, seen, entries: 0, bytes: 0, snapshot };
     walk.folder(&mut root, &shown, 0)?;
     walk.snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(Some(walk.snapshot))
@@ -134,6 +134,8 @@ fn below<T: Tree>(
 struct Walk<'a, T: Tree> {
     tree: &'a T,
     before: Option<&'a Rendered>,
+    /// Where in it the next file probably is.
+    next: usize,
     /// Real paths read or entered, so that each is shown once.
     seen: HashSet<String>,
     entries: usize,
@@ -220,7 +222,8 @@ impl<T: Tree> Walk<'_, T> {
             return Ok(());
         }
         let id = self.tree.content_id(file);
-        let known = self.before.zip(id).and_then(|(before, id)| before.known(shown, id));
+        let next = &mut self.next;
+        let known = self.before.zip(id).and_then(|(before, id)| before.known(next, shown, id));
         let size = known.map_or_else(|| self.tree.size(file), |part| Ok(part.size))?;
         if size > FILE_LIMIT {
             self.problem(shown, Problem::TooLarge { size, limit: FILE_LIMIT });

@@ -85,45 +85,57 @@ pub struct Resolved {
 }
 
 impl Resolved {
+    /// All objects of a source, without any diagnostic.
+    pub fn whole(
+        rendered: &Arc<Rendered>,
+        settings: &Settings,
+        wanted: Vec<Arc<Desired>>,
+    ) -> Arc<Self> {
+        let (rendered, settings) = (rendered.clone(), settings.clone());
+        Arc::new(Self { rendered, settings, wanted, diagnostics: Vec::new() })
+    }
+
     /// Whether there are manifests of kinds that the cluster does not serve, or not yet.
     pub fn lacks_kinds(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.problem.is_unknown_kind())
     }
 }
 
-/// What a pass that had nothing to do was planned from. A plan is made of nothing else, so that of
-/// the same there need not be another. Weak: to recognize them, not to keep them.
+/// What left everything in sync. As long as the inventory and the view are the very same, only what is
+/// desired anew need be judged.
 pub struct Settled {
-    resolved: Weak<Resolved>,
+    resolved: Arc<Resolved>,
+    /// To recognize it, not to keep it.
     inventory: Weak<Inventory>,
     age: u64,
 }
 
 impl Settled {
-    /// What a plan would be made from; `None` while not all of it is known.
-    pub fn of(
-        resolved: &Arc<Resolved>,
-        inventory: &Arc<Inventory>,
-        observed: &Observed,
-    ) -> Option<Self> {
-        let (resolved, inventory) = (Arc::downgrade(resolved), Arc::downgrade(inventory));
-        let is_clear = observed.blind.is_empty() && observed.suspects.is_empty();
-        is_clear.then_some(Self { resolved, inventory, age: observed.age })
+    /// What was resolved, in this state.
+    pub fn new(resolved: Arc<Resolved>, inventory: &Arc<Inventory>, observed: &Observed) -> Self {
+        Self { resolved, inventory: Arc::downgrade(inventory), age: observed.age }
     }
 
-    /// Whether the objects are the very same, whatever was seen of them since.
-    pub fn is_of(&self, resolved: &Arc<Resolved>, inventory: &Arc<Inventory>) -> bool {
-        std::ptr::eq(self.resolved.as_ptr(), Arc::as_ptr(resolved))
-            && std::ptr::eq(self.inventory.as_ptr(), Arc::as_ptr(inventory))
+    /// Whether the state is the very same, so far as an object is judged by it.
+    pub fn holds(&self, inventory: &Arc<Inventory>, observed: &Observed) -> bool {
+        std::ptr::eq(self.inventory.as_ptr(), Arc::as_ptr(inventory))
+            && self.age == observed.age
+            && observed.blind.is_empty()
+            && observed.suspects.is_empty()
     }
-}
 
-impl PartialEq for Settled {
-    /// Whether all is the very same.
-    fn eq(&self, other: &Self) -> bool {
-        self.resolved.ptr_eq(&other.resolved)
-            && self.inventory.ptr_eq(&other.inventory)
-            && self.age == other.age
+    /// What is desired anew. `None` if an object is no longer desired.
+    pub fn news(&self, resolved: &Resolved) -> Option<Vec<Arc<Desired>>> {
+        let mut before = self.resolved.wanted.iter().peekable();
+        let mut news = Vec::new();
+        for object in &resolved.wanted {
+            match before.next_if(|known| Arc::ptr_eq(known, object) || known.id <= object.id) {
+                Some(known) if Arc::ptr_eq(known, object) => {}
+                Some(known) if known.id != object.id => return None,
+                _ => news.push(object.clone()),
+            }
+        }
+        before.peek().is_none().then_some(news)
     }
 }
 
@@ -148,7 +160,7 @@ pub struct Memory {
     pub clock: SinceStart,
     /// The kinds that the cluster serves.
     pub kinds: Option<Kinds>,
-    /// From what the last pass found that nothing was to be done, if it did.
+    /// In what the last pass left everything in sync, if it did.
     pub settled: Option<Settled>,
     /// The key of manifest hashes.
     pub key: Option<HashKey>,

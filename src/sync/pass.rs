@@ -46,23 +46,25 @@ async fn run(
     clock.stage("resolve", outcome);
     let wanted = &resolved.wanted;
     outcome.diagnostics.extend_from_slice(&resolved.diagnostics);
+    let mut news = memory.settled.as_ref().and_then(|settled| settled.news(&resolved));
     tokio::select! {
-        observed = observe(app, memory, &resolved, outcome) => observed?,
+        observed = observe(app, memory, wanted, news.as_deref(), outcome) => observed?,
         () = stop.wait() => return Err(Failure::Stopped),
     }
     clock.stage("observe", outcome);
-    let settled = Settled::of(&resolved, &memory.inventory, &memory.observed);
-    if settled.is_some() && settled == memory.settled {
-        outcome.done = wanted.iter().map(Done::unchanged).collect();
-        return stale.map_or(Ok(()), |error| Err(error.into()));
-    }
-    let mut plan = plan(app, memory, wanted, stale.is_some(), outcome);
+    let settled = memory.settled.take();
+    let holds = settled.is_some_and(|s| s.holds(&memory.inventory, &memory.observed));
+    news = news.filter(|_| holds);
+    let mut plan = plan(app, memory, wanted, news.as_deref(), stale.is_some(), outcome);
     clock.stage("plan", outcome);
     memory.inventory = std::mem::take(&mut plan.superset);
     record(app, memory).await?;
     clock.stage("record", outcome);
     let applied = apply::apply(app, &plan.steps, stop, outcome).await;
     remember(app, memory, outcome);
+    if news.is_some() {
+        add_unchanged(wanted, outcome);
+    }
     clock.stage("apply", outcome);
     applied?;
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
@@ -70,7 +72,9 @@ async fn run(
     pruned?;
     record(app, memory).await?;
     clock.stage("prune", outcome);
-    memory.settled = settled.filter(|_| stale.is_none() && outcome.is_idle());
+    if stale.is_none() {
+        memory.settled = settle(app, memory, resolved.clone(), outcome);
+    }
     match stale {
         Some(error) => Err(error.into()),
         None if stop.is_set() => Err(Failure::Stopped),
@@ -184,7 +188,14 @@ async fn resolve(
         if !known.lacks_kinds() && Arc::ptr_eq(&known.rendered, rendered) {
             return Ok(known.clone());
         }
-        let resolved = resolve_with(rendered, kinds, &settings, &known.wanted);
+        let updated = known
+            .diagnostics
+            .is_empty()
+            .then(|| desired::update(&rendered.manifests, kinds, &settings, &known.wanted));
+        let resolved = match updated.flatten() {
+            Some(wanted) => Resolved::whole(rendered, &settings, wanted),
+            None => resolve_with(rendered, kinds, &settings, &known.wanted),
+        };
         if !resolved.lacks_kinds() {
             memory.resolved = Some(resolved.clone());
             return Ok(resolved);
@@ -219,22 +230,21 @@ async fn discover(app: &App) -> Result<Kinds, Failure> {
 async fn observe(
     app: &App,
     memory: &mut Memory,
-    resolved: &Arc<Resolved>,
+    wanted: &[Arc<Desired>],
+    news: Option<&[Arc<Desired>]>,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let Memory { watches, observed, kinds, inventory, settled, .. } = memory;
+    let Memory { watches, observed, kinds, inventory, .. } = memory;
     let known = kinds.get_or_insert_default();
-    let scopes = match settled {
-        // Then it is the same scopes as well.
-        Some(settled) if settled.is_of(resolved, inventory) => watches.scopes(),
-        _ => {
-            let wanted = resolved.wanted.iter().map(|object| &object.id);
-            let mut scopes = scopes_of(wanted.chain(inventory.entries.keys()), &app.reach);
-            scopes.retain(|scope| known.preferred(&scope.kind).is_some());
-            observed.keep(&scopes, &app.reach);
-            scopes
-        }
-    };
+    let ids = news.unwrap_or(wanted).iter().map(|object| &object.id);
+    let recorded = inventory.entries.keys().filter(|_| news.is_none());
+    let mut scopes = scopes_of(ids.chain(recorded), &app.reach);
+    scopes.retain(|scope| known.preferred(&scope.kind).is_some());
+    match news {
+        // The others are watched already.
+        Some(_) => scopes.extend(watches.scopes()),
+        None => observed.keep(&scopes, &app.reach),
+    }
     watches.want(&app.cluster, &app.id, &scopes, known);
     let touched = watches.settle(&app.id, observed).await;
     memory.touched.extend(touched);
@@ -270,6 +280,34 @@ fn scopes_of<'a>(ids: impl Iterator<Item = &'a ObjectId>, reach: &Reach) -> BTre
         scopes.extend(last.clone());
     }
     scopes
+}
+
+/// Adds the objects that were not planned because they are known to be in sync.
+fn add_unchanged(wanted: &[Arc<Desired>], outcome: &mut Outcome) {
+    let mut planned: Vec<_> = outcome.done.iter().map(|done| done.desired.clone()).collect();
+    planned.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut planned = planned.iter().peekable();
+    let others = wanted
+        .iter()
+        .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
+    outcome.done.extend(others.map(Done::unchanged));
+}
+
+/// What a pass left in sync, if that is everything there is.
+fn settle(
+    app: &App,
+    memory: &Memory,
+    resolved: Arc<Resolved>,
+    outcome: &Outcome,
+) -> Option<Settled> {
+    if app.dry_run || !outcome.leaves_all_in_sync() {
+        return None;
+    }
+    let touched = outcome.done.iter().filter(|done| done.cause != Cause::InSync);
+    let touched: Vec<_> = touched.map(|done| done.desired.clone()).collect();
+    let steps = steps::steps(&touched, &memory.known(app));
+    let settled = || Settled::new(resolved, &memory.inventory, &memory.observed);
+    steps.iter().all(|step| step.cause == Cause::InSync).then(settled)
 }
 
 /// Takes over what was done: into the inventory, and into the view before the watches tell.
@@ -339,13 +377,18 @@ pub async fn heal(
     Some(outcome)
 }
 
+/// Plans all, or only what is new while all else is known to be in sync.
 fn plan(
     app: &App,
     memory: &Memory,
     wanted: &[Arc<Desired>],
+    news: Option<&[Arc<Desired>]>,
     is_stale: bool,
     outcome: &Outcome,
 ) -> Plan {
+    if let Some(news) = news {
+        return steps::plan_news(news, &memory.known(app), &app.origin.identity());
+    }
     let circumstances = Circumstances {
         source: app.origin.identity(),
         prune: app.prune,
