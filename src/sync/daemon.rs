@@ -138,9 +138,7 @@ impl Daemon {
         for done in &outcome.done {
             let id = &done.desired.id;
             match &done.action {
-                Action::Reverted(_) | Action::Recreated if fights.reverted(id, now) => {
-                    begun.push(done);
-                }
+                _ if done.is_put_back() && fights.reverted(id, now) => begun.push(done),
                 Action::Failed(_) if outcome.trigger == Trigger::Drift => {
                     fights.refused(id, now);
                 }
