@@ -13,6 +13,7 @@ mod foreign;
 mod half_open;
 mod install;
 mod namespaces;
+mod ordinary;
 mod policy;
 mod source;
 mod sync;
