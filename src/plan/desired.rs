@@ -98,8 +98,13 @@ impl Desired {
         self.handling.ignored.iter().cloned().chain(replicas).collect()
     }
 
-    /// Whether what an apply sends depends on what the cluster has.
-    pub fn depends_on(&self, live: &Live) -> bool {
+    /// Whether what an apply sends depends on what the cluster has. An object that is not ours yet may be
+    /// there all the same, with fields that others have by now; not so if its kind is new.
+    pub fn depends_on(&self, live: Option<&Live>) -> bool {
+        let Some(live) = live else {
+            let yields = self.scaling != Scaling::Unset || !self.handling.ignored.is_empty();
+            return yields && !self.kind_is_new;
+        };
         let gives_replicas = match (self.scaling, live.replicas) {
             (Scaling::Autoscaler, _)
             | (_, Replicas::Autoscaler)

@@ -59,7 +59,7 @@ pub async fn execute(
 }
 
 async fn act(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
-    let depends = step.live.as_ref().is_some_and(|live| step.desired.depends_on(live));
+    let depends = step.desired.depends_on(step.live.as_ref());
     match step.cause {
         Cause::New if step.desired.handling.touch == Touch::OnlyCreate => create(app, step).await,
         Cause::Missing if step.desired.handling.touch == Touch::OnlyCreate => {
