@@ -169,8 +169,11 @@ fn cause(desired: &Desired, live: Option<&Live>, policy: Policy, known: &Known<'
 fn absent(desired: &Desired, known: &Known<'_>) -> Cause {
     let entry = known.inventory.entries.get(&desired.id);
     let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
+    // Others may have been left alone with it for another reason, which a commit has ended.
+    let is_foreign =
+        desired.handling.touch == Touch::OnlyCreate && known.observed.foreign.contains(&desired.id);
     match entry.and_then(|entry| entry.set_hash.as_ref()) {
-        _ if known.observed.foreign.contains(&desired.id) => Cause::Left("it exists"),
+        _ if is_foreign => Cause::Left("it exists"),
         Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
         // Another job under the same name: its predecessor has done its work.
         Some(_) if desired.one_shot && one_shot.is_some() => Cause::New,

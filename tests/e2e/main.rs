@@ -17,4 +17,5 @@ mod ordinary;
 mod policy;
 mod source;
 mod sync;
+mod takeover;
 mod yaml;
