@@ -46,6 +46,8 @@ struct Loop {
     memory: Memory,
     /// Objects that may have drifted.
     dirty: BTreeSet<ObjectId>,
+    /// When they were last judged, by the clock of the fights: what ends since then is not missed.
+    judged: Duration,
     commit: Option<String>,
 }
 
@@ -113,6 +115,7 @@ impl Daemon {
             return state.dirty.is_empty();
         }
         let mut ids = std::mem::take(&mut state.dirty);
+        state.judged = state.memory.clock.now();
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
         let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
         state.dirty.extend(ids);
@@ -125,6 +128,8 @@ impl Daemon {
     fn close(&mut self, state: &mut Loop, outcome: &Outcome) {
         if matches!(outcome.failure, Some(Failure::Panicked)) {
             state.memory = Memory::default();
+            // Its clock has started anew.
+            state.judged = Duration::ZERO;
         }
         let fights = &mut state.memory.fights;
         let now = state.memory.clock.now();
@@ -155,7 +160,7 @@ impl Loop {
     /// When the first of the objects that have to wait may be put back or looked at.
     fn peace(&self) -> Option<Instant> {
         let Memory { fights, clock, .. } = &self.memory;
-        fights.next(&self.dirty, clock.now()).map(|at| clock.moment(at).into())
+        fights.next(&self.dirty, self.judged).map(|at| clock.moment(at).into())
     }
 
     /// Takes over what a sweep found. What admission had overridden may no longer be.
