@@ -187,8 +187,13 @@ impl Outcome {
         self.diagnostics.len() + self.count(Action::is_failure) + undeleted.count()
     }
 
+    /// Number of objects that are not as git wants them, because they are put back later.
+    pub fn fought(&self) -> usize {
+        self.count(|action| *action == Action::Fought)
+    }
+
     /// Whether nothing went wrong. What is only told of drift is nothing wrong.
     pub fn is_success(&self) -> bool {
-        self.failure.is_none() && self.failed() == 0
+        self.failure.is_none() && self.failed() == 0 && self.fought() == 0
     }
 }
