@@ -105,3 +105,15 @@ fn our_marks_are_never_given_up() {
     assert!(line.contains("unchanged=1"), "{:#?}", daemon.0.lines());
     assert_eq!(test.field("configmap/a", ".metadata.annotations.note"), "1");
 }
+
+#[test]
+fn what_was_told_to_be_gone_comes_back_with_a_commit_that_changes_it() {
+    let test = Fixture::new("told");
+    test.commit(&[("apps/gone.yaml", &config_map("gone", "1"))]);
+    let daemon = test.run(&["--drift", "warn"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    test.kubectl(&["delete", "configmap", "gone"]);
+    daemon.line(&["Drift left as it is", "configmap/gone"]);
+    test.commit(&[("apps/gone.yaml", &config_map("gone", "2"))]);
+    test.expect("configmap/gone", ".data.key", "2");
+}
