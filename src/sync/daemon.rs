@@ -207,11 +207,12 @@ fn panicked(trigger: Trigger) -> Outcome {
     Outcome { failure: Some(Failure::Panicked), ..Outcome::new(trigger) }
 }
 
-/// Whether trying again soon may help: a source that is wrong stays wrong until a commit.
+/// Whether trying again soon may help: a source that is wrong stays wrong until a commit, and drift that
+/// is only told stays as it is.
 fn is_transient(outcome: &Outcome) -> bool {
     outcome.failure.is_some()
         || !outcome.unlisted.is_empty()
-        || outcome.done.iter().any(|done| !done.action.is_in_sync())
+        || outcome.done.iter().any(|done| !done.action.is_in_sync() && !done.action.is_told())
 }
 
 fn backoff(failures: u32) -> Duration {

@@ -61,7 +61,7 @@ fn drift_that_is_only_told_is_told_once_and_stays_until_a_commit() {
     let mark = plane().audit().mark().unwrap();
     daemon.next_sync();
     let line = daemon.next_sync();
-    assert!(line.contains("drifted=2"), "{line}");
+    assert!(line.contains("drifted=2") && line.contains("trigger=\"interval\""), "{line}");
     assert_eq!(count(&daemon, "Drift left as it is"), 2);
     assert!(daemon.metrics().contains("state=\"drifted\"} 2"), "{}", daemon.metrics());
     let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
