@@ -20,7 +20,8 @@ pub fn is_human(manager: &str) -> bool {
 }
 
 /// The fields of each entry of `managedFields`, by its position, that a person added: written by a
-/// tool for people, owned by nobody else, and neither metadata, status nor scale.
+/// tool for people, owned by nobody else, and neither metadata, status nor scale. A number of replicas
+/// that git does not say is anybody's: without it there would be one.
 pub fn additions(object: &Value) -> Vec<(usize, Value)> {
     let Some(ours) = fields::ours(object) else { return Vec::new() };
     let is_candidate = |entry: &Entry<'_>| {
@@ -33,7 +34,8 @@ pub fn additions(object: &Value) -> Vec<(usize, Value)> {
     let others = || fields::entries(object).filter(|entry| !is_candidate(entry));
     let all = fields::entries(object).enumerate().filter(|(_, entry)| is_candidate(entry));
     let added = all.map(|(at, entry)| {
-        let own = fields::minus(entry.fields(), &json!({"f:metadata": {}, "f:status": {}}));
+        let free = json!({"f:metadata": {}, "f:status": {}, "f:spec": {"f:replicas": {}}});
+        let own = fields::minus(entry.fields(), &free);
         let own = fields::without(&own, RESTARTED_AT);
         (at, others().fold(own, |own, other| fields::minus(&own, other.fields())))
     });
@@ -98,6 +100,11 @@ mod tests {
             json!([entry("kubectl-label", json!({"f:metadata": {"f:labels": {"f:a": {}}}}))]),
             &[],
         );
+        // Whatever tool set it, no manifest says how many.
+        let mut owned =
+            object(json!([entry("kubectl-create", json!({"f:spec": {"f:replicas": {}}}))]));
+        owned["metadata"]["managedFields"][0]["fieldsV1"] = json!({"f:data": {}});
+        assert_eq!(additions(&owned), []);
         // What is ours as well, or within something of ours, is no addition; another item is.
         let sidecar = json!({"k:{\"name\":\"side\"}": {".": {}, "f:image": {}}});
         let mut containers = sidecar.clone();

@@ -73,14 +73,19 @@ impl Segment {
             Self::Field(_) => None,
             Self::Index(at) => Some(*at),
             Self::Value(wanted) => list.as_array()?.iter().position(|item| item == wanted),
-            Self::Key(key) => list.as_array()?.iter().position(|item| has_key(item, key)),
+            Self::Key(key) => {
+                let items = list.as_array()?;
+                let whole = |item: &Value| key.iter().all(|(k, value)| item.get(k) == Some(value));
+                let exact = items.iter().position(whole);
+                exact.or_else(|| items.iter().position(|item| may_have_key(item, key)))
+            }
         }
     }
 }
 
-/// Whether a list item has these key fields. A key that the item omits was defaulted by its schema
-/// (`protocol: TCP`), so its absence is no difference.
-fn has_key(item: &Value, key: &Map<String, Value>) -> bool {
+/// Whether a list item may have these key fields. A key that the item omits was defaulted by its schema
+/// (`protocol: TCP`), so its absence is no difference, unless another item has the key as it is.
+fn may_have_key(item: &Value, key: &Map<String, Value>) -> bool {
     key.iter().all(|(name, value)| item.get(name).is_none_or(|found| found == value))
 }
 
@@ -335,6 +340,17 @@ mod tests {
             json!(80),
         );
         check(&["f:spec", "f:replicas"], "spec.replicas", Value::Null);
+    }
+
+    #[test]
+    fn an_item_that_omits_a_defaulted_key_is_not_taken_for_another() {
+        let port = |protocol: &str| {
+            let key = json!({"containerPort": 53, "protocol": protocol});
+            Segment::Key(key.as_object().cloned().unwrap())
+        };
+        let list = json!([{"containerPort": 53}, {"containerPort": 53, "protocol": "UDP"}]);
+        assert_eq!(port("UDP").position(&list), Some(1));
+        assert_eq!(port("TCP").position(&list), Some(0));
     }
 
     #[test]

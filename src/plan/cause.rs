@@ -94,6 +94,12 @@ impl Step {
     pub fn is_healing(&self) -> bool {
         self.cause.is_drift() && !matches!(self.reaction, Reaction::Told(_))
     }
+
+    /// Whether the object has changed since its drift was told: it may be gone, or another.
+    pub fn is_outdated(&self) -> bool {
+        self.cause == Cause::Drifted
+            && matches!(&self.reaction, Reaction::Told(telling) if telling.is_outdated(self.live.as_deref()))
+    }
 }
 
 /// What was told of an object instead of being put back, and of which state that is true.
@@ -101,10 +107,18 @@ impl Step {
 pub struct Telling {
     /// A text that tells this state of the object from others.
     pub state: String,
+    /// The version of the object that was looked at.
+    pub version: String,
     /// What differs; nothing for an object that is gone.
     pub drifts: Arc<[FieldDrift]>,
     /// Why it stays so, if that is not by wish.
     pub why: Option<Arc<str>>,
+}
+
+impl Telling {
+    fn is_outdated(&self, live: Option<&Live>) -> bool {
+        live.is_some_and(|live| live.resource_version != self.version)
+    }
 }
 
 /// What is known when a pass is planned.
@@ -123,6 +137,9 @@ pub struct Known<'a> {
     /// The time, by the clock of `fights`.
     pub now: Duration,
 }
+
+/// The state of an object that is gone, before the hash of its manifest.
+const ABSENT: &str = "absent:";
 
 /// The state of an object that someone wrote under our name.
 const FORGED: &str = "written under our name";
@@ -199,8 +216,11 @@ fn cause(case: Case<'_>, known: &Known<'_>) -> Cause {
 /// Why an object that the cluster does not show as ours is to be applied.
 fn absent(Case { desired, entry, .. }: Case<'_>, known: &Known<'_>) -> Cause {
     let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
+    // Others may have been left alone with it for another reason, which a commit has ended.
+    let is_foreign =
+        desired.handling.touch == Touch::OnlyCreate && known.observed.foreign.contains(&desired.id);
     match entry.and_then(|entry| entry.set_hash.as_ref()) {
-        _ if known.observed.foreign.contains(&desired.id) => Cause::Left("it exists"),
+        _ if is_foreign => Cause::Left("it exists"),
         Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
         // Another job under the same name: its predecessor has done its work.
         Some(_) if desired.one_shot && one_shot.is_some() => Cause::New,
@@ -245,7 +265,7 @@ fn reaction(case: Case<'_>, cause: Cause, known: &Known<'_>) -> Reaction {
     let Case { desired, live, policy, .. } = case;
     let text = |hash: Option<&String>| hash.cloned().unwrap_or_default();
     let state = match cause {
-        Cause::Missing => "absent".to_owned(),
+        Cause::Missing => format!("{ABSENT}{}", desired.hash),
         Cause::Drifted => text(live.and_then(|live| live.set_hash.as_ref())),
         Cause::Suspect => FORGED.to_owned(),
         Cause::Extended => live.and_then(|live| additions(desired, live)).unwrap_or_default(),
@@ -255,8 +275,20 @@ fn reaction(case: Case<'_>, cause: Cause, known: &Known<'_>) -> Reaction {
         Cause::Extended => policy.additions == OnAdditions::Report,
         _ => policy.drift == OnDrift::Warn,
     };
-    let is_news = cause == Cause::Suspect && known.observed.suspects.contains(&desired.id);
-    match known.told.get(&desired.id).filter(|telling| telling.state == state && !is_news) {
+    let told = known.told.get(&desired.id);
+    let is_over = |telling: &Telling| {
+        // Values may change while nothing more is taken from us.
+        let is_outdated =
+            telling.is_outdated(live) && known.fights.may_verify(&desired.id, known.now);
+        cause == Cause::Drifted && is_outdated
+    };
+    let is_news = cause == Cause::Suspect && known.observed.suspects.contains(&desired.id)
+        || told.is_some_and(is_over);
+    match told.filter(|telling| telling.state == state && !is_news) {
+        // A commit has changed it since it was told to be gone.
+        None if told.is_some_and(|t| t.state.starts_with(ABSENT)) && cause == Cause::Missing => {
+            Reaction::Act(state)
+        }
         Some(telling) if is_told || cause == Cause::Extended => Reaction::Told(telling.clone()),
         _ if is_told => Reaction::Tell(state),
         _ => Reaction::Act(state),

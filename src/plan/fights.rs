@@ -93,7 +93,7 @@ impl Fights {
         self.verified.get(id).is_none_or(|at| *at + VERIFY <= now)
     }
 
-    /// When the first of some objects that have to wait may be put back or verified.
+    /// When the first of some objects that had to wait at `now` may be put back or verified.
     pub fn next(&self, ids: &BTreeSet<ObjectId>, now: Duration) -> Option<Duration> {
         let until = |id| self.by_id.get(id).map(|fight| fight.until);
         let verify = |id| self.verified.get(id).map(|at| *at + VERIFY);

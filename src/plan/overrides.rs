@@ -38,7 +38,11 @@ impl Walk {
                 let (sent, live) = (segment.of(sent), live.and_then(|live| segment.of(live)));
                 self.compare(below, sent, live, &path.then(segment));
             }
-        } else if is_literal(path) && live.is_some() || !is_equivalent(sent, live) {
+            return;
+        }
+        let is_same =
+            if is_literal(path) { is_same_text(sent, live) } else { is_equivalent(sent, live) };
+        if !is_same {
             let (wanted, found) =
                 (Shown::new(Some(sent), self.is_secret), Shown::new(live, self.is_secret));
             self.found.push(FieldDrift { path: path.to_string(), wanted, found, by: None });
@@ -51,10 +55,26 @@ fn is_literal(path: &FieldPath) -> bool {
     LITERAL.iter().any(|name| first == Some(&fields::Segment::Field((*name).to_owned())))
 }
 
+/// Whether a value that is kept to the letter is shown as it was sent. An empty map is no value: others
+/// may fill it. Base64 comes back in one line.
+fn is_same_text(sent: &Value, live: Option<&Value>) -> bool {
+    let Some(live) = live.filter(|live| !live.is_null()) else { return is_nothing(sent) };
+    let joined = |text: &str| text.replace(['\n', '\r'], "");
+    match (sent, live) {
+        (Value::Null, _) => true,
+        (Value::Object(sent), Value::Object(_)) if sent.is_empty() => true,
+        (Value::String(sent), Value::String(live)) => sent == live || joined(sent) == *live,
+        _ => sent == live,
+    }
+}
+
 /// Whether the API server may show a value that was sent as this one.
 fn is_equivalent(sent: &Value, live: Option<&Value>) -> bool {
-    let Some(live) = live else { return is_nothing(sent) };
+    let Some(live) = live.filter(|live| !live.is_null()) else { return is_nothing(sent) };
     match (sent, live) {
+        // Nothing was asked for: it is a default, or another's.
+        (Value::Null, _) => true,
+        (Value::String(text), _) if text.is_empty() => true,
         (Value::Object(sent), Value::Object(live)) => {
             sent.iter().all(|(key, value)| is_equivalent(value, live.get(key)))
         }
@@ -62,7 +82,7 @@ fn is_equivalent(sent: &Value, live: Option<&Value>) -> bool {
             sent.len() == live.len()
                 && sent.iter().zip(live).all(|(sent, live)| is_equivalent(sent, Some(live)))
         }
-        _ => sent == live || is_same_quantity(sent, live),
+        _ => is_same_text(sent, Some(live)) || is_same_quantity(sent, live),
     }
 }
 
@@ -145,6 +165,11 @@ mod tests {
         check(json!({"a": [1, 2]}), json!({"a": [1]}), &["spec.a"]);
         check(json!({"a": null, "map": {"b": false}}), json!({}), &[]);
         check(json!({"a": "x"}), json!({}), &["spec.a"]);
+        check(json!({"a": [], "map": {"b": null}}), json!({"a": null, "map": {"b": 1}}), &[]);
+        check(json!({"a": ""}), json!({"a": "ClusterIP"}), &[]);
+        check(json!({"a": "YWFh\nYWFh\n"}), json!({"a": "YWFhYWFh"}), &[]);
+        check(json!({"a": []}), json!({"a": [1]}), &["spec.a"]);
+        check(json!({"a": false}), json!({"a": true}), &["spec.a"]);
         // What was sent by another version of the manifest is no matter.
         check(json!({}), json!({"a": 1}), &[]);
         let list = |image: &str| json!({"list": [{"name": "x", "image": image}]});
@@ -157,5 +182,7 @@ mod tests {
         live["data"] = json!({"k": "1"});
         assert_eq!(overridden(&json!({"data": {"k": "1"}}), &live), []);
         assert_eq!(overridden(&json!({"data": {"k": "1000m"}}), &live).len(), 1);
+        assert_eq!(overridden(&json!({"data": {"k": ""}}), &live).len(), 1);
+        assert_eq!(overridden(&json!({"data": {"k": null}}), &live), []);
     }
 }

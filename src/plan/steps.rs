@@ -122,13 +122,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::object::handling::{Handling, Policy};
+    use crate::object::handling::{Handling, OnDrift, Policy};
     use crate::object::{GroupKind, Live};
     use crate::plan::cause::Telling;
     use crate::plan::desired::Scaling;
     use crate::plan::inventory::Entry;
     use crate::plan::observed::Blind;
-    use crate::plan::{Cause, Fights};
+    use crate::plan::{Cause, Fights, Reaction};
     use crate::plan::{Reach, Resource, Scope};
     use crate::render::Origin;
     use crate::render::manifest::read;
@@ -262,6 +262,38 @@ mod tests {
         check(Some("h"), Cause::InSync);
         check(Some("g"), Cause::New);
         check(None, Cause::Missing);
+    }
+
+    #[test]
+    fn what_was_told_is_looked_at_again_when_the_object_changes_once_a_minute() {
+        let telling = Telling {
+            state: "t".into(),
+            version: "7".into(),
+            drifts: Vec::new().into(),
+            why: None,
+        };
+        let check = |version: &str, verified: Option<Duration>, expect: Reaction| {
+            let live = Live { resource_version: version.into(), ..(*live("h", "t")).clone() };
+            let observed =
+                Observed { live: [(id(1), Arc::new(live))].into(), ..Observed::default() };
+            let (told, inventory) =
+                ([(id(1), telling.clone())].into(), inventory([(1, Some("s"))]));
+            let mut fights = Fights::default();
+            if let Some(at) = verified {
+                fights.verified(&id(1), at);
+            }
+            let policy = Policy { drift: OnDrift::Warn, ..Policy::default() };
+            let (fights, told) = (&fights, &told);
+            let known = Known { fights, told, policy, ..known(&inventory, &observed) };
+            let step = steps(&[desired(1, "h")], &known).remove(0);
+            assert_eq!((step.cause, &step.reaction), (Cause::Drifted, &expect));
+            // Until then it is not forgotten.
+            let waits = matches!(expect, Reaction::Told(_)) && version != "7";
+            assert_eq!(step.is_outdated(), waits);
+        };
+        check("7", None, Reaction::Told(telling.clone()));
+        check("8", Some(Duration::ZERO), Reaction::Told(telling.clone()));
+        check("8", None, Reaction::Tell("t".into()));
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::object::pattern::FieldPattern;
 /// Field manager that inherits what we give up and nobody else owns yet.
 pub const HEIR: &str = "gitops-sync-handover";
 
+/// What keys of our labels and annotations begin with.
+const MARKS: &str = "gitops-sync.dev/";
+
 /// A field that was given up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Yield {
@@ -44,6 +47,9 @@ pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yie
     }
     let (mut given, mut alone) = (Vec::new(), Vec::new());
     for path in candidates(&patterns, &body, found) {
+        if is_needed(&path, &body) {
+            continue;
+        }
         remove(&mut body, path.segments());
         match other_owner(found, &path) {
             Some(to) => given.push(Yield { path: path.to_string(), to }),
@@ -91,12 +97,46 @@ fn candidates(patterns: &[FieldPattern], body: &Value, found: &Value) -> Vec<Fie
     for set in sets.chain([&written]) {
         let selected = patterns.iter().flat_map(|pattern| pattern.select(set, found));
         for path in selected {
-            if path.of(found).is_some() && !paths.contains(&path) {
+            if path.of(found).is_some() && !is_identity(&path) && !paths.contains(&path) {
                 paths.push(path);
             }
         }
     }
+    // The keys of an item last: they go if nothing else of it stays.
+    paths.sort_by_key(|path| key_of_item(path).is_some());
     paths
+}
+
+/// Whether a field says which object it is, or is a mark of ours: nobody else may have these.
+fn is_identity(path: &FieldPath) -> bool {
+    let names = path.segments().iter().map(|segment| match segment {
+        Segment::Field(name) => name.as_str(),
+        _ => "",
+    });
+    match names.collect::<Vec<_>>()[..] {
+        ["apiVersion" | "kind"] | ["metadata", "name" | "namespace"] => true,
+        ["metadata", "labels" | "annotations", key] => key.starts_with(MARKS),
+        _ => false,
+    }
+}
+
+/// The list and the key of the item that a field is part of the key of.
+fn key_of_item(path: &FieldPath) -> Option<(&[Segment], &Map<String, Value>)> {
+    match path.segments() {
+        [list @ .., Segment::Key(key), Segment::Field(name)] if key.contains_key(name) => {
+            Some((list, key))
+        }
+        _ => None,
+    }
+}
+
+/// Whether a field tells for which item of a list something else is sent.
+fn is_needed(path: &FieldPath, body: &Value) -> bool {
+    let Some((list, key)) = key_of_item(path) else { return false };
+    let list = list.iter().try_fold(body, |value, segment| segment.of(value));
+    let item = list.and_then(|list| Segment::Key(key.clone()).of(list));
+    let mut fields = item.and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    fields.any(|field| !key.contains_key(field))
 }
 
 /// The fields of a value as a set; what a list holds only its schema could name.
@@ -126,7 +166,8 @@ fn remove(value: &mut Value, path: &[Segment]) {
     let Some((first, rest)) = path.split_first() else { return };
     let Some(below) = first.of_mut(value) else { return };
     remove(below, rest);
-    let is_bare = below.as_object().is_some_and(Map::is_empty);
+    let is_bare =
+        below.as_object().is_some_and(Map::is_empty) || below.as_array().is_some_and(Vec::is_empty);
     if rest.is_empty() || is_bare {
         first.take_from(value);
     }
@@ -136,7 +177,12 @@ fn remove(value: &mut Value, path: &[Segment]) {
 fn put(value: &mut Value, path: &[Segment], new: Value) {
     match path.split_first() {
         None => *value = new,
-        Some((Segment::Field(name), rest)) => put(&mut value[name.as_str()], rest, new),
+        Some((Segment::Field(name), rest)) => {
+            if !value.is_object() {
+                *value = json!({});
+            }
+            put(&mut value[name.as_str()], rest, new);
+        }
         Some((key @ Segment::Key(fields), rest)) => {
             if !value.is_array() {
                 *value = json!([]);
@@ -242,6 +288,30 @@ mod tests {
         let yielded = give_up(body, &[], &found(&[ours()]));
         assert_eq!(yielded.bequest(&found(&[ours()])).unwrap()["spec"], json!({"replicas": 5}));
         assert_eq!(yielded.preview(&found(&[ours()]))["spec"]["replicas"], 5);
+    }
+
+    #[test]
+    fn neither_our_marks_nor_what_names_an_item_is_given_up() {
+        let found = found(&[ours()]);
+        let check = |text: &str, body: Value, left: Value| {
+            assert_eq!(give_up(body, &patterns(text), &found).body, left, "{text}");
+        };
+        let item = |item: Value| json!({"spec": {"c": [item]}});
+        let image = json!({"name": "a", "image": "git"});
+        let more = json!({"name": "a", "image": "git", "tty": true});
+        check("/spec/c/[name=a]", item(image), json!({}));
+        check("/spec/c/*", item(more), item(json!({"name": "a", "tty": true})));
+        let meta = json!({"name": "web", "labels": {"gitops-sync.dev/app": "x"}});
+        check("/metadata/*", json!({"metadata": meta}), json!({"metadata": meta}));
+        let marked = json!({"labels": {"gitops-sync.dev/app": "x", "a": "b"}});
+        let mut live = found.clone();
+        live["metadata"]["labels"] = marked["labels"].clone();
+        let yielded = give_up(json!({"metadata": marked}), &patterns("/metadata/labels"), &live);
+        assert_eq!(yielded.body, json!({"metadata": {"labels": {"gitops-sync.dev/app": "x"}}}));
+        assert!(yielded.given.iter().any(|given| given.path == "metadata.labels.a"));
+        // Another type than what is there is no matter.
+        let preview = give_up(json!({"spec": "x"}), &patterns("/spec/replicas"), &found);
+        assert_eq!(preview.preview(&found), json!({"spec": {"replicas": 5}}));
     }
 
     #[test]

@@ -38,7 +38,19 @@ pub fn sanitize(body: &mut Value, id: &ObjectId) -> Result<(), Problem> {
         annotations.remove(LAST_APPLIED);
     }
     drop_empty_ca_bundles(body);
+    if id.kind.is("rbac.authorization.k8s.io", "ClusterRole") {
+        drop_aggregated_rules(body);
+    }
     if id.kind.is("", "Secret") { secret(body) } else { Ok(()) }
+}
+
+/// The control plane fills in the rules of an aggregated role, whatever a manifest has in their place.
+fn drop_aggregated_rules(body: &mut Value) {
+    if let Some(fields) = body.as_object_mut()
+        && fields.get("aggregationRule").is_some_and(|rule| !rule.is_null())
+    {
+        fields.remove("rules");
+    }
 }
 
 /// An empty `caBundle` would undo what an injector wrote there.
@@ -70,6 +82,12 @@ fn secret(body: &mut Value) -> Result<(), Problem> {
     for (key, value) in entries(fields.remove("stringData"), "stringData")? {
         let text = value.as_str().ok_or_else(|| wrong("stringData", &key, "a string"))?;
         data.insert(key, json!(STANDARD.encode(text)));
+    }
+    // Lines are joined as the API server joins them.
+    for value in data.values_mut() {
+        if let Value::String(text) = value {
+            text.retain(|c| !matches!(c, '\n' | '\r'));
+        }
     }
     if !data.is_empty() {
         fields.insert("data".to_owned(), Value::Object(data));
@@ -140,10 +158,28 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_an_aggregated_role_are_the_control_planes() {
+        let id = ObjectId::new(
+            crate::object::GroupKind::new("rbac.authorization.k8s.io", "ClusterRole"),
+            "",
+            "x",
+        );
+        let check = |rule: Value, expect: Value| {
+            let mut body = json!({"metadata": {}, "aggregationRule": rule, "rules": []});
+            sanitize(&mut body, &id).unwrap();
+            assert_eq!(body["rules"], expect);
+        };
+        check(json!({"clusterRoleSelectors": []}), Value::Null);
+        check(Value::Null, json!([]));
+    }
+
+    #[test]
     fn secrets_fold_string_data_and_never_show_a_value() {
         let body = json!({"metadata": {}, "data": {"a": "YQ=="}, "stringData": {"b": "b"}});
         let folded = json!({"metadata": {}, "data": {"a": "YQ==", "b": "Yg=="}});
         assert_eq!(of("Secret", body), Ok(folded));
+        let lines = json!({"metadata": {}, "data": {"a": "YWFh\r\nYWFh\n"}});
+        assert_eq!(of("Secret", lines), Ok(json!({"metadata": {}, "data": {"a": "YWFhYWFh"}})));
         let check = |body: Value, says: &str| {
             let problem = of("Secret", body).unwrap_err().to_string();
             assert!(problem.starts_with(says), "{problem}");

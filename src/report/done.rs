@@ -184,6 +184,17 @@ impl Done {
         }
     }
 
+    /// Whether others had done something to it that was undone, be it only that they took our fields:
+    /// whoever does that again at each write of ours would keep us writing for ever.
+    pub fn is_put_back(&self) -> bool {
+        let is_drift = matches!(self.cause, Cause::Drifted | Cause::ChangedAndDrifted);
+        match self.action {
+            Action::Reverted(_) | Action::Recreated | Action::Reowned => true,
+            Action::Configured | Action::Yielded(_) => is_drift,
+            _ => false,
+        }
+    }
+
     /// Whether the object is known to be exactly as git declares it.
     pub fn is_synced(&self) -> bool {
         self.action.is_in_sync()

@@ -196,7 +196,7 @@ impl Metrics {
             state("unknown", unknown);
             state("drifted", outcome.count(|a| matches!(a, Action::Drifted(_))));
             state("overridden", outcome.overridden());
-            state("fought", outcome.count(|a| *a == Action::Fought));
+            state("fought", outcome.fought());
             state("left", outcome.count(|a| matches!(a, Action::Left(_))));
             state("failed", outcome.count(|a| matches!(a, Action::Failed(_))));
             state("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped)));

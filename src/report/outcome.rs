@@ -195,8 +195,13 @@ impl Outcome {
             && self.done.iter().all(|done| done.is_synced() && !is_told(done))
     }
 
+    /// Number of objects that are not as git wants them, because they are put back later.
+    pub fn fought(&self) -> usize {
+        self.count(|action| *action == Action::Fought)
+    }
+
     /// Whether nothing went wrong. What is only told of drift is nothing wrong.
     pub fn is_success(&self) -> bool {
-        self.failure.is_none() && self.failed() == 0
+        self.failure.is_none() && self.failed() == 0 && self.fought() == 0
     }
 }

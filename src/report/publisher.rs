@@ -230,15 +230,15 @@ fn log_pass(outcome: &Outcome) {
     let if_any = |number: usize| (number > 0).then_some(number);
     let skipped = if_any(outcome.skipped);
     let drifted = if_any(count(|a| matches!(a, Action::Drifted(_))));
-    let overridden = if_any(outcome.overridden());
+    let (overridden, fought) = (if_any(outcome.overridden()), if_any(outcome.fought()));
     // Level and message are fixed in each log statement, the fields are the same.
     macro_rules! close {
         ($log:ident, $message:literal) => {
             $log!(
                 revision, trigger, objects, created, configured, unchanged, reverted, pruned,
-                failed, drifted, overridden, skipped, seconds, $message
+                failed, drifted, fought, overridden, skipped, seconds, $message
             )
         };
     }
-    if failed == 0 { close!(info, "Synced") } else { close!(warn, "Synced in part") }
+    if outcome.is_success() { close!(info, "Synced") } else { close!(warn, "Synced in part") }
 }

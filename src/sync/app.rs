@@ -152,8 +152,10 @@ pub struct Memory {
     pub watches: Watches,
     /// Objects that were seen while a pass waited for its watches.
     pub touched: BTreeSet<ObjectId>,
-    /// What is fought over.
+    /// What is fought over, since this commit.
     pub fights: Fights,
+    /// The commit that was seen last.
+    pub commit: Option<String>,
     /// What was told of objects that are not put back.
     pub told: BTreeMap<ObjectId, Telling>,
     /// The clock of the fights.

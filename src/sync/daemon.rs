@@ -46,7 +46,8 @@ struct Loop {
     memory: Memory,
     /// Objects that may have drifted.
     dirty: BTreeSet<ObjectId>,
-    commit: Option<String>,
+    /// When they were last judged, by the clock of the fights: what ends since then is not missed.
+    judged: Duration,
 }
 
 impl Daemon {
@@ -113,6 +114,7 @@ impl Daemon {
             return state.dirty.is_empty();
         }
         let mut ids = std::mem::take(&mut state.dirty);
+        state.judged = state.memory.clock.now();
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
         let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
         state.dirty.extend(ids);
@@ -125,22 +127,17 @@ impl Daemon {
     fn close(&mut self, state: &mut Loop, outcome: &Outcome) {
         if matches!(outcome.failure, Some(Failure::Panicked)) {
             state.memory = Memory::default();
+            // Its clock has started anew.
+            state.judged = Duration::ZERO;
         }
         let fights = &mut state.memory.fights;
         let now = state.memory.clock.now();
-        let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
-        if commit.is_some() && commit != state.commit {
-            fights.end();
-            state.commit = commit;
-        }
         fights.cool(now);
         let mut begun = Vec::new();
         for done in &outcome.done {
             let id = &done.desired.id;
             match &done.action {
-                Action::Reverted(_) | Action::Recreated if fights.reverted(id, now) => {
-                    begun.push(done);
-                }
+                _ if done.is_put_back() && fights.reverted(id, now) => begun.push(done),
                 Action::Failed(_) if outcome.trigger == Trigger::Drift => {
                     fights.refused(id, now);
                 }
@@ -157,7 +154,7 @@ impl Loop {
     /// When the first of the objects that have to wait may be put back or looked at.
     fn peace(&self) -> Option<Instant> {
         let Memory { fights, clock, .. } = &self.memory;
-        fights.next(&self.dirty, clock.now()).map(|at| clock.moment(at).into())
+        fights.next(&self.dirty, self.judged).map(|at| clock.moment(at).into())
     }
 
     /// Takes over what a sweep found. What admission had overridden may no longer be.
@@ -204,7 +201,8 @@ fn panicked(trigger: Trigger) -> Outcome {
     Outcome { failure: Some(Failure::Panicked), ..Outcome::new(trigger) }
 }
 
-/// Whether trying again soon may help: a source that is wrong stays wrong until a commit.
+/// Whether trying again soon may help: a source that is wrong stays wrong until a commit, and drift that
+/// is only told stays as it is.
 fn is_transient(outcome: &Outcome) -> bool {
     outcome.failure.is_some()
         || !outcome.unlisted.is_empty()

@@ -44,7 +44,10 @@ pub async fn execute(
         (Cause::Fought, _) => return Ok(Done::of(step, Action::Fought)),
         (Cause::Terminating, _) => return Ok(Done::of(step, Action::Waiting(ENDING))),
         (Cause::Unseen, _) => return Ok(Done::of(step, Action::Waiting(UNSEEN))),
-        (cause, Reaction::Told(telling)) => return Ok(Done::of(step, told(cause, telling))),
+        (cause, Reaction::Told(telling)) => {
+            let overridden = step.overridden.clone();
+            return Ok(Done { overridden, ..Done::of(step, told(cause, telling)) });
+        }
         (_, Reaction::Tell(state)) => tell(app, step, state).await,
         (_, Reaction::Act(state)) => act(app, step, state).await,
     };
@@ -213,6 +216,9 @@ async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
     }
     let tried = write(app, &step.desired, Some(&found), forced(true)).await?;
     let drifts = drift(&found, &tried.response.object);
+    if drifts.is_empty() && step.cause == Cause::Suspect {
+        return Ok(Done { overridden: tried.overridden, ..seen(step, &found) });
+    }
     if drifts.is_empty() {
         // Only our ownership was lost: nothing is to be told, and taking it back changes no value.
         return put_back(app, step, Some(&found)).await;
@@ -222,7 +228,8 @@ async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
 
 fn telling(step: &Step, state: &str, drifts: Vec<FieldDrift>, why: Option<&str>) -> Done {
     let state = state.to_owned();
-    let telling = Telling { state, drifts: drifts.into(), why: why.map(Into::into) };
+    let version = step.live.as_ref().map(|live| live.resource_version.clone()).unwrap_or_default();
+    let telling = Telling { state, version, drifts: drifts.into(), why: why.map(Into::into) };
     let overridden = step.overridden.clone();
     let done = Done::of(step, told(step.cause, &telling));
     Done { overridden, telling: Some(telling), ..done }

@@ -41,6 +41,7 @@ async fn run(
         () = stop.wait() => return Err(Failure::Stopped),
     };
     let (rendered, stale) = or_last_good(read, memory)?;
+    end_fights(memory, outcome);
     outcome.found(&rendered);
     let resolved = resolve(app, memory, key, &rendered).await?;
     clock.stage("resolve", outcome);
@@ -79,6 +80,15 @@ async fn run(
         Some(error) => Err(error.into()),
         None if stop.is_set() => Err(Failure::Stopped),
         None => Ok(()),
+    }
+}
+
+/// Ends all fights with a new commit: it may have settled them.
+fn end_fights(memory: &mut Memory, outcome: &Outcome) {
+    let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
+    if commit.is_some() && commit != memory.commit {
+        memory.fights.end();
+        memory.commit = commit;
     }
 }
 
@@ -314,13 +324,20 @@ fn settle(
 /// Says whether the inventory changed by it.
 fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
     let is_changed = apply::record(&mut memory.inventory, &outcome.done);
+    if !memory.told.is_empty() {
+        // What is over is news when it comes again.
+        let over = outcome.done.iter().filter(|done| done.cause == Cause::InSync);
+        over.for_each(|done| drop(memory.told.remove(&done.desired.id)));
+    }
     let now = memory.clock.now();
     for done in outcome.done.iter().filter(|done| done.cause != Cause::InSync) {
         let id = &done.desired.id;
-        if done.cause == Cause::Suspect {
+        // What was refused or put off showed nothing new: a suspect stays one.
+        let is_seen = !done.action.is_failure() && done.action != Action::Fought;
+        if is_seen && (done.cause == Cause::Suspect || done.telling.is_some()) {
             memory.fights.verified(id, now);
         }
-        if let Some(live) = done.live.clone().filter(|_| !app.dry_run) {
+        if let Some(live) = done.live.clone().filter(|_| is_seen && !app.dry_run) {
             memory.observed.applied(&app.id, id.clone(), Live::clone(&live));
         }
         match (&done.action, &done.telling) {
@@ -351,7 +368,9 @@ pub async fn heal(
     let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();
     let mut steps = steps::steps(&wanted, &memory.known(app));
     let undecided = |step: &&Step| {
-        step.cause.is_undecided() || memory.observed.suspects.contains(&step.desired.id)
+        step.cause.is_undecided()
+            || step.is_outdated()
+            || memory.observed.suspects.contains(&step.desired.id)
     };
     *ids = steps.iter().filter(undecided).map(|step| step.desired.id.clone()).collect();
     steps.retain(Step::is_healing);

@@ -61,7 +61,7 @@ fn drift_that_is_only_told_is_told_once_and_stays_until_a_commit() {
     let mark = plane().audit().mark().unwrap();
     daemon.next_sync();
     let line = daemon.next_sync();
-    assert!(line.contains("drifted=2"), "{line}");
+    assert!(line.contains("drifted=2") && line.contains("trigger=\"interval\""), "{line}");
     assert_eq!(count(&daemon, "Drift left as it is"), 2);
     assert!(daemon.metrics().contains("state=\"drifted\"} 2"), "{}", daemon.metrics());
     let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
@@ -280,37 +280,80 @@ fn annotations_of_peers_mean_what_they_mean_there() {
     test.expect("configmap/once", ".data.key", "1");
 }
 
-#[test]
-fn what_is_written_under_our_own_name_is_found_and_put_back() {
-    let test = Fixture::new("forged");
-    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
-    let forge = |name: &str| {
-        let object = test.kubectl(&["get", "configmap", name, "-o", "json"]);
-        let mut object: serde_json::Value = serde_json::from_str(&object).unwrap();
-        for field in ["managedFields", "resourceVersion", "uid", "creationTimestamp"] {
-            object["metadata"].as_object_mut().unwrap().remove(field);
-        }
-        object["data"]["key"] = "forged".into();
-        let apply = ["-n", &test.namespace, "apply", "--server-side", "--force-conflicts"];
-        let by = ["--field-manager=gitops-sync", "-f", "-"];
-        plane().kubectl_with_stdin(&[&apply[..], &by[..]].concat(), &object.to_string()).unwrap();
-    };
-    let daemon = test.run(&[]);
-    daemon.line(&["INFO Synced", "created=2"]);
-    // The time of an entry has seconds: within the same one nothing tells but the sweep.
+/// Writes under our own name.
+fn forge(test: &Fixture, name: &str) {
+    let object = test.kubectl(&["get", "configmap", name, "-o", "json"]);
+    let mut object: serde_json::Value = serde_json::from_str(&object).unwrap();
+    for field in ["managedFields", "resourceVersion", "uid", "creationTimestamp"] {
+        object["metadata"].as_object_mut().unwrap().remove(field);
+    }
+    object["data"]["key"] = "forged".into();
+    let apply = ["-n", &test.namespace, "apply", "--server-side", "--force-conflicts"];
+    let by = ["--field-manager=gitops-sync", "-f", "-"];
+    plane().kubectl_with_stdin(&[&apply[..], &by[..]].concat(), &object.to_string()).unwrap();
+}
+
+/// The time of an entry has seconds: within the same one nothing tells but the sweep.
+fn next_second(test: &Fixture, name: &str) {
     eventually(DEADLINE, "the next second", || {
         let now = jiff::Timestamp::now().as_second();
-        let path = "{.metadata.managedFields[0].time}";
-        let applied = test.kubectl(&["get", "configmap", "a", "-o", &format!("jsonpath={path}")]);
+        let path = "jsonpath={.metadata.managedFields[0].time}";
+        let applied = test.kubectl(&["get", "configmap", name, "-o", path]);
         let applied: jiff::Timestamp = applied.parse().unwrap();
         Ok::<_, String>((now > applied.as_second()).then_some(()))
     })
     .unwrap();
-    forge("a");
+}
+
+#[test]
+fn a_write_under_our_own_name_that_cannot_be_put_back_is_not_forgotten() {
+    let test = Fixture::new("denied");
+    let name = format!("deny-{}", test.namespace);
+    let policy = format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n  \
+         failurePolicy: Fail\n  matchConstraints:\n    \
+         namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}\n    \
+         resourceRules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps]}}]\n  \
+         validations: [{{expression: \"object.data.key != '1'\", message: denied by the test}}]\n---\n\
+         apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {{name: {name}}}\n\
+         spec: {{policyName: {name}, validationActions: [Deny]}}\n",
+        namespace = test.namespace
+    );
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    plane().kubectl_with_stdin(&["apply", "-f", "-"], &policy).unwrap();
+    let probe = config_map("probe", "1");
+    let dry = ["-n", &test.namespace, "create", "--dry-run=server", "-f", "-"];
+    eventually(DEADLINE, "the policy to be in force", || {
+        Ok::<_, String>(plane().kubectl_with_stdin(&dry, &probe).is_err().then_some(()))
+    })
+    .unwrap();
+    next_second(&test, "a");
+    forge(&test, "a");
+    daemon.line(&["Cannot apply", "configmap/a", "denied by the test"]);
+    let mark = daemon.mark();
+    daemon.next_pass();
+    let lines = daemon.0.lines();
+    assert!(!lines[mark..].iter().any(|line| line.contains("INFO Synced")), "{lines:#?}");
+    plane()
+        .kubectl(&["delete", "validatingadmissionpolicy,validatingadmissionpolicybinding", &name])
+        .unwrap();
+    test.expect("configmap/a", ".data.key", "1");
+}
+
+#[test]
+fn what_is_written_under_our_own_name_is_found_and_put_back() {
+    let test = Fixture::new("forged");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    next_second(&test, "a");
+    forge(&test, "a");
     daemon.line(&["Drift reverted", "configmap/a", "data.key", "found=\"forged\""]);
     test.expect("configmap/a", ".data.key", "1");
     drop(daemon);
-    forge("b");
+    forge(&test, "b");
     let daemon = test.run(&["--sweep", "1s"]);
     daemon.line(&["Drift reverted", "configmap/b", "data.key", "found=\"forged\""]);
     test.expect("configmap/b", ".data.key", "1");
