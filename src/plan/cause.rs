@@ -116,6 +116,11 @@ pub struct Telling {
 }
 
 impl Telling {
+    /// Whether it tells of a write under our own name.
+    pub fn is_forged(&self) -> bool {
+        self.state == FORGED
+    }
+
     fn is_outdated(&self, live: Option<&Live>) -> bool {
         live.is_some_and(|live| live.resource_version != self.version)
     }
@@ -237,7 +242,8 @@ fn present(case: Case<'_>, live: &Live, known: &Known<'_>) -> Cause {
     let is_changed = live.hash.as_ref() != Some(&desired.hash);
     let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
     let is_extended = policy.additions != OnAdditions::Ignore && additions(desired, live).is_some();
-    let is_told = known.told.get(&desired.id).is_some_and(|telling| telling.state == FORGED);
+    let telling = known.told.get(&desired.id);
+    let is_told = telling.is_some_and(Telling::is_forged);
     let is_due = known.observed.suspects.contains(&desired.id)
         && known.fights.may_verify(&desired.id, known.now);
     let is_suspect = policy.drift != OnDrift::Ignore && (is_told || is_due);
@@ -246,6 +252,8 @@ fn present(case: Case<'_>, live: &Live, known: &Known<'_>) -> Cause {
         (true, false) => Cause::Changed,
         (false, true) => Cause::Drifted,
         (false, false) if recorded.is_none() => Cause::Unknown,
+        // An addition that was told and stays does not hide what is written under our name.
+        (false, false) if is_suspect && telling.is_some() => Cause::Suspect,
         (false, false) if is_extended => Cause::Extended,
         (false, false) if is_suspect => Cause::Suspect,
         (false, false) => Cause::InSync,

@@ -38,6 +38,7 @@ pub fn sanitize(body: &mut Value, id: &ObjectId) -> Result<(), Problem> {
         annotations.remove(LAST_APPLIED);
     }
     drop_empty_ca_bundles(body);
+    drop_unassigned(body, id);
     if id.kind.is("rbac.authorization.k8s.io", "ClusterRole") {
         drop_aggregated_rules(body);
     }
@@ -50,6 +51,18 @@ fn drop_aggregated_rules(body: &mut Value) {
         && fields.get("aggregationRule").is_some_and(|rule| !rule.is_null())
     {
         fields.remove("rules");
+    }
+}
+
+/// What the cluster assigns once and for all; sent empty, it would be taken for a change later on.
+fn drop_unassigned(body: &mut Value, id: &ObjectId) {
+    let field = match (id.kind.group.as_str(), id.kind.kind.as_str()) {
+        ("", "PersistentVolumeClaim") => "volumeName",
+        ("", "Service") => "clusterIP",
+        _ => return,
+    };
+    if let Some(spec) = body["spec"].as_object_mut() {
+        spec.retain(|key, value| key != field || value.as_str().is_some_and(|v| !v.is_empty()));
     }
 }
 
@@ -171,6 +184,18 @@ mod tests {
         };
         check(json!({"clusterRoleSelectors": []}), Value::Null);
         check(Value::Null, json!([]));
+    }
+
+    #[test]
+    fn what_the_cluster_assigns_is_not_sent_empty() {
+        let spec = |spec: Value| json!({"metadata": {}, "spec": spec});
+        let check = |kind: &str, sent: Value, left: Value| {
+            assert_eq!(of(kind, spec(sent)), Ok(spec(left)), "{kind}");
+        };
+        check("PersistentVolumeClaim", json!({"volumeName": "", "x": ""}), json!({"x": ""}));
+        check("PersistentVolumeClaim", json!({"volumeName": "v"}), json!({"volumeName": "v"}));
+        check("Service", json!({"clusterIP": null}), json!({}));
+        check("Service", json!({"clusterIP": "None"}), json!({"clusterIP": "None"}));
     }
 
     #[test]

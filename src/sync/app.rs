@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::settled::Settled;
 use super::watches::Watches;
 use crate::cluster::Cluster;
 use crate::cluster::store::{Loaded, Store};
@@ -98,44 +99,6 @@ impl Resolved {
     /// Whether there are manifests of kinds that the cluster does not serve, or not yet.
     pub fn lacks_kinds(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.problem.is_unknown_kind())
-    }
-}
-
-/// What left everything in sync. As long as the inventory and the view are the very same, only what is
-/// desired anew need be judged.
-pub struct Settled {
-    resolved: Arc<Resolved>,
-    /// To recognize it, not to keep it.
-    inventory: Weak<Inventory>,
-    age: u64,
-}
-
-impl Settled {
-    /// What was resolved, in this state.
-    pub fn new(resolved: Arc<Resolved>, inventory: &Arc<Inventory>, observed: &Observed) -> Self {
-        Self { resolved, inventory: Arc::downgrade(inventory), age: observed.age }
-    }
-
-    /// Whether the state is the very same, so far as an object is judged by it.
-    pub fn holds(&self, inventory: &Arc<Inventory>, observed: &Observed) -> bool {
-        std::ptr::eq(self.inventory.as_ptr(), Arc::as_ptr(inventory))
-            && self.age == observed.age
-            && observed.blind.is_empty()
-            && observed.suspects.is_empty()
-    }
-
-    /// What is desired anew. `None` if an object is no longer desired.
-    pub fn news(&self, resolved: &Resolved) -> Option<Vec<Arc<Desired>>> {
-        let mut before = self.resolved.wanted.iter().peekable();
-        let mut news = Vec::new();
-        for object in &resolved.wanted {
-            match before.next_if(|known| Arc::ptr_eq(known, object) || known.id <= object.id) {
-                Some(known) if Arc::ptr_eq(known, object) => {}
-                Some(known) if known.id != object.id => return None,
-                _ => news.push(object.clone()),
-            }
-        }
-        before.peek().is_none().then_some(news)
     }
 }
 

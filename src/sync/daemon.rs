@@ -10,7 +10,8 @@ use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::pass::{heal, pass};
+use super::heal::heal;
+use super::pass::pass;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;

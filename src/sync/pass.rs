@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::app::{App, Memory, Origin, Resolved, Settled};
+use super::app::{App, Memory, Origin, Resolved};
+use super::settled::{add_unchanged, settle};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
 use crate::object::marks::HashKey;
 use crate::object::{Live, ObjectId};
+use crate::plan::cause::Telling;
 use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Cause, Desired, Kinds, Plan, Reach, Scope, Step, desired, steps};
+use crate::plan::{Cause, Desired, Kinds, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Rendered};
-use crate::report::{Action, Done, Failure, Outcome, Trigger};
+use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -292,37 +294,9 @@ fn scopes_of<'a>(ids: impl Iterator<Item = &'a ObjectId>, reach: &Reach) -> BTre
     scopes
 }
 
-/// Adds the objects that were not planned because they are known to be in sync.
-fn add_unchanged(wanted: &[Arc<Desired>], outcome: &mut Outcome) {
-    let mut planned: Vec<_> = outcome.done.iter().map(|done| done.desired.clone()).collect();
-    planned.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut planned = planned.iter().peekable();
-    let others = wanted
-        .iter()
-        .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
-    outcome.done.extend(others.map(Done::unchanged));
-}
-
-/// What a pass left in sync, if that is everything there is.
-fn settle(
-    app: &App,
-    memory: &Memory,
-    resolved: Arc<Resolved>,
-    outcome: &Outcome,
-) -> Option<Settled> {
-    if app.dry_run || !outcome.leaves_all_in_sync() {
-        return None;
-    }
-    let touched = outcome.done.iter().filter(|done| done.cause != Cause::InSync);
-    let touched: Vec<_> = touched.map(|done| done.desired.clone()).collect();
-    let steps = steps::steps(&touched, &memory.known(app));
-    let settled = || Settled::new(resolved, &memory.inventory, &memory.observed);
-    steps.iter().all(|step| step.cause == Cause::InSync).then(settled)
-}
-
 /// Takes over what was done: into the inventory, and into the view before the watches tell.
 /// Says whether the inventory changed by it.
-fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
+pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
     let is_changed = apply::record(&mut memory.inventory, &outcome.done);
     if !memory.told.is_empty() {
         // What is over is news when it comes again.
@@ -343,6 +317,12 @@ fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),
             (Action::Drifted(_) | Action::Extended(..), None) => {}
+            // A look for something else: what was told of additions still holds.
+            (Action::Unchanged, None) if done.cause == Cause::Suspect => {
+                if memory.told.get(id).is_some_and(Telling::is_forged) {
+                    memory.told.remove(id);
+                }
+            }
             _ => drop(memory.told.remove(id)),
         }
         if matches!(done.action, Action::Left(_)) && done.live.is_none() {
@@ -350,50 +330,6 @@ fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> bool {
         }
     }
     is_changed
-}
-
-/// Puts back at once what others changed of these objects, and takes out of `ids` those that need
-/// nothing. What stays is to be looked at again: it could not be judged, or was refused. `None` if
-/// nothing was done.
-pub async fn heal(
-    app: &App,
-    memory: &mut Memory,
-    ids: &mut BTreeSet<ObjectId>,
-    stop: &Stop,
-) -> Option<Outcome> {
-    let start = Instant::now();
-    let wanted = &memory.resolved.as_ref()?.wanted;
-    let find = |id| wanted.binary_search_by(|object| object.id.cmp(id)).ok();
-    let known = ids.iter().filter(|id| memory.inventory.entries.contains_key(id));
-    let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();
-    let mut steps = steps::steps(&wanted, &memory.known(app));
-    let undecided = |step: &&Step| {
-        step.cause.is_undecided()
-            || step.is_outdated()
-            || memory.observed.suspects.contains(&step.desired.id)
-    };
-    *ids = steps.iter().filter(undecided).map(|step| step.desired.id.clone()).collect();
-    steps.retain(Step::is_healing);
-    if steps.is_empty() {
-        return None;
-    }
-    let mut outcome = Outcome::new(Trigger::Drift);
-    let applied = apply::apply(app, &steps, stop, &mut outcome).await;
-    let is_changed = remember(app, memory, &outcome);
-    for done in &outcome.done {
-        if done.action.is_failure() {
-            ids.insert(done.desired.id.clone());
-        } else {
-            ids.remove(&done.desired.id);
-        }
-    }
-    outcome.failure = match applied {
-        Ok(()) if is_changed => record(app, memory).await.err(),
-        Ok(()) => None,
-        Err(failure) => Some(failure),
-    };
-    outcome.duration = start.elapsed();
-    Some(outcome)
 }
 
 /// Plans all, or only what is new while all else is known to be in sync.
@@ -417,7 +353,7 @@ fn plan(
 }
 
 /// Stores the inventory, before the first write and after the last.
-async fn record(app: &App, memory: &mut Memory) -> Result<(), Failure> {
+pub(super) async fn record(app: &App, memory: &mut Memory) -> Result<(), Failure> {
     if app.dry_run {
         return Ok(());
     }

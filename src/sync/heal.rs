@@ -1,0 +1,55 @@
+//! Between two passes: puts back what the watches show as changed.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use super::app::{App, Memory};
+use super::pass::{record, remember};
+use super::{Stop, apply};
+use crate::object::ObjectId;
+use crate::plan::{Step, steps};
+use crate::report::{Outcome, Trigger};
+
+/// Puts back at once what others changed of these objects, and takes out of `ids` those that need
+/// nothing. What stays is to be looked at again: it could not be judged, or was refused. `None` if
+/// nothing was done.
+pub async fn heal(
+    app: &App,
+    memory: &mut Memory,
+    ids: &mut BTreeSet<ObjectId>,
+    stop: &Stop,
+) -> Option<Outcome> {
+    let start = Instant::now();
+    let wanted = &memory.resolved.as_ref()?.wanted;
+    let find = |id| wanted.binary_search_by(|object| object.id.cmp(id)).ok();
+    let known = ids.iter().filter(|id| memory.inventory.entries.contains_key(id));
+    let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();
+    let mut steps = steps::steps(&wanted, &memory.known(app));
+    let undecided = |step: &&Step| {
+        step.cause.is_undecided()
+            || step.is_outdated()
+            || memory.observed.suspects.contains(&step.desired.id)
+    };
+    *ids = steps.iter().filter(undecided).map(|step| step.desired.id.clone()).collect();
+    steps.retain(Step::is_healing);
+    if steps.is_empty() {
+        return None;
+    }
+    let mut outcome = Outcome::new(Trigger::Drift);
+    let applied = apply::apply(app, &steps, stop, &mut outcome).await;
+    let is_changed = remember(app, memory, &outcome);
+    for done in &outcome.done {
+        if done.action.is_failure() {
+            ids.insert(done.desired.id.clone());
+        } else {
+            ids.remove(&done.desired.id);
+        }
+    }
+    outcome.failure = match applied {
+        Ok(()) if is_changed => record(app, memory).await.err(),
+        Ok(()) => None,
+        Err(failure) => Some(failure),
+    };
+    outcome.duration = start.elapsed();
+    Some(outcome)
+}
