@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::app::{App, Memory};
 use super::pass::{record, remember};
-use super::{Stop, apply};
+use super::{App, Memory, Stop, apply};
 use crate::object::ObjectId;
 use crate::plan::{Step, steps};
 use crate::report::{Outcome, Trigger};

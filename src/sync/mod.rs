@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod events;
 mod execute;
 mod heal;
+pub mod memory;
 pub mod pass;
 pub mod prune;
 pub mod settled;
@@ -13,8 +14,9 @@ pub mod stop;
 pub mod sweep;
 pub mod watches;
 
-pub use app::{App, Memory, Origin};
+pub use app::{App, Origin};
 pub use daemon::Daemon;
 pub use events::Poster;
+pub use memory::Memory;
 pub use stop::Stop;
 pub use sweep::Sweeps;

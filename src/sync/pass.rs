@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::app::{App, Memory, Origin, Resolved};
-use super::settled::{add_unchanged, settle};
+use super::app::{App, Origin};
+use super::memory::Memory;
+use super::settled::{Resolved, Settled};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
 use crate::object::marks::HashKey;
@@ -15,7 +16,7 @@ use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
 use crate::plan::{Cause, Desired, Kinds, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Rendered};
-use crate::report::{Action, Failure, Outcome, Trigger};
+use crate::report::{Action, Done, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -292,6 +293,34 @@ fn scopes_of<'a>(ids: impl Iterator<Item = &'a ObjectId>, reach: &Reach) -> BTre
         scopes.extend(last.clone());
     }
     scopes
+}
+
+/// Adds the objects that were not planned because they are known to be in sync.
+fn add_unchanged(wanted: &[Arc<Desired>], outcome: &mut Outcome) {
+    let mut planned: Vec<_> = outcome.done.iter().map(|done| done.desired.clone()).collect();
+    planned.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut planned = planned.iter().peekable();
+    let others = wanted
+        .iter()
+        .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
+    outcome.done.extend(others.map(Done::unchanged));
+}
+
+/// What a pass left in sync, if that is everything there is.
+fn settle(
+    app: &App,
+    memory: &Memory,
+    resolved: Arc<Resolved>,
+    outcome: &Outcome,
+) -> Option<Settled> {
+    if app.dry_run || !outcome.leaves_all_in_sync() {
+        return None;
+    }
+    let touched = outcome.done.iter().filter(|done| done.cause != Cause::InSync);
+    let touched: Vec<_> = touched.map(|done| done.desired.clone()).collect();
+    let steps = steps::steps(&touched, &memory.known(app));
+    let settled = || Settled::new(resolved, &memory.inventory, &memory.observed);
+    steps.iter().all(|step| step.cause == Cause::InSync).then(settled)
 }
 
 /// Takes over what was done: into the inventory, and into the view before the watches tell.

@@ -2,9 +2,39 @@
 
 use std::sync::{Arc, Weak};
 
-use super::app::{App, Memory, Resolved};
-use crate::plan::{Cause, Desired, Inventory, Observed, steps};
-use crate::report::{Done, Outcome};
+use crate::plan::desired::Settings;
+use crate::plan::{Desired, Inventory, Observed};
+use crate::render::{Diagnostic, Rendered};
+
+/// The desired objects of a source, and what is wrong with them.
+pub struct Resolved {
+    /// What they were resolved from.
+    pub rendered: Arc<Rendered>,
+    /// Whose they are.
+    pub settings: Settings,
+    /// The objects.
+    pub wanted: Vec<Arc<Desired>>,
+    /// Manifests of kinds that the cluster does not serve, objects out of reach, and second
+    /// declarations.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Resolved {
+    /// All objects of a source, without any diagnostic.
+    pub fn whole(
+        rendered: &Arc<Rendered>,
+        settings: &Settings,
+        wanted: Vec<Arc<Desired>>,
+    ) -> Arc<Self> {
+        let (rendered, settings) = (rendered.clone(), settings.clone());
+        Arc::new(Self { rendered, settings, wanted, diagnostics: Vec::new() })
+    }
+
+    /// Whether there are manifests of kinds that the cluster does not serve, or not yet.
+    pub fn lacks_kinds(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.problem.is_unknown_kind())
+    }
+}
 
 /// What left everything in sync. As long as the inventory and the view are the very same, only what is
 /// desired anew need be judged.
@@ -44,34 +74,6 @@ impl Settled {
     }
 }
 
-/// What a pass left in sync, if that is everything there is.
-pub fn settle(
-    app: &App,
-    memory: &Memory,
-    resolved: Arc<Resolved>,
-    outcome: &Outcome,
-) -> Option<Settled> {
-    if app.dry_run || !outcome.leaves_all_in_sync() {
-        return None;
-    }
-    let touched = outcome.done.iter().filter(|done| done.cause != Cause::InSync);
-    let touched: Vec<_> = touched.map(|done| done.desired.clone()).collect();
-    let steps = steps::steps(&touched, &memory.known(app));
-    let settled = || Settled::new(resolved, &memory.inventory, &memory.observed);
-    steps.iter().all(|step| step.cause == Cause::InSync).then(settled)
-}
-
-/// Adds the objects that were not planned because they are known to be in sync.
-pub fn add_unchanged(wanted: &[Arc<Desired>], outcome: &mut Outcome) {
-    let mut planned: Vec<_> = outcome.done.iter().map(|done| done.desired.clone()).collect();
-    planned.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut planned = planned.iter().peekable();
-    let others = wanted
-        .iter()
-        .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
-    outcome.done.extend(others.map(Done::unchanged));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +81,6 @@ mod tests {
     use crate::object::marks::HashKey;
     use crate::object::{AppId, ObjectId};
     use crate::plan::Resource;
-    use crate::plan::desired::Settings;
     use crate::plan::desired::resolve;
     use crate::plan::{Kinds, Reach};
     use crate::render::{Content, SourceFile, plain};

@@ -2,19 +2,7 @@
 
 use testbed::eventually;
 
-use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane};
-
-const DEPLOYMENT: &str = "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 5
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: 'registry.example/web:1'}]}
-";
+use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
 /// A manifest with one more annotation.
 fn annotated(manifest: &str, name: &str, annotation: &str) -> String {

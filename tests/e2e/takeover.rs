@@ -1,18 +1,6 @@
 //! What others made before git came, and what git gives up, keeps what it must keep.
 
-use crate::support::{Fixture, config_map, plane};
-
-const DEPLOYMENT: &str = "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 5
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: 'registry.example/web:1'}]}
-";
+use crate::support::{DEPLOYMENT, Fixture, config_map, plane};
 
 const HPA: &str = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec:\n  \
                    maxReplicas: 9\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n";

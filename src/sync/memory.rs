@@ -1,0 +1,85 @@
+//! What is remembered of an app from pass to pass.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::App;
+use super::settled::{Resolved, Settled};
+use super::watches::Watches;
+use crate::cluster::store::Loaded;
+use crate::object::ObjectId;
+use crate::object::marks::HashKey;
+use crate::plan::cause::Telling;
+use crate::plan::{Fights, Inventory, Kinds, Known, Observed};
+use crate::render::Rendered;
+use crate::source::Revision;
+
+/// What is remembered from pass to pass. Losing it costs requests, never correctness.
+#[derive(Default)]
+pub struct Memory {
+    /// The last commit rendered, and what it declared.
+    pub rendered: Option<(Revision, Arc<Rendered>)>,
+    /// What that resolved to, with the kinds of then.
+    pub resolved: Option<Arc<Resolved>>,
+    /// What the cluster has, as the watches see it.
+    pub observed: Observed,
+    /// The watches.
+    pub watches: Watches,
+    /// Objects that were seen while a pass waited for its watches.
+    pub touched: BTreeSet<ObjectId>,
+    /// What is fought over, since this commit.
+    pub fights: Fights,
+    /// The commit that was seen last.
+    pub commit: Option<String>,
+    /// What was told of objects that are not put back.
+    pub told: BTreeMap<ObjectId, Telling>,
+    /// The clock of the fights.
+    pub clock: SinceStart,
+    /// The kinds that the cluster serves.
+    pub kinds: Option<Kinds>,
+    /// In what the last pass left everything in sync, if it did.
+    pub settled: Option<Settled>,
+    /// The key of manifest hashes.
+    pub key: Option<HashKey>,
+    /// The inventory as it is stored.
+    pub loaded: Option<Loaded>,
+    /// The inventory as we know it: ahead of what is stored until the end of a pass.
+    pub inventory: Arc<Inventory>,
+}
+
+impl Memory {
+    /// What is known when something is planned.
+    pub fn known(&self, app: &App) -> Known<'_> {
+        Known {
+            inventory: &self.inventory,
+            observed: &self.observed,
+            fights: &self.fights,
+            told: &self.told,
+            policy: app.policy,
+            now: self.clock.now(),
+        }
+    }
+}
+
+/// A clock that starts when it is made.
+#[derive(Clone, Copy, Debug)]
+pub struct SinceStart(Instant);
+
+impl Default for SinceStart {
+    fn default() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl SinceStart {
+    /// The time since its start.
+    pub fn now(self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// The moment that this clock shows as `at`.
+    pub fn moment(self, at: Duration) -> Instant {
+        self.0 + at
+    }
+}
