@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tempfile::TempDir;
@@ -36,6 +36,15 @@ pub fn deployment(replicas: u32) -> String {
          metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n      - name: web\n        \
          image: registry.example/web:1.0\n        ports: [{{containerPort: 8080}}]\n"
     )
+}
+
+/// How long a watch saw one value before it saw another.
+pub fn lasted(watch: &Spawned, value: &str, then: &str) -> anyhow::Result<Duration> {
+    watch.wait_for_line(|line| line == value, DEADLINE)?;
+    let (start, before) = (Instant::now(), |line: &String| line != value);
+    let mark = watch.lines().iter().take_while(|line| before(line)).count();
+    watch.wait_for_line_after(mark, |line| line == then, DEADLINE)?;
+    Ok(start.elapsed())
 }
 
 /// A running cluster, repository and daemon.
@@ -116,6 +125,15 @@ impl Stage {
             self.field(object, path).map(|found| (found == value).then_some(()))
         })?;
         Ok(())
+    }
+
+    /// Watches a field of an object, from when it is seen to have a value.
+    pub fn watch(&self, object: &str, path: &str, value: &str) -> anyhow::Result<Spawned> {
+        let output = format!("jsonpath={{{path}}}{{\"\\n\"}}");
+        let arguments = ["get", object, "-n", "demo", "--watch", "-o", &output];
+        let watch = Spawned::start(self.plane.kubectl_command(&arguments))?;
+        watch.wait_for_line(|line| line == value, DEADLINE)?;
+        Ok(watch)
     }
 
     /// Waits for a line of the daemon after a mark.

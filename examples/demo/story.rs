@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::ensure;
 
-use crate::stage::{Stage, deployment};
+use crate::stage::{Stage, deployment, lasted};
 
 type Step = fn(&Stage) -> anyhow::Result<()>;
 
@@ -52,7 +52,10 @@ fn appears(stage: &Stage) -> anyhow::Result<()> {
 
 fn hand_scaled(stage: &Stage) -> anyhow::Result<()> {
     let mark = stage.mark();
+    let watch = stage.watch(WEB, REPLICAS, "2")?;
     stage.kubectl(&["scale", WEB, "-n", "demo", "--replicas", "5"])?;
+    let lasted = lasted(&watch, "5", "2")?;
+    stage.say(&format!("a watch saw 5 replicas for {:.0} ms", lasted.as_secs_f64() * 1e3));
     let line = stage.line(mark, &["Drift reverted", "spec.replicas"])?;
     for word in ["wanted=2", "found=5", "manager=\"kubectl\"", "subresource=\"scale\""] {
         ensure!(line.contains(word), "the log does not say {word}: {line}");
