@@ -156,6 +156,10 @@ impl Done {
 
     /// Why the object is not as git declares it, as a sentence.
     pub fn problem(&self) -> Option<String> {
+        // Asked of thousands that are as they shall be.
+        if self.action == Action::Unchanged && self.overridden.is_empty() {
+            return None;
+        }
         let id = &self.desired.id;
         let place = place(id);
         match &self.action {

@@ -300,6 +300,7 @@ fn add_unchanged(wanted: &[Arc<Desired>], outcome: &mut Outcome) {
     let mut planned: Vec<_> = outcome.done.iter().map(|done| done.desired.clone()).collect();
     planned.sort_by(|a, b| a.id.cmp(&b.id));
     let mut planned = planned.iter().peekable();
+    outcome.done.reserve(wanted.len());
     let others = wanted
         .iter()
         .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
