@@ -49,6 +49,10 @@ pub async fn heal(
         Ok(()) => None,
         Err(failure) => Some(failure),
     };
+    if !outcome.leaves_all_in_sync() {
+        // The view may show nothing of it: what is told of a write under our own name.
+        memory.settled = None;
+    }
     outcome.duration = start.elapsed();
     Some(outcome)
 }

@@ -348,6 +348,23 @@ fn what_is_written_under_our_own_name_is_found_and_put_back() {
 }
 
 #[test]
+fn a_write_under_our_own_name_that_is_only_told_stays_drift() {
+    let test = Fixture::new("toldforged");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--drift", "warn"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    // From now on a pass knows that nothing changed.
+    daemon.next_sync();
+    next_second(&test, "a");
+    forge(&test, "a");
+    daemon.line(&["Drift left as it is", "configmap/a", "found=\"forged\""]);
+    for _ in 0..2 {
+        let line = daemon.next_sync();
+        assert!(line.contains("drifted=1"), "{line}");
+    }
+}
+
+#[test]
 fn what_admission_overrides_is_named_and_not_fought() {
     let test = Fixture::new("overridden");
     let name = format!("mirror-{}", test.namespace);
