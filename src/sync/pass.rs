@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::app::{App, Origin};
 use super::memory::Memory;
-use super::settled::{Resolved, Settled};
+use super::settled::{Resolved, Settled, add_unchanged};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
 use crate::object::marks::HashKey;
@@ -16,7 +16,7 @@ use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
 use crate::plan::{Cause, Desired, Kinds, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Rendered};
-use crate::report::{Action, Done, Failure, Outcome, Trigger};
+use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -67,7 +67,7 @@ async fn run(
     let applied = apply::apply(app, &plan.steps, stop, outcome).await;
     remember(app, memory, outcome);
     if news.is_some() {
-        add_unchanged(wanted, outcome);
+        add_unchanged(wanted, &plan.steps, outcome);
     }
     clock.stage("apply", outcome);
     applied?;
@@ -293,17 +293,6 @@ fn scopes_of<'a>(ids: impl Iterator<Item = &'a ObjectId>, reach: &Reach) -> BTre
         scopes.extend(last.clone());
     }
     scopes
-}
-
-/// Adds the objects that were not planned because they are known to be in sync.
-fn add_unchanged(wanted: &[Arc<Desired>], outcome: &mut Outcome) {
-    let mut planned: Vec<_> = outcome.done.iter().map(|done| done.desired.clone()).collect();
-    planned.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut planned = planned.iter().peekable();
-    let others = wanted
-        .iter()
-        .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
-    outcome.done.extend(others.map(Done::unchanged));
 }
 
 /// What a pass left in sync, if that is everything there is.
