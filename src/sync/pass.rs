@@ -14,7 +14,7 @@ use crate::object::{Live, ObjectId};
 use crate::plan::cause::Telling;
 use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Cause, Desired, Kinds, Plan, Reach, Scope, desired, steps};
+use crate::plan::{Cause, Desired, Inventory, Kinds, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Rendered};
 use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
@@ -61,8 +61,7 @@ async fn run(
     news = news.filter(|_| holds);
     let mut plan = plan(app, memory, wanted, news.as_deref(), stale.is_some(), outcome);
     clock.stage("plan", outcome);
-    memory.inventory = std::mem::take(&mut plan.superset);
-    record(app, memory).await?;
+    store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
     let applied = apply::apply(app, &plan.steps, stop, outcome).await;
     remember(app, memory, outcome);
@@ -368,6 +367,17 @@ fn plan(
         has_diagnostics: is_stale || !outcome.diagnostics.is_empty(),
     };
     steps::plan(wanted, &memory.known(app), &circumstances)
+}
+
+/// Stores the inventory before the first write. What is not stored is not known either: between passes
+/// only objects of the inventory are put back.
+async fn store(app: &App, memory: &mut Memory, superset: Arc<Inventory>) -> Result<(), Failure> {
+    let before = std::mem::replace(&mut memory.inventory, superset);
+    let stored = record(app, memory).await;
+    if stored.is_err() {
+        memory.inventory = before;
+    }
+    stored
 }
 
 /// Stores the inventory, before the first write and after the last.
