@@ -103,10 +103,14 @@ impl Observed {
         id
     }
 
-    /// Takes over the response to an apply of ours.
-    pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live) {
+    /// Takes over what our dealing with an object showed. Whoever looks for additions alone finds no write
+    /// under our name: then a suspect stays one.
+    pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live, is_cleared: bool) {
+        let was_suspect = self.suspects.contains(&id);
         let id = self.seen(app, id, live);
-        self.suspects.remove(&id);
+        if is_cleared || !was_suspect {
+            self.suspects.remove(&id);
+        }
     }
 
     /// Forgets what is outside of these scopes.
@@ -189,6 +193,31 @@ mod tests {
         check(Sighting::Lost(blind), &[], &[]);
         check(Sighting::Listed(vec![]), &[], &[]);
         assert!(observed.blind.is_empty());
+    }
+
+    #[test]
+    fn only_an_apply_clears_a_suspect() {
+        let app: AppId = "web".parse().unwrap();
+        let id = ObjectId::new(GroupKind::new("", "ConfigMap"), "demo", "a");
+        let live = |version: i64| Live {
+            identity: Some(app.identity(&id)),
+            resource_version: version.to_string(),
+            generation: version,
+            ..Live::default()
+        };
+        let mut observed = Observed::default();
+        let mut is_suspect = |version: i64, is_cleared: Option<bool>| {
+            match is_cleared {
+                None => drop(observed.seen(&app, id.clone(), live(version))),
+                Some(cleared) => observed.applied(&app, id.clone(), live(version), cleared),
+            }
+            observed.suspects.contains(&id)
+        };
+        assert!(!is_suspect(1, Some(true)));
+        assert!(!is_suspect(2, Some(false)), "our own patch is no suspect");
+        assert!(is_suspect(3, None));
+        assert!(is_suspect(4, Some(false)));
+        assert!(!is_suspect(5, Some(true)));
     }
 
     #[test]

@@ -329,7 +329,8 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
             memory.fights.verified(id, now);
         }
         if let Some(live) = done.live.clone().filter(|_| is_seen && !app.dry_run) {
-            memory.observed.applied(&app.id, id.clone(), Live::clone(&live));
+            let is_cleared = done.cause != Cause::Extended;
+            memory.observed.applied(&app.id, id.clone(), Live::clone(&live), is_cleared);
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),

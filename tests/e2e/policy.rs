@@ -365,6 +365,22 @@ fn a_write_under_our_own_name_that_is_only_told_stays_drift() {
 }
 
 #[test]
+fn an_addition_hides_no_write_under_our_own_name() {
+    let test = Fixture::new("both");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    next_second(&test, "a");
+    // It sees both at once.
+    daemon.0.signal(testbed::Signal::STOP).unwrap();
+    forge(&test, "a");
+    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"more\":\"x\"}}"]);
+    daemon.0.signal(testbed::Signal::CONT).unwrap();
+    test.expect("configmap/a", ".data.more", "");
+    test.expect("configmap/a", ".data.key", "1");
+}
+
+#[test]
 fn what_admission_overrides_is_named_and_not_fought() {
     let test = Fixture::new("overridden");
     let name = format!("mirror-{}", test.namespace);
