@@ -71,10 +71,17 @@ impl Observed {
         self.blind.remove(scope);
         let known = self.live.keys().filter(|id| scope.covers(id));
         let mut touched: BTreeSet<_> = known.cloned().collect();
-        for id in &touched {
-            self.live.remove(id);
-        }
+        let remove = |id| Some((id, self.live.remove(id)?));
+        let before: BTreeMap<_, _> = touched.iter().filter_map(remove).collect();
+        // What is written under our name while no watch sees it shows in nothing else.
+        let is_suspected = |(id, live): &&(ObjectId, Live)| {
+            before.get(id).is_some_and(|known| is_suspect(known, live))
+        };
+        let suspects = objects.iter().filter(is_suspected).map(|(id, _)| id.clone());
+        let mut suspects: BTreeSet<_> = suspects.collect();
         touched.extend(objects.into_iter().map(|(id, live)| self.seen(app, id, live)));
+        suspects.retain(|id| self.live.contains_key(id));
+        self.suspects.append(&mut suspects);
         touched
     }
 
@@ -218,6 +225,31 @@ mod tests {
         assert!(is_suspect(3, None));
         assert!(is_suspect(4, Some(false)));
         assert!(!is_suspect(5, Some(true)));
+    }
+
+    #[test]
+    fn a_list_tells_what_was_written_under_our_name_since() {
+        let app: AppId = "web".parse().unwrap();
+        let kind = GroupKind::new("", "ConfigMap");
+        let scope = Scope { kind: kind.clone(), namespace: String::new() };
+        let id = ObjectId::new(kind, "demo", "a");
+        let live = |uid: &str, version: i64, generation: i64| Live {
+            uid: uid.to_owned(),
+            identity: Some(app.identity(&id)),
+            resource_version: version.to_string(),
+            generation,
+            ..Live::default()
+        };
+        let check = |listed: Live, is_suspect: bool| {
+            let mut observed = Observed::default();
+            observed.seen(&app, id.clone(), live("u", 5, 1));
+            observed.note(&app, &scope, Sighting::Listed(vec![(id.clone(), listed.clone())]));
+            assert_eq!(observed.suspects.contains(&id), is_suspect, "{listed:?}");
+        };
+        check(live("u", 9, 1), false);
+        check(live("u", 9, 2), true);
+        check(live("another", 9, 2), false);
+        check(Live { identity: None, ..live("u", 9, 2) }, false);
     }
 
     #[test]
