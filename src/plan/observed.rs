@@ -71,10 +71,17 @@ impl Observed {
         self.blind.remove(scope);
         let known = self.live.keys().filter(|id| scope.covers(id));
         let mut touched: BTreeSet<_> = known.cloned().collect();
-        for id in &touched {
-            self.live.remove(id);
-        }
+        let remove = |id| Some((id, self.live.remove(id)?));
+        let before: BTreeMap<_, _> = touched.iter().filter_map(remove).collect();
+        // What is written under our name while no watch sees it shows in nothing else.
+        let is_suspected = |(id, live): &&(ObjectId, Live)| {
+            before.get(id).is_some_and(|known| is_suspect(known, live))
+        };
+        let suspects = objects.iter().filter(is_suspected).map(|(id, _)| id.clone());
+        let mut suspects: BTreeSet<_> = suspects.collect();
         touched.extend(objects.into_iter().map(|(id, live)| self.seen(app, id, live)));
+        suspects.retain(|id| self.live.contains_key(id));
+        self.suspects.append(&mut suspects);
         touched
     }
 
@@ -103,10 +110,14 @@ impl Observed {
         id
     }
 
-    /// Takes over the response to an apply of ours.
-    pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live) {
+    /// Takes over what our dealing with an object showed. Whoever looks for additions alone finds no write
+    /// under our name: then a suspect stays one.
+    pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live, is_cleared: bool) {
+        let was_suspect = self.suspects.contains(&id);
         let id = self.seen(app, id, live);
-        self.suspects.remove(&id);
+        if is_cleared || !was_suspect {
+            self.suspects.remove(&id);
+        }
     }
 
     /// Forgets what is outside of these scopes.
@@ -115,6 +126,7 @@ impl Observed {
         let objects = self.live.len();
         self.blind.retain(|scope, _| is_kept(scope));
         self.live.retain(|id, _| reach.scope_of(id).as_ref().is_some_and(is_kept));
+        self.suspects.retain(|id| self.live.contains_key(id));
         self.age += u64::from(self.live.len() < objects);
     }
 
@@ -189,6 +201,56 @@ mod tests {
         check(Sighting::Lost(blind), &[], &[]);
         check(Sighting::Listed(vec![]), &[], &[]);
         assert!(observed.blind.is_empty());
+    }
+
+    #[test]
+    fn only_an_apply_clears_a_suspect() {
+        let app: AppId = "web".parse().unwrap();
+        let id = ObjectId::new(GroupKind::new("", "ConfigMap"), "demo", "a");
+        let live = |version: i64| Live {
+            identity: Some(app.identity(&id)),
+            resource_version: version.to_string(),
+            generation: version,
+            ..Live::default()
+        };
+        let mut observed = Observed::default();
+        let mut is_suspect = |version: i64, is_cleared: Option<bool>| {
+            match is_cleared {
+                None => drop(observed.seen(&app, id.clone(), live(version))),
+                Some(cleared) => observed.applied(&app, id.clone(), live(version), cleared),
+            }
+            observed.suspects.contains(&id)
+        };
+        assert!(!is_suspect(1, Some(true)));
+        assert!(!is_suspect(2, Some(false)), "our own patch is no suspect");
+        assert!(is_suspect(3, None));
+        assert!(is_suspect(4, Some(false)));
+        assert!(!is_suspect(5, Some(true)));
+    }
+
+    #[test]
+    fn a_list_tells_what_was_written_under_our_name_since() {
+        let app: AppId = "web".parse().unwrap();
+        let kind = GroupKind::new("", "ConfigMap");
+        let scope = Scope { kind: kind.clone(), namespace: String::new() };
+        let id = ObjectId::new(kind, "demo", "a");
+        let live = |uid: &str, version: i64, generation: i64| Live {
+            uid: uid.to_owned(),
+            identity: Some(app.identity(&id)),
+            resource_version: version.to_string(),
+            generation,
+            ..Live::default()
+        };
+        let check = |listed: Live, is_suspect: bool| {
+            let mut observed = Observed::default();
+            observed.seen(&app, id.clone(), live("u", 5, 1));
+            observed.note(&app, &scope, Sighting::Listed(vec![(id.clone(), listed.clone())]));
+            assert_eq!(observed.suspects.contains(&id), is_suspect, "{listed:?}");
+        };
+        check(live("u", 9, 1), false);
+        check(live("u", 9, 2), true);
+        check(live("another", 9, 2), false);
+        check(Live { identity: None, ..live("u", 9, 2) }, false);
     }
 
     #[test]

@@ -163,8 +163,11 @@ impl Loop {
         let entries = self.memory.inventory.entries.iter();
         let overridden = entries.filter(|(_, entry)| !entry.overridden.is_empty());
         found.extend(overridden.map(|(id, _)| id.clone()));
-        self.memory.observed.foreign.clear();
-        self.memory.observed.suspects.extend(found.iter().cloned());
+        let observed = &mut self.memory.observed;
+        observed.foreign.clear();
+        // What went meanwhile is no suspect.
+        found.retain(|id| observed.live.contains_key(id));
+        observed.suspects.extend(found.iter().cloned());
         self.dirty.extend(found);
     }
 

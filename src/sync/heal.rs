@@ -38,10 +38,11 @@ pub async fn heal(
     let applied = apply::apply(app, &steps, stop, &mut outcome).await;
     let is_changed = remember(app, memory, &outcome);
     for done in &outcome.done {
-        if done.action.is_failure() {
-            ids.insert(done.desired.id.clone());
+        let id = &done.desired.id;
+        if done.action.is_failure() || memory.observed.suspects.contains(id) {
+            ids.insert(id.clone());
         } else {
-            ids.remove(&done.desired.id);
+            ids.remove(id);
         }
     }
     outcome.failure = match applied {
@@ -49,6 +50,10 @@ pub async fn heal(
         Ok(()) => None,
         Err(failure) => Some(failure),
     };
+    if !outcome.leaves_all_in_sync() {
+        // The view may show nothing of it: what is told of a write under our own name.
+        memory.settled = None;
+    }
     outcome.duration = start.elapsed();
     Some(outcome)
 }

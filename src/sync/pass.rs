@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::app::{App, Origin};
 use super::memory::Memory;
-use super::settled::{Resolved, Settled};
+use super::settled::{Resolved, Settled, add_unchanged};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
 use crate::object::marks::HashKey;
@@ -14,9 +14,9 @@ use crate::object::{Live, ObjectId};
 use crate::plan::cause::Telling;
 use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Cause, Desired, Kinds, Plan, Reach, Scope, desired, steps};
+use crate::plan::{Cause, Desired, Inventory, Kinds, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Rendered};
-use crate::report::{Action, Done, Failure, Outcome, Trigger};
+use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -61,13 +61,12 @@ async fn run(
     news = news.filter(|_| holds);
     let mut plan = plan(app, memory, wanted, news.as_deref(), stale.is_some(), outcome);
     clock.stage("plan", outcome);
-    memory.inventory = std::mem::take(&mut plan.superset);
-    record(app, memory).await?;
+    store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
     let applied = apply::apply(app, &plan.steps, stop, outcome).await;
     remember(app, memory, outcome);
     if news.is_some() {
-        add_unchanged(wanted, outcome);
+        add_unchanged(wanted, &plan.steps, outcome);
     }
     clock.stage("apply", outcome);
     applied?;
@@ -295,18 +294,6 @@ fn scopes_of<'a>(ids: impl Iterator<Item = &'a ObjectId>, reach: &Reach) -> BTre
     scopes
 }
 
-/// Adds the objects that were not planned because they are known to be in sync.
-fn add_unchanged(wanted: &[Arc<Desired>], outcome: &mut Outcome) {
-    let mut planned: Vec<_> = outcome.done.iter().map(|done| done.desired.clone()).collect();
-    planned.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut planned = planned.iter().peekable();
-    outcome.done.reserve(wanted.len());
-    let others = wanted
-        .iter()
-        .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
-    outcome.done.extend(others.map(Done::unchanged));
-}
-
 /// What a pass left in sync, if that is everything there is.
 fn settle(
     app: &App,
@@ -342,7 +329,8 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
             memory.fights.verified(id, now);
         }
         if let Some(live) = done.live.clone().filter(|_| is_seen && !app.dry_run) {
-            memory.observed.applied(&app.id, id.clone(), Live::clone(&live));
+            let is_cleared = done.cause != Cause::Extended;
+            memory.observed.applied(&app.id, id.clone(), Live::clone(&live), is_cleared);
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),
@@ -380,6 +368,17 @@ fn plan(
         has_diagnostics: is_stale || !outcome.diagnostics.is_empty(),
     };
     steps::plan(wanted, &memory.known(app), &circumstances)
+}
+
+/// Stores the inventory before the first write. What is not stored is not known either: between passes
+/// only objects of the inventory are put back.
+async fn store(app: &App, memory: &mut Memory, superset: Arc<Inventory>) -> Result<(), Failure> {
+    let before = std::mem::replace(&mut memory.inventory, superset);
+    let stored = record(app, memory).await;
+    if stored.is_err() {
+        memory.inventory = before;
+    }
+    stored
 }
 
 /// Stores the inventory, before the first write and after the last.

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Weak};
 
 use crate::plan::desired::Settings;
-use crate::plan::{Desired, Inventory, Observed};
+use crate::plan::{Desired, Inventory, Observed, Step};
 use crate::render::{Diagnostic, Rendered};
+use crate::report::{Done, Outcome};
 
 /// The desired objects of a source, and what is wrong with them.
 pub struct Resolved {
@@ -74,16 +75,35 @@ impl Settled {
     }
 }
 
+/// Adds the objects that were not planned because they are known to be in sync. What was planned and not reached
+/// is none of them.
+pub fn add_unchanged(wanted: &[Arc<Desired>], planned: &[Step], outcome: &mut Outcome) {
+    let mut planned: Vec<_> = planned.iter().map(|step| &step.desired).collect();
+    planned.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut planned = planned.into_iter().peekable();
+    outcome.done.reserve(wanted.len());
+    let others = wanted
+        .iter()
+        .filter(|object| planned.next_if(|planned| Arc::ptr_eq(planned, object)).is_none());
+    outcome.done.extend(others.map(Done::unchanged));
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
     use super::*;
     use crate::object::GroupKind;
+    use crate::object::handling::Policy;
     use crate::object::marks::HashKey;
     use crate::object::{AppId, ObjectId};
     use crate::plan::Resource;
     use crate::plan::desired::resolve;
-    use crate::plan::{Kinds, Reach};
+    use crate::plan::steps::steps;
+    use crate::plan::{Fights, Kinds, Known, Reach};
     use crate::render::{Content, SourceFile, plain};
+    use crate::report::Trigger;
 
     /// Objects of these names; of those in capitals another version.
     fn resolved(names: &str, before: &[Arc<Desired>]) -> Resolved {
@@ -135,6 +155,27 @@ mod tests {
         check("abc", "bc", None);
         check("b", "ac", None);
         check("a", "", None);
+    }
+
+    #[test]
+    fn what_was_planned_and_not_reached_is_not_unchanged() {
+        let wanted = resolved("abc", &[]).wanted;
+        let (inventory, observed) = (Arc::default(), Observed::default());
+        let (fights, told) = (Fights::default(), BTreeMap::new());
+        let (policy, now) = (Policy::default(), Duration::ZERO);
+        let known = Known {
+            inventory: &inventory,
+            observed: &observed,
+            fights: &fights,
+            told: &told,
+            policy,
+            now,
+        };
+        let planned = steps(&wanted[1..2], &known);
+        let mut outcome = Outcome::new(Trigger::Command);
+        add_unchanged(&wanted, &planned, &mut outcome);
+        let names: String = outcome.done.iter().map(|done| done.desired.id.name.as_str()).collect();
+        assert_eq!(names, "ac");
     }
 
     #[test]

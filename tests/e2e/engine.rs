@@ -326,3 +326,38 @@ fn drift_that_meets_a_commit_is_told_as_well() {
     daemon.line(&["INFO Synced", "reverted=1"]);
     assert!(!daemon.0.lines().iter().any(|line| line.contains("data.more")));
 }
+
+#[test]
+fn what_is_not_in_the_stored_inventory_is_not_written() {
+    let test = Fixture::new("unstored");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let secret = format!("secret/gitops-sync-inventory-{}", test.namespace);
+    let before = test.field(&secret, ".data.inventory");
+    test.commit(&[("apps/x.yaml", &config_map("x", "1"))]);
+    daemon.line(&["INFO Synced", "created=1", "objects=2"]);
+    drop(daemon);
+    // An inventory from a backup, and an account that may not write another.
+    let patch = format!("{{\"data\":{{\"inventory\":\"{before}\"}}}}");
+    test.kubectl(&["patch", &secret, "-p", &patch]);
+    let (account, kubeconfig) = test.account();
+    for (name, verbs, resource) in
+        [("state", "get,create", "secrets"), ("work", "get,list,watch,patch,create", "configmaps")]
+    {
+        let (verbs, resource) = (format!("--verb={verbs}"), format!("--resource={resource}"));
+        test.kubectl(&["create", "role", name, &verbs, &resource]);
+        let (role, user) = (format!("--role={name}"), format!("--user={account}"));
+        test.kubectl(&["create", "rolebinding", name, &role, &user]);
+    }
+    test.commit(&[("apps/x.yaml", &config_map("x", "2"))]);
+    let daemon = test.run_as(&kubeconfig, &["--namespaces", &test.namespace]);
+    let failure = ["Sync failed", "gitops-sync-inventory"];
+    daemon.line(&failure);
+    for n in ["1", "2"] {
+        let mark = daemon.mark();
+        test.kubectl(&["label", "configmap/x", &format!("touched={n}"), "--overwrite"]);
+        daemon.line_after(mark, &failure);
+    }
+    assert_eq!(test.field("configmap/x", ".data.key"), "1");
+}

@@ -348,6 +348,39 @@ fn what_is_written_under_our_own_name_is_found_and_put_back() {
 }
 
 #[test]
+fn a_write_under_our_own_name_that_is_only_told_stays_drift() {
+    let test = Fixture::new("toldforged");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--drift", "warn"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    // From now on a pass knows that nothing changed.
+    daemon.next_sync();
+    next_second(&test, "a");
+    forge(&test, "a");
+    daemon.line(&["Drift left as it is", "configmap/a", "found=\"forged\""]);
+    for _ in 0..2 {
+        let line = daemon.next_sync();
+        assert!(line.contains("drifted=1"), "{line}");
+    }
+}
+
+#[test]
+fn an_addition_hides_no_write_under_our_own_name() {
+    let test = Fixture::new("both");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    next_second(&test, "a");
+    // It sees both at once.
+    daemon.0.signal(testbed::Signal::STOP).unwrap();
+    forge(&test, "a");
+    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"more\":\"x\"}}"]);
+    daemon.0.signal(testbed::Signal::CONT).unwrap();
+    test.expect("configmap/a", ".data.more", "");
+    test.expect("configmap/a", ".data.key", "1");
+}
+
+#[test]
 fn what_admission_overrides_is_named_and_not_fought() {
     let test = Fixture::new("overridden");
     let name = format!("mirror-{}", test.namespace);

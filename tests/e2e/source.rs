@@ -98,6 +98,22 @@ fn a_damaged_clone_heals() {
 }
 
 #[test]
+fn a_clone_does_not_grow_for_ever() {
+    let test = Fixture::new("packs");
+    let daemon = synced(&test);
+    let packs = clone(&test).join("objects/pack");
+    let count = || fs::read_dir(&packs).unwrap().count();
+    let before = count();
+    goes_on(&test, &daemon, "one more");
+    assert!(count() > before, "each fetch adds a pack");
+    for n in 0..100 {
+        fs::write(packs.join(format!("pack-{n:040}.pack")), "").unwrap();
+    }
+    goes_on(&test, &daemon, "afresh");
+    assert!(count() < 10, "{}", count());
+}
+
+#[test]
 fn a_clone_with_a_work_tree_of_an_earlier_version_is_replaced() {
     let test = Fixture::new("worktree");
     drop(synced(&test));

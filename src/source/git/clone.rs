@@ -17,6 +17,10 @@ use crate::source::SourceError;
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Repository, Request};
 
+/// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
+/// is smaller.
+const PACKS_MAX: usize = 100;
+
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
     let mut text = Vec::new();
@@ -39,7 +43,7 @@ fn end_after(time: Duration) {
 fn fetch(request: &Request) -> Result<Head, SourceError> {
     let unusable = |why: String| SourceError::CloneUnusable { dir: request.dir.clone(), why };
     let _lock = lock(&request.dir).map_err(|error| unusable(error.to_string()))?;
-    if request.fresh {
+    if request.fresh || packs(&request.dir) > PACKS_MAX {
         wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
     }
     match attempt(request) {
@@ -110,6 +114,12 @@ fn remove_unfinished_packs(dir: &Path) {
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// The number of packs of a clone.
+fn packs(dir: &Path) -> usize {
+    let entries = fs::read_dir(dir.join("objects/pack")).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count()
 }
 
 /// The branch's commit in the remote's list of refs.
