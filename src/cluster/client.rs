@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use kube::client::{Body, ClientBuilder};
+use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Status;
 use kube::{Client, Config};
 use serde_json::Value;
 
 use super::error::{ApiError, chain};
+use super::transport;
 use crate::object::ObjectId;
 use crate::plan::Resource;
 
@@ -51,7 +52,7 @@ impl Cluster {
         let agent = http::HeaderValue::from_static(agent);
         config.headers.push((http::header::USER_AGENT, agent));
         let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
-        let client = ClientBuilder::try_from(config).map_err(unusable)?.build();
+        let client = transport::client(config).map_err(unusable)?;
         Ok(Self { client, count })
     }
 

@@ -8,6 +8,7 @@ pub mod events;
 pub mod list;
 pub mod prune;
 pub mod store;
+mod transport;
 pub mod watch;
 
 pub use client::{Cluster, Connection};
