@@ -1,6 +1,7 @@
 //! Watches the objects of one scope, metadata only: lists once, then follows events for good.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -102,9 +103,10 @@ impl Watch {
         }
     }
 
-    async fn list(&mut self) -> Result<Vec<(ObjectId, Live)>, ApiError> {
+    async fn list(&mut self) -> Result<Vec<(ObjectId, Arc<Live>)>, ApiError> {
         let mut objects = Vec::new();
-        let see = |item: &mut Value| objects.push((self.identify(item), Live::from(&*item)));
+        let see =
+            |item: &mut Value| objects.push((self.identify(item), Arc::new(Live::from(&*item))));
         let Self { resource, namespace, selector, .. } = &*self;
         let listed = self.cluster.list(resource, namespace, selector, Content::Metadata, see);
         self.version = listed.await?;
@@ -156,7 +158,7 @@ impl Watch {
         match event {
             WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                 self.version = version_of(&object);
-                self.tell(Sighting::Seen(self.identify(&object), Box::new(Live::from(&object))));
+                self.tell(Sighting::Seen(self.identify(&object), Arc::new(Live::from(&object))));
             }
             WatchEvent::Deleted(object) => {
                 self.version = version_of(&object);

@@ -165,15 +165,35 @@ pub fn children(node: &Value) -> impl Iterator<Item = (Segment, &Value)> {
 
 /// The single fields of a set; what only says that a map or an item is owned is none.
 pub fn leaves(set: &Value) -> Vec<FieldPath> {
-    fn collect(set: &Value, path: &FieldPath, leaves: &mut Vec<FieldPath>) {
+    members(set, is_empty)
+}
+
+/// The topmost things that a set holds as a whole.
+pub fn topmost(set: &Value) -> Vec<FieldPath> {
+    members(set, is_whole)
+}
+
+/// Whether a member is held with all that is in it: a single field, or (`.`) the map or item itself.
+pub fn is_whole(below: &Value) -> bool {
+    is_empty(below) || below.get(".").is_some()
+}
+
+/// The members of a set, going down to where it ends.
+fn members(set: &Value, is_end: fn(&Value) -> bool) -> Vec<FieldPath> {
+    fn collect(
+        set: &Value,
+        path: &FieldPath,
+        is_end: fn(&Value) -> bool,
+        members: &mut Vec<FieldPath>,
+    ) {
         for (segment, below) in children(set) {
             let path = path.then(segment);
-            if is_empty(below) { leaves.push(path) } else { collect(below, &path, leaves) }
+            if is_end(below) { members.push(path) } else { collect(below, &path, is_end, members) }
         }
     }
-    let mut leaves = Vec::new();
-    collect(set, &FieldPath::default(), &mut leaves);
-    leaves
+    let mut members = Vec::new();
+    collect(set, &FieldPath::default(), is_end, &mut members);
+    members
 }
 
 /// What a field set holds beside another: nothing above, at or below a member of that.

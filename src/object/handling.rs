@@ -115,26 +115,20 @@ const ONLY_CREATE: &[Mark] = &[
 /// Marks of manifests that say "leave what others add".
 const MERGE: &[Mark] = &[("kustomize.toolkit.fluxcd.io/ssa", &["Merge"])];
 
-/// Marks that say "do not delete", on the manifest or on the object in the cluster.
+/// Marks that say "do not delete", on the manifest or on the object in the cluster; so do those of
+/// [`HANDS_OFF`].
 const KEEP: &[Mark] = &[
     ("gitops-sync.dev/prune", &["keep", "disabled", "false"]),
-    ("gitops-sync.dev/reconcile", &["disabled"]),
     (
         "argocd.argoproj.io/sync-options",
         &["Prune=false", "Delete=false", "Prune=confirm", "Delete=confirm"],
     ),
     ("kustomize.toolkit.fluxcd.io/prune", &["disabled"]),
-    ("kustomize.toolkit.fluxcd.io/reconcile", &["disabled"]),
-    ("kustomize.toolkit.fluxcd.io/ssa", &["Ignore"]),
     ("client.lifecycle.config.k8s.io/deletion", &["detach"]),
     ("cli-utils.sigs.k8s.io/on-remove", &["keep"]),
     ("helm.sh/resource-policy", &["keep"]),
     ("kapp.k14s.io/delete-strategy", &["orphan"]),
-    ("kapp.k14s.io/noop", &["*"]),
     ("kluctl.io/skip-delete", &["true"]),
-    ("kluctl.io/ignore", &["true"]),
-    ("fluxcd.io/ignore", &["true", "sync_only"]),
-    ("configmanagement.gke.io/managed", &["disabled"]),
 ];
 
 /// How a manifest wants to be handled.
@@ -166,7 +160,7 @@ pub fn hands_off(object: &Value) -> Option<&'static str> {
 
 /// The mark on an object, or on a manifest, that forbids its deletion.
 pub fn keep(object: &Value) -> Option<&'static str> {
-    says(object, KEEP)
+    says(object, KEEP).or_else(|| hands_off(object))
 }
 
 /// Whether a document is only for tools on a laptop and never for a cluster.

@@ -158,7 +158,7 @@ impl Walk<'_> {
 }
 
 /// The newest entry, not ours, that holds a field.
-fn owner<'a>(object: &'a Value, path: &FieldPath) -> Option<Entry<'a>> {
+pub fn owner<'a>(object: &'a Value, path: &FieldPath) -> Option<Entry<'a>> {
     let others = fields::entries(object).filter(|entry| !entry.is_ours());
     // RFC 3339 in UTC sorts as text.
     others.filter(|entry| path.within(entry.fields())).max_by_key(|entry| entry.time())

@@ -10,9 +10,9 @@ use crate::object::{AppId, GroupKind, Live, ObjectId};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// All its objects.
-    Listed(Vec<(ObjectId, Live)>),
+    Listed(Vec<(ObjectId, Arc<Live>)>),
     /// One object as it is now.
-    Seen(ObjectId, Box<Live>),
+    Seen(ObjectId, Arc<Live>),
     /// An object that is gone or lost our label, at this version.
     Gone(ObjectId, String),
     /// Nothing is known until the next list.
@@ -51,7 +51,7 @@ impl Observed {
     pub fn note(&mut self, app: &AppId, scope: &Scope, sighting: Sighting) -> BTreeSet<ObjectId> {
         match sighting {
             Sighting::Listed(objects) => self.listed(app, scope, objects),
-            Sighting::Seen(id, live) => BTreeSet::from([self.seen(app, id, *live)]),
+            Sighting::Seen(id, live) => BTreeSet::from([self.seen(app, id, live)]),
             Sighting::Gone(id, version) => BTreeSet::from([self.gone(id, &version)]),
             Sighting::Lost(blind) => {
                 self.age += 1;
@@ -65,7 +65,7 @@ impl Observed {
         &mut self,
         app: &AppId,
         scope: &Scope,
-        objects: Vec<(ObjectId, Live)>,
+        objects: Vec<(ObjectId, Arc<Live>)>,
     ) -> BTreeSet<ObjectId> {
         self.age += 1;
         self.blind.remove(scope);
@@ -74,7 +74,7 @@ impl Observed {
         let remove = |id| Some((id, self.live.remove(id)?));
         let before: BTreeMap<_, _> = touched.iter().filter_map(remove).collect();
         // What is written under our name while no watch sees it shows in nothing else.
-        let is_suspected = |(id, live): &&(ObjectId, Live)| {
+        let is_suspected = |(id, live): &&(ObjectId, Arc<Live>)| {
             before.get(id).is_some_and(|known| is_suspect(known, live))
         };
         let suspects = objects.iter().filter(is_suspected).map(|(id, _)| id.clone());
@@ -86,7 +86,7 @@ impl Observed {
     }
 
     /// Takes over what one object is now. A copy that names another object is none of the app's.
-    pub fn seen(&mut self, app: &AppId, id: ObjectId, live: Live) -> ObjectId {
+    pub fn seen(&mut self, app: &AppId, id: ObjectId, live: Arc<Live>) -> ObjectId {
         if live.identity.as_ref() != Some(&app.identity(&id)) {
             return self.gone(id, &live.resource_version);
         }
@@ -97,7 +97,7 @@ impl Observed {
             }
             self.age += u64::from(!known.is_some_and(|known| known.is_judged_as(&live)));
             self.foreign.remove(&id);
-            self.live.insert(id.clone(), Arc::new(live));
+            self.live.insert(id.clone(), live);
         }
         id
     }
@@ -112,7 +112,7 @@ impl Observed {
 
     /// Takes over what our dealing with an object showed. Whoever looks for additions alone finds no write
     /// under our name: then a suspect stays one.
-    pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Live, is_cleared: bool) {
+    pub fn applied(&mut self, app: &AppId, id: ObjectId, live: Arc<Live>, is_cleared: bool) {
         let was_suspect = self.suspects.contains(&id);
         let id = self.seen(app, id, live);
         if is_cleared || !was_suspect {
@@ -186,7 +186,7 @@ mod tests {
                 view.map(|(id, live)| (id.name.as_str(), live.resource_version.as_str())).collect();
             assert_eq!(view, known, "{sighting:?}");
         };
-        let both = vec![(id("a"), live("a", 9)), (id("b"), live("b", 10))];
+        let both = vec![(id("a"), live("a", 9).into()), (id("b"), live("b", 10).into())];
         check(Sighting::Listed(both), &["a", "b"], &[("a", "9"), ("b", "10")]);
         check(Sighting::Seen(id("a"), live("a", 11).into()), &["a"], &[("a", "11"), ("b", "10")]);
         check(Sighting::Seen(id("a"), live("a", 9).into()), &["a"], &[("a", "11"), ("b", "10")]);
@@ -195,7 +195,7 @@ mod tests {
         // A copy names another object, and an object whose identity was changed is not ours to see.
         check(Sighting::Seen(id("copy"), live("b", 12).into()), &["copy"], &[("b", "10")]);
         check(Sighting::Seen(id("b"), live("x", 13).into()), &["b"], &[]);
-        check(Sighting::Listed(vec![(id("c"), live("c", 14))]), &["c"], &[("c", "14")]);
+        check(Sighting::Listed(vec![(id("c"), live("c", 14).into())]), &["c"], &[("c", "14")]);
         check(Sighting::Listed(vec![]), &["c"], &[]);
         let blind = Blind { why: "x".into(), is_outage: true, is_passing: false };
         check(Sighting::Lost(blind), &[], &[]);
@@ -216,8 +216,8 @@ mod tests {
         let mut observed = Observed::default();
         let mut is_suspect = |version: i64, is_cleared: Option<bool>| {
             match is_cleared {
-                None => drop(observed.seen(&app, id.clone(), live(version))),
-                Some(cleared) => observed.applied(&app, id.clone(), live(version), cleared),
+                None => drop(observed.seen(&app, id.clone(), live(version).into())),
+                Some(cleared) => observed.applied(&app, id.clone(), live(version).into(), cleared),
             }
             observed.suspects.contains(&id)
         };
@@ -243,8 +243,12 @@ mod tests {
         };
         let check = |listed: Live, is_suspect: bool| {
             let mut observed = Observed::default();
-            observed.seen(&app, id.clone(), live("u", 5, 1));
-            observed.note(&app, &scope, Sighting::Listed(vec![(id.clone(), listed.clone())]));
+            observed.seen(&app, id.clone(), live("u", 5, 1).into());
+            observed.note(
+                &app,
+                &scope,
+                Sighting::Listed(vec![(id.clone(), listed.clone().into())]),
+            );
             assert_eq!(observed.suspects.contains(&id), is_suspect, "{listed:?}");
         };
         check(live("u", 9, 1), false);
@@ -262,7 +266,7 @@ mod tests {
         let scope = |namespace: &str| reach.scope_of(&id(namespace)).unwrap();
         let listed = |namespace: &str| {
             let identity = Some(app.identity(&id(namespace)));
-            Sighting::Listed(vec![(id(namespace), Live { identity, ..Live::default() })])
+            Sighting::Listed(vec![(id(namespace), Live { identity, ..Live::default() }.into())])
         };
         let blind = Blind { why: "x".into(), is_outage: false, is_passing: false };
         let mut observed = Observed::default();

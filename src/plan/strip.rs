@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::diff::{FieldDrift, Shown, Tool, is_secret};
 use crate::object::additions::{additions, beside};
-use crate::object::fields::{self, FieldPath, Segment};
+use crate::object::fields::{self, Segment};
 use crate::object::pattern::FieldPattern;
 
 /// The JSON patch (RFC 6902) that removes all additions, and their owners' claims to them. A claim that
@@ -46,8 +46,7 @@ fn removals(set: &Value, value: &Value, pointer: &str, patch: &mut Vec<Value>) {
     steps.sort_by_key(|(_, position, ..)| std::cmp::Reverse(*position));
     for (token, _, below, inside) in steps {
         let pointer = format!("{pointer}/{token}");
-        // `.`: the map or item itself was added, with all that is in it.
-        if fields::is_empty(below) || below.get(".").is_some() {
+        if fields::is_whole(below) {
             patch.push(json!({"op": "remove", "path": pointer}));
         } else {
             removals(below, inside, &pointer, patch);
@@ -69,7 +68,7 @@ pub fn added(found: &Value, ignored: &[FieldPattern], after: Option<&Value>) -> 
     let mut all = Vec::new();
     let entries: Vec<_> = fields::entries(found).collect();
     for (at, set) in stripped(found, ignored) {
-        for path in topmost(&set) {
+        for path in fields::topmost(&set) {
             let (was, is) = (path.of(found), after.and_then(|object| path.of(object)));
             if was.is_some() && (after.is_none() || was != is) {
                 let is_secret = is_secret(found);
@@ -83,23 +82,6 @@ pub fn added(found: &Value, ignored: &[FieldPattern], after: Option<&Value>) -> 
         }
     }
     all
-}
-
-/// The topmost things that a set holds as a whole.
-fn topmost(set: &Value) -> Vec<FieldPath> {
-    fn collect(set: &Value, path: &FieldPath, found: &mut Vec<FieldPath>) {
-        for (segment, below) in fields::children(set) {
-            let path = path.then(segment);
-            if fields::is_empty(below) || below.get(".").is_some() {
-                found.push(path);
-            } else {
-                collect(below, &path, found);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    collect(set, &FieldPath::default(), &mut found);
-    found
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::diff::owner;
 use crate::object::fields::{self, FieldPath, Segment};
 use crate::object::live::Replicas;
 use crate::object::pattern::FieldPattern;
@@ -51,8 +52,11 @@ pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yie
             continue;
         }
         remove(&mut body, path.segments());
-        match other_owner(found, &path) {
-            Some(to) => given.push(Yield { path: path.to_string(), to }),
+        match owner(found, &path) {
+            Some(other) => {
+                let to = other.manager().to_owned();
+                given.push(Yield { path: path.to_string(), to });
+            }
             None => alone.push(path),
         }
     }
@@ -143,13 +147,6 @@ fn is_needed(path: &FieldPath, body: &Value) -> bool {
 fn as_set(value: &Value) -> Value {
     let fields = value.as_object().into_iter().flatten();
     fields.map(|(name, below)| (format!("f:{name}"), as_set(below))).collect()
-}
-
-/// The newest manager beside us that owns a field.
-fn other_owner(found: &Value, path: &FieldPath) -> Option<String> {
-    let others = fields::entries(found).filter(|entry| !entry.is_ours());
-    let owners = others.filter(|entry| path.within(entry.fields()));
-    owners.max_by_key(|entry| entry.time()).map(|entry| entry.manager().to_owned())
 }
 
 /// Copies the values of some fields.

@@ -9,13 +9,13 @@ use super::memory::Memory;
 use super::settled::{Resolved, Settled, add_unchanged};
 use super::{Stop, apply, prune};
 use crate::cluster::ApiError;
+use crate::object::ObjectId;
 use crate::object::marks::HashKey;
-use crate::object::{Live, ObjectId};
 use crate::plan::cause::Telling;
 use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
 use crate::plan::{Cause, Desired, Inventory, Kinds, Plan, Reach, Scope, desired, steps};
-use crate::render::{self, Rendered};
+use crate::render::{self, Diagnostic, Rendered};
 use crate::report::{Action, Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
@@ -204,10 +204,10 @@ async fn resolve(
             .diagnostics
             .is_empty()
             .then(|| desired::update(&rendered.manifests, kinds, &settings, &known.wanted));
-        let resolved = match updated.flatten() {
-            Some(wanted) => Resolved::whole(rendered, &settings, wanted),
-            None => resolve_with(rendered, kinds, &settings, &known.wanted),
-        };
+        let resolve = || desired::resolve(&rendered.manifests, kinds, &settings, &known.wanted);
+        let (wanted, diagnostics) =
+            updated.flatten().map_or_else(resolve, |wanted| (wanted, Vec::new()));
+        let resolved = resolved(rendered, &settings, wanted, diagnostics);
         if !resolved.lacks_kinds() {
             memory.resolved = Some(resolved.clone());
             return Ok(resolved);
@@ -215,19 +215,19 @@ async fn resolve(
     }
     let kinds = discover(app).await?;
     let before = known.as_ref().map(|known| known.wanted.as_slice()).unwrap_or_default();
-    let resolved = resolve_with(rendered, &kinds, &settings, before);
+    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, &kinds, &settings, before);
+    let resolved = resolved(rendered, &settings, wanted, diagnostics);
     memory.kinds = Some(kinds);
     memory.resolved = Some(resolved.clone());
     Ok(resolved)
 }
 
-fn resolve_with(
+fn resolved(
     rendered: &Arc<Rendered>,
-    kinds: &Kinds,
     settings: &Settings,
-    before: &[Arc<Desired>],
+    wanted: Vec<Arc<Desired>>,
+    diagnostics: Vec<Diagnostic>,
 ) -> Arc<Resolved> {
-    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, kinds, settings, before);
     let (rendered, settings) = (rendered.clone(), settings.clone());
     Arc::new(Resolved { rendered, settings, wanted, diagnostics })
 }
@@ -330,7 +330,7 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
         }
         if let Some(live) = done.live.clone().filter(|_| is_seen && !app.dry_run) {
             let is_cleared = done.cause != Cause::Extended;
-            memory.observed.applied(&app.id, id.clone(), Live::clone(&live), is_cleared);
+            memory.observed.applied(&app.id, id.clone(), live, is_cleared);
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),

@@ -21,16 +21,6 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// All objects of a source, without any diagnostic.
-    pub fn whole(
-        rendered: &Arc<Rendered>,
-        settings: &Settings,
-        wanted: Vec<Arc<Desired>>,
-    ) -> Arc<Self> {
-        let (rendered, settings) = (rendered.clone(), settings.clone());
-        Arc::new(Self { rendered, settings, wanted, diagnostics: Vec::new() })
-    }
-
     /// Whether there are manifests of kinds that the cluster does not serve, or not yet.
     pub fn lacks_kinds(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.problem.is_unknown_kind())
