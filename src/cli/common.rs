@@ -1,12 +1,13 @@
 //! Arguments that several verbs share, and what they resolve to.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser as _};
 use sha2::{Digest, Sha256};
 use strum::VariantNames as _;
 
@@ -15,6 +16,8 @@ use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
 use crate::object::handling::{OnAdditions, OnDrift, Policy};
 use crate::plan::Reach;
+use crate::plan::controls::hashes;
+use crate::plan::guard::{Guard, ProtectedKind};
 use crate::report::Metrics;
 use crate::source::{Fetcher, Repository};
 
@@ -83,6 +86,52 @@ impl PolicyArguments {
     /// What they say.
     pub(super) fn policy(&self) -> Policy {
         Policy { drift: self.drift, additions: self.additions }
+    }
+}
+
+/// What is deleted, and what waits for a person's word.
+#[derive(Debug, Args)]
+pub(super) struct PruneArguments {
+    /// Delete objects of the app that are no longer among the manifests
+    #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
+    pub prune: bool,
+    /// Objects that are deleted at once without approval, whatever part of the app they are
+    #[arg(long, env = "GITOPS_SYNC_PRUNE_MAX_OBJECTS", default_value_t = Guard::default().max_objects, value_name = "N")]
+    prune_max_objects: usize,
+    /// Part of the app that is deleted at once without approval, in percent, however many they are
+    #[arg(long, env = "GITOPS_SYNC_PRUNE_MAX_PERCENT", default_value_t = Guard::default().max_percent, value_name = "N")]
+    prune_max_percent: usize,
+    /// Kinds that are deleted only with approval, as Kind or Kind.group
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_PROTECT_KINDS",
+        default_value = "Namespace,CustomResourceDefinition,PersistentVolumeClaim",
+        value_name = "KINDS",
+        value_delimiter = ','
+    )]
+    protect_kinds: Vec<ProtectedKind>,
+    /// Delete everything when the source declares nothing any more
+    #[arg(long, env = "GITOPS_SYNC_ALLOW_EMPTY", value_parser = BoolishValueParser::new())]
+    allow_empty: bool,
+    /// Approve deletions that are held, by the hash that was told
+    #[arg(long, env = "GITOPS_SYNC_APPROVE_PRUNE", value_name = "HASHES", value_delimiter = ',')]
+    approve_prune: Vec<String>,
+}
+
+impl PruneArguments {
+    /// What is deleted without asking.
+    pub(super) fn guard(&self) -> Guard {
+        Guard {
+            max_objects: self.prune_max_objects,
+            max_percent: self.prune_max_percent,
+            protected: self.protect_kinds.clone(),
+            allow_empty: self.allow_empty,
+        }
+    }
+
+    /// Hashes of the sets that are approved.
+    pub(super) fn approved(&self) -> BTreeSet<String> {
+        hashes(&self.approve_prune.join(","))
     }
 }
 

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use clap::builder::BoolishValueParser;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use super::common::{
-    ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, default_name, duration,
+    ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments,
+    default_name, duration,
 };
 use super::logging;
 use crate::cluster::store::Store;
@@ -40,9 +40,8 @@ pub(super) struct Arguments {
     /// Time between two syncs
     #[arg(long, env = "GITOPS_SYNC_INTERVAL", default_value = "15s", value_name = "TIME", value_parser = duration)]
     interval: Duration,
-    /// Delete objects that are no longer in the repository
-    #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
-    prune: bool,
+    #[command(flatten)]
+    prune: PruneArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
     /// Objects applied side by side
@@ -126,7 +125,9 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         reach: arguments.cluster.reach(),
         cluster,
         policy: arguments.policy.policy(),
-        prune: arguments.prune,
+        prune: arguments.prune.prune,
+        guard: arguments.prune.guard(),
+        approved: arguments.prune.approved(),
         dry_run: false,
         refuse_other_source: false,
         parallel: arguments.parallel.into(),

@@ -9,7 +9,9 @@ use anyhow::bail;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::common::{ClusterArguments, GitArguments, LogArguments, PolicyArguments, default_name};
+use super::common::{
+    ClusterArguments, GitArguments, LogArguments, PolicyArguments, PruneArguments, default_name,
+};
 use super::logging;
 use crate::cluster::store::Store;
 use crate::object::{AppId, ObjectId};
@@ -34,9 +36,8 @@ pub(super) struct Arguments {
     /// Objects applied side by side
     #[arg(long, env = "GITOPS_SYNC_PARALLEL", default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     parallel: u16,
-    /// Delete objects of --name that are no longer among the manifests
-    #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
-    prune: bool,
+    #[command(flatten)]
+    prune: PruneArguments,
     /// Name of the app [default: from the repository and the path, or the folder]
     #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
     name: Option<AppId>,
@@ -51,7 +52,7 @@ pub(super) struct Arguments {
 /// Syncs once. The exit code is 0 only when nothing failed.
 pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "warn");
-    if arguments.prune && arguments.name.is_none() {
+    if arguments.prune.prune && arguments.name.is_none() {
         bail!("--prune needs --name: it says whose objects may be deleted");
     }
     let stop = Stop::on_signals()?;
@@ -75,7 +76,9 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         reach: arguments.cluster.reach(),
         cluster,
         policy: arguments.policy.policy(),
-        prune: arguments.prune,
+        prune: arguments.prune.prune,
+        guard: arguments.prune.guard(),
+        approved: arguments.prune.approved(),
         dry_run: !arguments.apply,
         refuse_other_source: true,
         parallel: arguments.parallel.into(),
@@ -160,7 +163,11 @@ fn leftover_line(id: &ObjectId, fate: &Fate) -> String {
     match fate {
         Fate::Pruned { .. } => format!("{id} pruned{place}"),
         Fate::Gone => format!("{id} already gone{place}"),
-        Fate::Spared(why) | Fate::Failed(why) => format!("{id} not pruned{place}: {why}"),
+        Fate::Held => format!("{id} not pruned{place}: held until approved"),
+        Fate::Abandoned(why) => format!("{id} abandoned{place}: {why}"),
+        Fate::Forgotten(why) | Fate::Spared(why) | Fate::Failed(why) => {
+            format!("{id} not pruned{place}: {why}")
+        }
     }
 }
 

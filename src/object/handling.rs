@@ -91,6 +91,9 @@ const DRIFT: &str = "gitops-sync.dev/drift";
 const ADDITIONS: &str = "gitops-sync.dev/additions";
 const IGNORE_FIELDS: &str = "gitops-sync.dev/ignore-fields";
 
+/// How an object is pruned: `keep`, or `allow` to let the guard pass it.
+const PRUNE: &str = "gitops-sync.dev/prune";
+
 /// A key, and the values by which it says something. `*` stands for any; comma-separated lists match by
 /// item; case does not matter.
 type Mark = (&'static str, &'static [&'static str]);
@@ -118,7 +121,7 @@ const MERGE: &[Mark] = &[("kustomize.toolkit.fluxcd.io/ssa", &["Merge"])];
 /// Marks that say "do not delete", on the manifest or on the object in the cluster; so do those of
 /// [`HANDS_OFF`].
 const KEEP: &[Mark] = &[
-    ("gitops-sync.dev/prune", &["keep", "disabled", "false"]),
+    (PRUNE, &["keep", "disabled", "false"]),
     (
         "argocd.argoproj.io/sync-options",
         &["Prune=false", "Delete=false", "Prune=confirm", "Delete=confirm"],
@@ -161,6 +164,11 @@ pub fn hands_off(object: &Value) -> Option<&'static str> {
 /// The mark on an object, or on a manifest, that forbids its deletion.
 pub fn keep(object: &Value) -> Option<&'static str> {
     says(object, KEEP).or_else(|| hands_off(object))
+}
+
+/// Whether an object says that it may be deleted without a person's word.
+pub fn may_go(object: &Value) -> bool {
+    says(object, &[(PRUNE, &["allow"])]).is_some()
 }
 
 /// Whether a document is only for tools on a laptop and never for a cluster.

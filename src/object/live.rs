@@ -38,6 +38,8 @@ pub struct Live {
     pub owner: Option<String>,
     /// The annotation or label that forbids deletion, if any.
     pub keep: Option<&'static str>,
+    /// Whether it says that it may be deleted without asking.
+    pub may_go: bool,
 }
 
 impl Live {
@@ -72,6 +74,7 @@ impl From<&Value> for Live {
             terminating: meta["deletionTimestamp"].is_string(),
             owner: foreign_owner(object),
             keep: handling::keep(object),
+            may_go: handling::may_go(object),
         }
     }
 }

@@ -1,20 +1,13 @@
 //! The objects that an app has applied: the only ones it may ever delete.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, BufWriter, Read};
 use std::sync::Arc;
 
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Desired, Lookup};
 use crate::object::ObjectId;
-
-/// Bytes of an inventory that are read at most; a Secret holds 1 MiB compressed.
-const DECODED_LIMIT: u64 = 64 << 20;
 
 /// Where an app's manifests come from. Another source may not take over an inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,20 +48,30 @@ pub struct Entry {
     pub overridden: Vec<String>,
 }
 
+/// An object that was given up instead of deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Abandoned {
+    /// The object.
+    pub id: ObjectId,
+    /// Why it was not deleted.
+    pub why: String,
+}
+
+/// Abandoned objects that are remembered, the latest ones.
+const ABANDONED_MAX: usize = 100;
+
 /// The objects of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inventory {
     /// Where they come from; `None` before the first pass.
     pub source: Option<SourceIdentity>,
+    /// A commit of which all was applied, and all pruned that was not held: what later commits removed is
+    /// told from there.
+    pub commit: Option<String>,
     /// The objects.
     pub entries: BTreeMap<ObjectId, Entry>,
-}
-
-/// The inventory as it is stored.
-#[derive(Serialize, Deserialize)]
-struct Stored<S, E> {
-    source: Option<S>,
-    entries: Vec<E>,
+    /// Objects that were the app's and are left to others, for people to see.
+    pub abandoned: Vec<Abandoned>,
 }
 
 impl Inventory {
@@ -88,57 +91,21 @@ impl Inventory {
             if known.get(&object.id).is_some_and(is_same) {
                 continue;
             }
-            let entry = Arc::make_mut(&mut union).entries.entry(object.id.clone()).or_default();
+            let union = Arc::make_mut(&mut union);
+            union.abandoned.retain(|abandoned| abandoned.id != object.id);
+            let entry = union.entries.entry(object.id.clone()).or_default();
             entry.version.clone_from(version);
             entry.source.clone_from(&fingerprint);
         }
         union
     }
 
-    /// Compressed for storage.
-    pub fn encode(&self) -> std::io::Result<Vec<u8>> {
-        let entries = self.entries.iter().collect();
-        let stored = Stored { source: self.source.as_ref(), entries };
-        let encoder = GzEncoder::new(Vec::new(), Compression::default());
-        let mut text = BufWriter::new(encoder);
-        serde_json::to_writer(&mut text, &stored)?;
-        text.into_inner()?.finish()
-    }
-
-    /// Reads what [`Inventory::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> std::io::Result<Self> {
-        let text = BufReader::new(GzDecoder::new(bytes).take(DECODED_LIMIT));
-        let stored: Stored<SourceIdentity, (ObjectId, Entry)> = serde_json::from_reader(text)?;
-        Ok(Self { source: stored.source, entries: stored.entries.into_iter().collect() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::object::GroupKind;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn an_inventory_survives_storage(
-            names in proptest::collection::btree_set("[a-z]{1,12}", 0..50),
-            set_hash in proptest::option::of("[0-9a-f]{16}"),
-            keep: bool,
-        ) {
-            let source = Some(SourceIdentity { url: "https://x/y".into(), path: "p".into() });
-            let (one_shot, overridden) = (set_hash.clone(), set_hash.iter().cloned().collect());
-            let entry = Entry { version: "v1".into(), set_hash, source: "s".into(), one_shot, keep, overridden };
-            let id = |name: String| ObjectId::new(GroupKind::new("g", "K"), "n", &name);
-            let entries = names.into_iter().map(|name| (id(name), entry.clone())).collect();
-            let inventory = Inventory { source, entries };
-            prop_assert_eq!(Inventory::decode(&inventory.encode().unwrap()).unwrap(), inventory);
-        }
-    }
-
-    #[test]
-    fn a_damaged_inventory_is_an_error_and_not_an_empty_one() {
-        assert!(Inventory::decode(b"").is_err());
-        assert!(Inventory::decode(b"nonsense").is_err());
+    /// Takes an object out and remembers that it was abandoned.
+    pub fn abandon(&mut self, id: &ObjectId, why: String) {
+        self.entries.remove(id);
+        self.abandoned.retain(|abandoned| abandoned.id != *id);
+        self.abandoned.push(Abandoned { id: id.clone(), why });
+        let surplus = self.abandoned.len().saturating_sub(ABANDONED_MAX);
+        self.abandoned.drain(..surplus);
     }
 }

@@ -2,9 +2,11 @@
 
 pub mod autoscalers;
 pub mod cause;
+pub mod controls;
 pub mod desired;
 pub mod diff;
 pub mod fights;
+pub mod guard;
 pub mod inventory;
 pub mod kinds;
 pub mod lookup;
@@ -13,11 +15,13 @@ pub mod order;
 pub mod overrides;
 pub mod prune;
 pub mod scope;
+pub mod shards;
 pub mod steps;
 pub mod strip;
 pub mod yields;
 
 pub use cause::{Cause, Known, Reaction, Step};
+pub use controls::Controls;
 pub use desired::Desired;
 pub use fights::Fights;
 pub use inventory::Inventory;

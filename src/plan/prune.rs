@@ -7,14 +7,14 @@ use super::{Resource, Stage};
 use crate::object::marks::LABEL_APP;
 use crate::object::{AppId, Live, ObjectId};
 
-/// What becomes of an object that the source no longer declares.
+/// What becomes of an object that the source no longer declares, as far as it is for the object itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is deleted, if it is still exactly this one.
+    /// It is deleted, if it is still exactly this one and the guard lets it go.
     Delete,
     /// It stays, without our marks.
     Abandon(Spared),
-    /// It stays as it is and is no longer ours.
+    /// It is no longer ours, and nothing is done to it.
     Forget(Spared),
     /// It stays ours for now.
     Wait(Spared),
@@ -53,12 +53,15 @@ pub enum Spared {
     /// It is a CRD of which the app still has an object.
     #[error("is the CRD of an object of this app: all objects of its kind would go with it")]
     KindInUse,
-    /// Another URL or path declared it.
-    #[error("was declared by another URL or path, whose change is no deletion: delete it by hand")]
-    OtherSource,
+    /// A person wants it left to others.
+    #[error("was approved to be abandoned")]
+    Approved,
     /// It is where the daemon does not work.
     #[error("is out of reach of --namespaces: it stays listed until a run that reaches it")]
     OutOfReach,
+    /// It could not be read.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
     /// Its kind is not served, so there is no telling.
     #[error("stays listed because its kind is not served")]
     KindNotServed,
@@ -66,29 +69,23 @@ pub enum Spared {
 
 /// What the verdict on an object depends on beside the object.
 #[derive(Debug)]
-pub struct Context<'a> {
-    /// The app.
-    pub app: &'a AppId,
+pub struct Context {
+    app: AppId,
     /// Namespace of the daemon and of its inventories.
-    pub own_namespace: &'a str,
+    own_namespace: String,
     /// Fingerprint of the app's source.
-    pub source: String,
+    source: String,
     /// Uids of all desired objects.
-    pub uids: BTreeSet<&'a str>,
+    uids: BTreeSet<String>,
     namespaces: BTreeSet<String>,
     crds: BTreeSet<String>,
 }
 
-impl<'a> Context<'a> {
+impl Context {
     /// The context of an app's pass, of which nothing was spared yet.
-    pub fn new(
-        app: &'a AppId,
-        own_namespace: &'a str,
-        source: String,
-        uids: BTreeSet<&'a str>,
-    ) -> Self {
+    pub fn new(app: AppId, own_namespace: &str, source: String, uids: BTreeSet<String>) -> Self {
         let (namespaces, crds) = (BTreeSet::new(), BTreeSet::new());
-        Self { app, own_namespace, source, uids, namespaces, crds }
+        Self { app, own_namespace: own_namespace.to_owned(), source, uids, namespaces, crds }
     }
 
     /// Notes an object that stays: neither its namespace nor its CRD may go.
@@ -99,11 +96,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether another URL or path declared an object last: its change is no deletion in git.
+    pub fn is_of_other_source(&self, entry: &Entry) -> bool {
+        entry.source != self.source
+    }
+
     /// Judges an object of the inventory by what the cluster shows of it right now.
     pub fn verdict(&self, id: &ObjectId, entry: &Entry, live: Option<&Live>) -> Verdict {
-        if entry.source != self.source {
-            return Verdict::Wait(Spared::OtherSource);
-        }
         let Some(live) = live else { return Verdict::Forget(Spared::AlreadyGone) };
         if live.terminating {
             Verdict::Forget(Spared::Terminating)
@@ -121,12 +120,19 @@ impl<'a> Context<'a> {
             Verdict::Abandon(Spared::KeepMark(mark))
         } else if entry.keep {
             Verdict::Abandon(Spared::KeepRecorded)
-        } else if id.kind.is("", "Namespace") && self.namespaces.contains(&id.name) {
-            Verdict::Wait(Spared::NamespaceInUse)
-        } else if is_crd(id) && self.crds.contains(&id.name) {
-            Verdict::Wait(Spared::KindInUse)
         } else {
-            Verdict::Delete
+            self.needed(id).map_or(Verdict::Delete, Verdict::Wait)
+        }
+    }
+
+    /// Why an object that stays needs this one, if any does.
+    pub fn needed(&self, id: &ObjectId) -> Option<Spared> {
+        if id.kind.is("", "Namespace") && self.namespaces.contains(&id.name) {
+            Some(Spared::NamespaceInUse)
+        } else if is_crd(id) && self.crds.contains(&id.name) {
+            Some(Spared::KindInUse)
+        } else {
+            None
         }
     }
 
@@ -167,7 +173,8 @@ mod tests {
         };
         let mut entry = Entry { source: "here".into(), ..Entry::default() };
         change(&mut live, &mut entry);
-        let mut context = Context::new(&app, "gitops-sync", "here".into(), ["u2"].into());
+        let mut context =
+            Context::new(app.clone(), "gitops-sync", "here".into(), ["u2".to_owned()].into());
         let kind = GroupKind::new("example.com", "Widget");
         let inside = ObjectId::new(kind.clone(), "used", "w");
         let (version, plural) = ("v1".to_owned(), "widgets".to_owned());
@@ -206,6 +213,5 @@ mod tests {
         check(CRD, "gitopsapps.gitops-sync.dev", |_, _| (), Abandon(Protected));
         check(CRD, "widgets.example.com", |_, _| (), Wait(KindInUse));
         check(CRD, "gears.example.com", |_, _| (), Delete);
-        check(MAP, "a", |_, entry| entry.source = "there".into(), Wait(OtherSource));
     }
 }

@@ -16,9 +16,6 @@ pub enum Hold {
     /// Something of the source could not be read.
     #[error("the source has errors")]
     Diagnostics,
-    /// The source declares nothing at all.
-    #[error("the source declares no object")]
-    EmptySource,
     /// A kind could not be listed.
     #[error("a kind could not be listed")]
     UnlistedKind,
@@ -36,8 +33,10 @@ pub struct Plan {
     pub superset: Arc<Inventory>,
     /// Objects of the inventory that the source no longer declares, last stage first.
     pub leftovers: Vec<ObjectId>,
-    /// Why the leftovers stay, if they do.
+    /// Why the leftovers stay, if all of them do.
     pub hold: Option<Hold>,
+    /// Objects that the app had before.
+    pub had: usize,
 }
 
 /// What a plan depends on beside objects.
@@ -55,7 +54,7 @@ pub struct Circumstances {
 pub fn plan(desired: &[Arc<Desired>], known: &Known<'_>, circumstances: &Circumstances) -> Plan {
     let steps = steps(desired, known);
     let leftovers = leftovers(desired, known.inventory);
-    let hold = hold(desired, known.observed, circumstances);
+    let hold = hold(known.observed, circumstances);
     let source = &circumstances.source;
     let touched = desired.iter().filter(|object| object.is_ever_written());
     let mut superset = known.inventory.with(touched.map(AsRef::as_ref), source);
@@ -63,14 +62,15 @@ pub fn plan(desired: &[Arc<Desired>], known: &Known<'_>, circumstances: &Circums
     if !is_mine && (superset.source.is_none() || leftovers.is_empty()) {
         Arc::make_mut(&mut superset).source = Some(source.clone());
     }
-    Plan { steps, superset, leftovers, hold }
+    Plan { steps, superset, leftovers, hold, had: known.inventory.entries.len() }
 }
 
 /// What is to be done about some objects while all others are known to be in sync.
 pub fn plan_news(news: &[Arc<Desired>], known: &Known<'_>, source: &SourceIdentity) -> Plan {
     let touched = news.iter().filter(|object| object.is_ever_written());
     let superset = known.inventory.with(touched.map(AsRef::as_ref), source);
-    Plan { steps: steps(news, known), superset, leftovers: Vec::new(), hold: None }
+    let (steps, had) = (steps(news, known), known.inventory.entries.len());
+    Plan { steps, superset, leftovers: Vec::new(), hold: None, had }
 }
 
 /// What is to be done about each of some desired objects, in the order of stages.
@@ -94,17 +94,11 @@ fn leftovers(desired: &[Arc<Desired>], inventory: &Inventory) -> Vec<ObjectId> {
     left
 }
 
-fn hold(
-    desired: &[Arc<Desired>],
-    observed: &Observed,
-    circumstances: &Circumstances,
-) -> Option<Hold> {
+fn hold(observed: &Observed, circumstances: &Circumstances) -> Option<Hold> {
     if !circumstances.prune {
         Some(Hold::PruneOff)
     } else if circumstances.has_diagnostics {
         Some(Hold::Diagnostics)
-    } else if desired.is_empty() {
-        Some(Hold::EmptySource)
     } else if !observed.blind.is_empty() {
         Some(Hold::UnlistedKind)
     } else {
@@ -209,7 +203,11 @@ mod tests {
             ..Entry::default()
         };
         let entries = entries.into_iter().map(|(n, hash)| (id(n), entry(hash))).collect();
-        Arc::new(Inventory { source: Some(circumstances().source), entries })
+        Arc::new(Inventory {
+            source: Some(circumstances().source),
+            entries,
+            ..Inventory::default()
+        })
     }
 
     #[test]
@@ -308,7 +306,6 @@ mod tests {
                 assert_eq!(plan.hold, hold);
             };
         check(&[1], |_, _, _| (), None);
-        check(&[], |_, _, _| (), Some(Hold::EmptySource));
         check(&[1], |_, _, c| c.prune = false, Some(Hold::PruneOff));
         check(&[1], |_, _, c| c.has_diagnostics = true, Some(Hold::Diagnostics));
         check(&[1], |_, o, _| o.blind.extend([(scope(1), blind())]), Some(Hold::UnlistedKind));

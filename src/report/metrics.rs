@@ -200,12 +200,9 @@ impl Metrics {
             state("left", outcome.count(|a| matches!(a, Action::Left(_))));
             state("failed", outcome.count(|a| matches!(a, Action::Failed(_))));
             state("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped)));
-            let held = outcome
-                .leftovers
-                .iter()
-                .filter(|(_, f)| !matches!(f, Fate::Pruned { .. } | Fate::Gone))
-                .count();
-            state("leftover", held);
+            let stays = |fate: &Fate| matches!(fate, Fate::Spared(_) | Fate::Failed(_));
+            state("leftover", outcome.leftovers.iter().filter(|(_, fate)| stays(fate)).count());
+            state("held", outcome.held());
         }
         self.pruned.with_label_values(&[app]).inc_by(outcome.pruned() as u64);
     }

@@ -7,6 +7,7 @@ use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
 use crate::object::ObjectId;
 use crate::plan::Scope;
+use crate::plan::guard::Held;
 use crate::plan::inventory::SourceIdentity;
 use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
@@ -98,7 +99,13 @@ pub enum Fate {
     },
     /// It was gone already.
     Gone,
-    /// It was left alone, and why.
+    /// It was left to others, without our marks, and why.
+    Abandoned(String),
+    /// It waits for a person's word, see [`Outcome::held`].
+    Held,
+    /// It was no longer ours, and why.
+    Forgotten(String),
+    /// It stays for now, and why.
     Spared(String),
     /// It could not be deleted yet, and why.
     Failed(String),
@@ -125,6 +132,8 @@ pub struct Outcome {
     pub done: Vec<Done>,
     /// The objects that git no longer declares.
     pub leftovers: Vec<(ObjectId, Fate)>,
+    /// Those of them that the prune guard holds, set by set.
+    pub held: Vec<Held>,
     /// Scopes that could not be listed, and why.
     pub unlisted: Vec<(Scope, String)>,
     /// How long each stage took, in order.
@@ -146,6 +155,7 @@ impl Outcome {
             skipped: 0,
             done: Vec::new(),
             leftovers: Vec::new(),
+            held: Vec::new(),
             unlisted: Vec::new(),
             stages: Vec::new(),
             duration: Duration::ZERO,
@@ -179,6 +189,11 @@ impl Outcome {
     /// Number of objects deleted.
     pub fn pruned(&self) -> usize {
         self.leftovers.iter().filter(|(_, fate)| matches!(fate, Fate::Pruned { .. })).count()
+    }
+
+    /// Number of objects that wait for a person's word.
+    pub fn held(&self) -> usize {
+        self.held.iter().map(|held| held.objects.len()).sum()
     }
 
     /// Number of things that went wrong: diagnostics, refused objects, failed deletions.

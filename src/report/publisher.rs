@@ -14,7 +14,11 @@ use super::{Failure, Metrics, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
+use crate::plan::guard::Held;
 use crate::plan::yields::Yield;
+
+/// Objects that a line about a held set names.
+const NAMED: usize = 10;
 
 /// Publishes the passes of one app.
 pub struct Publisher {
@@ -60,6 +64,7 @@ impl Publisher {
         let (drifts, others): (Vec<_>, Vec<_>) =
             all.partition(|(_, done)| done.action.is_told() && !done.action.drifts().is_empty());
         let mut said = problems(outcome);
+        said.extend(held(&self.app, outcome));
         said.extend(others.into_iter().map(|(problem, _)| problem));
         for problem in said.iter().filter(|problem| !self.said.contains(*problem)) {
             warn!("{problem}");
@@ -186,12 +191,33 @@ fn problems(outcome: &Outcome) -> Vec<String> {
     for (id, fate) in &outcome.leftovers {
         let place = place(id);
         match fate {
-            Fate::Spared(why) => problems.push(format!("Not pruned: {id}{place} {why}")),
+            Fate::Spared(why) | Fate::Forgotten(why) => {
+                problems.push(format!("Not pruned: {id}{place} {why}"));
+            }
+            Fate::Abandoned(why) => {
+                problems.push(format!("Not pruned: {id}{place} {why}; it is no longer managed"));
+            }
             Fate::Failed(why) => problems.push(format!("Cannot prune {id}{place}: {why}")),
-            Fate::Pruned { .. } | Fate::Gone => {}
+            Fate::Pruned { .. } | Fate::Gone | Fate::Held => {}
         }
     }
     problems
+}
+
+/// The sets that wait for a person's word, one sentence each.
+fn held(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
+    outcome.held.iter().map(move |Held { reason, hash, objects }| {
+        let named = objects.iter().take(NAMED).map(|id| format!("{id}{}", place(id)));
+        let mut named: Vec<_> = named.collect();
+        if objects.len() > NAMED {
+            named.push(format!("and {} more", objects.len() - NAMED));
+        }
+        let (number, named) = (objects.len(), named.join(", "));
+        format!(
+            "Prune held: {reason}: {number} left in place until a person approves \
+             (gitops-sync prune-approve {hash} --name {app}, or GitOps-Prune: {hash} in a commit): {named}"
+        )
+    })
 }
 
 /// What stopped a pass, if anything.
@@ -231,12 +257,13 @@ fn log_pass(outcome: &Outcome) {
     let skipped = if_any(outcome.skipped);
     let drifted = if_any(count(|a| matches!(a, Action::Drifted(_))));
     let (overridden, fought) = (if_any(outcome.overridden()), if_any(outcome.fought()));
+    let held = if_any(outcome.held());
     // Level and message are fixed in each log statement, the fields are the same.
     macro_rules! close {
         ($log:ident, $message:literal) => {
             $log!(
                 revision, trigger, objects, created, configured, unchanged, reverted, pruned,
-                failed, drifted, fought, overridden, skipped, seconds, $message
+                failed, held, drifted, fought, overridden, skipped, seconds, $message
             )
         };
     }

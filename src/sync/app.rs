@@ -1,5 +1,6 @@
 //! One app: what it is made of.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::cluster::Cluster;
@@ -7,6 +8,7 @@ use crate::cluster::store::Store;
 use crate::object::AppId;
 use crate::object::handling::Policy;
 use crate::plan::Reach;
+use crate::plan::guard::Guard;
 use crate::plan::inventory::SourceIdentity;
 use crate::source::Fetcher;
 use crate::source::error::display_url;
@@ -55,6 +57,10 @@ pub struct App {
     pub policy: Policy,
     /// Whether objects that left the source are deleted.
     pub prune: bool,
+    /// Which of them not without a person's word.
+    pub guard: Guard,
+    /// Hashes of the held sets that the command line approved.
+    pub approved: BTreeSet<String>,
     /// Whether the API server only checks and nothing is written.
     pub dry_run: bool,
     /// Whether a source other than the inventory's is refused.

@@ -11,7 +11,7 @@ use crate::cluster::store::Loaded;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
 use crate::plan::cause::Telling;
-use crate::plan::{Fights, Inventory, Kinds, Known, Observed};
+use crate::plan::{Controls, Fights, Inventory, Kinds, Known, Observed};
 use crate::render::Rendered;
 use crate::source::Revision;
 
@@ -44,6 +44,8 @@ pub struct Memory {
     pub key: Option<HashKey>,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
+    /// What people ask of the app.
+    pub controls: Controls,
     /// The inventory as we know it: ahead of what is stored until the end of a pass.
     pub inventory: Arc<Inventory>,
 }

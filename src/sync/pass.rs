@@ -16,7 +16,7 @@ use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
 use crate::plan::{Cause, Desired, Inventory, Kinds, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Diagnostic, Rendered};
-use crate::report::{Action, Failure, Outcome, Trigger};
+use crate::report::{Action, Failure, Fate, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
 
 /// Brings an app's objects to what its source declares.
@@ -43,7 +43,7 @@ async fn run(
         read = read(app, memory, outcome, &mut clock) => read,
         () = stop.wait() => return Err(Failure::Stopped),
     };
-    let (rendered, stale) = or_last_good(read, memory)?;
+    let Source { rendered, trouble, is_stale } = or_last_good(read, memory)?;
     end_fights(memory, outcome);
     outcome.found(&rendered);
     let resolved = resolve(app, memory, key, &rendered).await?;
@@ -59,7 +59,7 @@ async fn run(
     let settled = memory.settled.take();
     let holds = settled.is_some_and(|s| s.holds(&memory.inventory, &memory.observed));
     news = news.filter(|_| holds);
-    let mut plan = plan(app, memory, wanted, news.as_deref(), stale.is_some(), outcome);
+    let mut plan = plan(app, memory, wanted, news.as_deref(), is_stale, outcome);
     clock.stage("plan", outcome);
     store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
@@ -73,12 +73,13 @@ async fn run(
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
     forget_new_kinds(memory, outcome);
     pruned?;
+    reach(memory, outcome);
     record(app, memory).await?;
     clock.stage("prune", outcome);
-    if stale.is_none() {
+    if trouble.is_none() {
         memory.settled = settle(app, memory, resolved.clone(), outcome);
     }
-    match stale {
+    match trouble {
         Some(error) => Err(error.into()),
         None if stop.is_set() => Err(Failure::Stopped),
         None => Ok(()),
@@ -94,15 +95,43 @@ fn end_fights(memory: &mut Memory, outcome: &Outcome) {
     }
 }
 
-/// While the source cannot be read, what it last declared is kept in place, and nothing pruned.
+/// What a source declares, and what is wrong with it as a whole.
+struct Source {
+    rendered: Arc<Rendered>,
+    trouble: Option<SourceError>,
+    /// Whether it is what was declared before: nothing is pruned by it.
+    is_stale: bool,
+}
+
+/// While the source cannot be read, what it last declared is kept in place. A path that is gone from a
+/// commit declares nothing, which the guard takes as an accident.
 fn or_last_good(
     read: Result<Arc<Rendered>, SourceError>,
     memory: &Memory,
-) -> Result<(Arc<Rendered>, Option<SourceError>), Failure> {
+) -> Result<Source, Failure> {
     match (read, &memory.rendered) {
-        (Ok(rendered), _) => Ok((rendered, None)),
-        (Err(error), Some((_, rendered))) => Ok((rendered.clone(), Some(error))),
+        (Ok(rendered), _) => Ok(Source { rendered, trouble: None, is_stale: false }),
+        (Err(error @ SourceError::PathNotFound { .. }), _) => {
+            let rendered = Arc::new(Rendered::default());
+            Ok(Source { rendered, trouble: Some(error), is_stale: false })
+        }
+        (Err(error), Some((_, rendered))) => {
+            let rendered = rendered.clone();
+            Ok(Source { rendered, trouble: Some(error), is_stale: true })
+        }
         (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Notes the commit of which all is done that nobody has to approve. Alone that is not worth a write.
+fn reach(memory: &mut Memory, outcome: &Outcome) {
+    let is_stored =
+        memory.loaded.as_ref().is_some_and(|loaded| loaded.inventory == memory.inventory);
+    let is_left = |fate: &Fate| matches!(fate, Fate::Spared(_) | Fate::Failed(_));
+    let is_done = outcome.failed() == 0 && !outcome.leftovers.iter().any(|(_, fate)| is_left(fate));
+    if is_done && !is_stored {
+        let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
+        Arc::make_mut(&mut memory.inventory).commit = commit;
     }
 }
 
@@ -175,6 +204,7 @@ async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> {
     if memory.loaded.is_none() {
         let loaded = app.store.load(&app.id).await?;
         memory.inventory = loaded.inventory.clone();
+        memory.controls = loaded.controls.clone();
         memory.loaded = Some(loaded);
     }
     let given = app.origin.identity();

@@ -1,21 +1,34 @@
-//! Deletes what left the source, if everything else is in sync; abandons what must stay.
+//! Deletes what left the source, if everything else is in sync and the guard lets it go; abandons what
+//! must stay.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
+
 use super::{App, Memory, Stop};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
-use crate::plan::inventory::Entry;
+use crate::plan::guard::{Approvals, Candidate, Ruling, Situation};
 use crate::plan::prune::{Context, Spared, Verdict};
-use crate::plan::{Hold, Plan, Resource};
+use crate::plan::{Hold, Plan, Resource, Stage};
 use crate::report::{Failure, Fate, Outcome};
 
 /// Looks at an object that changes between judgement and deletion.
 const TRIES: u32 = 5;
 
-/// Judges and deletes the leftovers, last stage first. Fills in `outcome.leftovers` and takes from
-/// the inventory what is no longer ours.
+/// An object that the source no longer declares, and what is to become of it.
+#[derive(Clone)]
+struct Leftover {
+    id: ObjectId,
+    resource: Option<Resource>,
+    live: Option<Arc<Live>>,
+    verdict: Verdict,
+    is_of_other_source: bool,
+}
+
+/// Judges and deletes the leftovers, last stage first. Fills in what became of them, and takes from the
+/// inventory what is no longer ours.
 pub async fn prune(
     app: &App,
     memory: &mut Memory,
@@ -32,104 +45,232 @@ pub async fn prune(
         outcome.leftovers = plan.leftovers.iter().map(held).collect();
         return Ok(());
     }
-    check_inventory(app, memory).await?;
-    let mut leftovers = Vec::new();
+    check_inventory(app, memory, &plan.leftovers).await?;
     let mut context = context(app, outcome);
-    for id in &plan.leftovers {
+    let leftovers = survey(app, memory, &context, &plan.leftovers).await?;
+    let ruling = rule(app, memory, &leftovers, plan, outcome);
+    for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
         if stop.is_set() {
             break;
         }
-        let entry = memory.inventory.entries.get(id).cloned().unwrap_or_default();
-        let resource = memory.kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind));
-        let (fate, is_ours) = judge(app, resource, &context, id, &entry).await?;
-        if !matches!(fate, Fate::Pruned { .. } | Fate::Gone) {
-            context.stays(id, resource);
+        let fates = settle(app, memory, &context, stage, &ruling).await?;
+        for (leftover, fate) in stage.iter().zip(fates) {
+            if !matches!(fate, Fate::Pruned { .. } | Fate::Gone) {
+                context.stays(&leftover.id, leftover.resource.as_ref());
+            }
+            strike(memory, &leftover.id, &fate);
+            outcome.leftovers.push((leftover.id.clone(), fate));
         }
-        if !is_ours {
-            Arc::make_mut(&mut memory.inventory).entries.remove(id);
-        }
-        leftovers.push((id.clone(), fate));
     }
-    outcome.leftovers = leftovers;
+    outcome.held = ruling.held;
     Ok(())
 }
 
 /// Another process may have declared a leftover since the inventory was loaded.
-async fn check_inventory(app: &App, memory: &mut Memory) -> Result<(), Failure> {
+async fn check_inventory(app: &App, memory: &mut Memory, ids: &[ObjectId]) -> Result<(), Failure> {
     let Some(loaded) = &memory.loaded else { return Ok(()) };
-    let checked = app.store.check(&app.id, loaded).await;
+    let checked = app.store.check(&app.id, loaded, ids).await;
     if checked.is_err() {
         memory.loaded = None;
     }
     Ok(checked?)
 }
 
-fn context<'a>(app: &'a App, outcome: &'a Outcome) -> Context<'a> {
-    let uids: BTreeSet<_> =
-        outcome.done.iter().filter_map(|done| Some(done.live.as_ref()?.uid.as_str())).collect();
-    let source = app.origin.identity().fingerprint();
-    let mut context = Context::new(&app.id, app.store.namespace(), source, uids);
+fn context(app: &App, outcome: &Outcome) -> Context {
+    let lives = outcome.done.iter().filter_map(|done| Some(done.live.as_ref()?.uid.clone()));
+    let (uids, source) = (lives.collect(), app.origin.identity().fingerprint());
+    let mut context = Context::new(app.id.clone(), app.store.namespace(), source, uids);
     for done in &outcome.done {
         context.stays(&done.desired.id, Some(&done.desired.resource));
     }
     context
 }
 
-/// Judges one object and carries the verdict out. Says whether it stays in the inventory.
-async fn judge(
+/// Judges the leftovers by what the watches show of them. What they do not show is read, to tell what is
+/// gone from what lost our marks.
+async fn survey(
     app: &App,
-    resource: Option<&Resource>,
-    context: &Context<'_>,
-    id: &ObjectId,
-    entry: &Entry,
-) -> Result<(Fate, bool), Failure> {
-    let stays = |why: Spared| Ok((Fate::Spared(why.to_string()), true));
-    if app.reach.scope_of(id).is_none() {
-        return stays(Spared::OutOfReach);
-    }
-    let Some(resource) = resource else { return stays(Spared::KindNotServed) };
-    let mut refusal = String::new();
-    for _ in 0..TRIES {
-        let error = match attempt(app, resource, context, id, entry).await {
-            Ok(judged) => return Ok(judged),
-            Err(error) => Failure::unless_refused("pruning", error)?,
+    memory: &Memory,
+    context: &Context,
+    ids: &[ObjectId],
+) -> Result<Vec<Leftover>, Failure> {
+    let look = async |id: &ObjectId| {
+        let resource = memory.kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind)).cloned();
+        let entry = memory.inventory.entries.get(id).cloned().unwrap_or_default();
+        let is_of_other_source = context.is_of_other_source(&entry);
+        let (live, verdict) = match &resource {
+            _ if app.reach.scope_of(id).is_none() => (None, Verdict::Wait(Spared::OutOfReach)),
+            None => (None, Verdict::Wait(Spared::KindNotServed)),
+            Some(resource) => match find(app, memory, resource, id).await {
+                Ok(live) => (live.clone(), context.verdict(id, &entry, live.as_deref())),
+                Err(error) => {
+                    let why = Failure::unless_refused("pruning", error)?.shown(&id.kind);
+                    (None, Verdict::Wait(Spared::Unreadable(why)))
+                }
+            },
         };
-        refusal = error.shown(&id.kind);
-        // It changed since it was read: judge it again.
-        if error.code() != 409 && error.code() != 422 {
-            break;
-        }
-    }
-    Ok((Fate::Failed(refusal), true))
+        Ok(Leftover { id: id.clone(), resource, live, verdict, is_of_other_source })
+    };
+    stream::iter(ids).map(look).buffered(app.parallel).try_collect().await
 }
 
-/// Reads an object, judges it and carries the verdict out on exactly what was read.
-async fn attempt(
+/// What the watches show of an object; without that, what the API server says.
+async fn find(
     app: &App,
+    memory: &Memory,
     resource: &Resource,
-    context: &Context<'_>,
     id: &ObjectId,
-    entry: &Entry,
-) -> Result<(Fate, bool), ApiError> {
+) -> Result<Option<Arc<Live>>, ApiError> {
+    if let Some(live) = memory.observed.live.get(id) {
+        return Ok(Some(live.clone()));
+    }
     let object = app.cluster.get(resource, id).await?;
-    let live = object.as_ref().map(Live::from);
-    let spared = |why: Spared| Fate::Spared(why.to_string());
-    Ok(match (context.verdict(id, entry, live.as_ref()), &live, &object) {
-        (Verdict::Delete, Some(live), _) => {
-            app.cluster.delete(resource, id, live, app.dry_run).await?;
-            let (version, uid) = (resource.version.clone(), live.uid.clone());
-            (Fate::Pruned { version, uid }, false)
+    Ok(object.as_ref().map(|object| Arc::new(Live::from(object))))
+}
+
+/// Asks the guard about what is to be deleted.
+fn rule(
+    app: &App,
+    memory: &Memory,
+    leftovers: &[Leftover],
+    plan: &Plan,
+    outcome: &Outcome,
+) -> Ruling {
+    let candidate = |leftover: &Leftover| {
+        let (id, live) = (leftover.id.clone(), leftover.live.as_ref()?);
+        let (uid, is_allowed) = (live.uid.clone(), live.may_go);
+        let is_of_other_source = leftover.is_of_other_source;
+        leftover.is_asked().then_some(Candidate { id, uid, is_allowed, is_of_other_source })
+    };
+    let candidates: Vec<_> = leftovers.iter().filter_map(candidate).collect();
+    let desired: BTreeSet<_> = outcome.done.iter().map(|done| &done.desired.id).collect();
+    let situation = Situation { had: plan.had, desired: &desired };
+    let approvals = Approvals::new(&memory.controls, &app.approved);
+    app.guard.rule(&candidates, situation, &approvals)
+}
+
+/// Takes from the inventory what is no longer ours.
+fn strike(memory: &mut Memory, id: &ObjectId, fate: &Fate) {
+    match fate {
+        Fate::Pruned { .. } | Fate::Gone | Fate::Forgotten(_) => {
+            Arc::make_mut(&mut memory.inventory).entries.remove(id);
         }
-        (Verdict::Abandon(why), _, Some(object)) => {
-            if !app.dry_run {
-                app.cluster.abandon(resource, id, object).await?;
+        Fate::Abandoned(why) => Arc::make_mut(&mut memory.inventory).abandon(id, why.clone()),
+        Fate::Held | Fate::Spared(_) | Fate::Failed(_) => {}
+    }
+}
+
+/// Carries out what was ruled on the leftovers of one stage, side by side.
+async fn settle(
+    app: &App,
+    memory: &Memory,
+    context: &Context,
+    stage: &[Leftover],
+    ruling: &Ruling,
+) -> Result<Vec<Fate>, Failure> {
+    let settle = async |leftover: &Leftover| {
+        let mut leftover = leftover.clone();
+        if ruling.abandon.contains(&leftover.id) {
+            leftover.verdict = Verdict::Abandon(Spared::Approved);
+        } else if leftover.is_asked() && !ruling.delete.contains(&leftover.id) {
+            return Ok(Fate::Held);
+        }
+        carry_out(app, memory, context, leftover).await
+    };
+    stream::iter(stage).map(settle).buffered(app.parallel).try_collect().await
+}
+
+/// Carries out one verdict, on exactly the object that was judged.
+async fn carry_out(
+    app: &App,
+    memory: &Memory,
+    context: &Context,
+    mut leftover: Leftover,
+) -> Result<Fate, Failure> {
+    let Some(resource) = leftover.resource.clone() else { return Ok(fate(&leftover.verdict)) };
+    let mut refusal = String::new();
+    for _ in 0..TRIES {
+        // What is in it or of its kind may stay after all.
+        let needed = context.needed(&leftover.id).filter(|_| leftover.verdict == Verdict::Delete);
+        if let Some(why) = needed {
+            return Ok(Fate::Spared(why.to_string()));
+        }
+        let tried = match attempt(app, &resource, &leftover).await {
+            // It changed since it was seen: it is judged again, if it is still the same.
+            Err(error) if matches!(error.code(), 404 | 409 | 422) => {
+                refusal = error.shown(&leftover.id.kind);
+                let object = app.cluster.get(&resource, &leftover.id).await;
+                object.map(|object| (object.as_ref().map(Live::from), None))
             }
-            (Fate::Spared(format!("{why}; it is no longer managed")), false)
+            tried => tried.map(|fate| (None, Some(fate))),
+        };
+        match tried {
+            Ok((_, Some(fate))) => return Ok(fate),
+            Ok((live, None)) if live.as_ref().is_none_or(|live| leftover.is(live)) => {
+                leftover.judge_again(memory, context, live);
+            }
+            Ok(_) => return Ok(Fate::Failed("it was replaced meanwhile".to_owned())),
+            Err(error) => {
+                let error = Failure::unless_refused("pruning", error)?;
+                return Ok(Fate::Failed(error.shown(&leftover.id.kind)));
+            }
         }
-        (Verdict::Wait(why), ..) => (spared(why), true),
-        (Verdict::Forget(Spared::AlreadyGone) | Verdict::Delete | Verdict::Abandon(_), ..) => {
-            (Fate::Gone, false)
+    }
+    Ok(Fate::Failed(refusal))
+}
+
+impl Leftover {
+    /// Whether a person may have a say in what becomes of it. What another source declared is not even
+    /// abandoned without.
+    fn is_asked(&self) -> bool {
+        match self.verdict {
+            Verdict::Delete => true,
+            Verdict::Abandon(_) => self.is_of_other_source,
+            _ => false,
         }
-        (Verdict::Forget(why), ..) => (spared(why), false),
-    })
+    }
+
+    fn is(&self, live: &Live) -> bool {
+        self.live.as_ref().is_some_and(|seen| seen.uid == live.uid)
+    }
+
+    /// Takes over what it is now. What was to be abandoned is never deleted.
+    fn judge_again(&mut self, memory: &Memory, context: &Context, live: Option<Live>) {
+        let entry = memory.inventory.entries.get(&self.id).cloned().unwrap_or_default();
+        let verdict = context.verdict(&self.id, &entry, live.as_ref());
+        if verdict != Verdict::Delete || !matches!(self.verdict, Verdict::Abandon(_)) {
+            self.verdict = verdict;
+        }
+        self.live = live.map(Arc::new);
+    }
+}
+
+/// Deletes or abandons an object, if it is still the one that was seen.
+async fn attempt(app: &App, resource: &Resource, leftover: &Leftover) -> Result<Fate, ApiError> {
+    let Leftover { id, live, verdict, .. } = leftover;
+    match (verdict, live) {
+        (Verdict::Delete, Some(live)) => {
+            app.cluster.delete(resource, id, live, app.dry_run).await?;
+            Ok(Fate::Pruned { version: resource.version.clone(), uid: live.uid.clone() })
+        }
+        (Verdict::Abandon(_), Some(live)) if !app.dry_run => {
+            let object = app.cluster.get(resource, id).await?;
+            let same = object.filter(|object| Live::from(object).identity == live.identity);
+            if let Some(object) = same.filter(|object| leftover.is(&Live::from(object))) {
+                app.cluster.abandon(resource, id, &object).await?;
+            }
+            Ok(fate(verdict))
+        }
+        _ => Ok(fate(verdict)),
+    }
+}
+
+/// What a verdict comes to when nothing is to be sent.
+fn fate(verdict: &Verdict) -> Fate {
+    match verdict {
+        Verdict::Delete | Verdict::Forget(Spared::AlreadyGone) => Fate::Gone,
+        Verdict::Abandon(why) => Fate::Abandoned(why.to_string()),
+        Verdict::Forget(why) => Fate::Forgotten(why.to_string()),
+        Verdict::Wait(why) => Fate::Spared(why.to_string()),
+    }
 }

@@ -199,7 +199,7 @@ fn an_empty_path_and_one_that_vanished_prune_nothing() {
     daemon.line(&["Synced", "created=1"]);
     test.repo.remove("apps/a.yaml").unwrap();
     test.commit(&[("apps/readme.md", "nothing here")]);
-    daemon.line(&["Not pruned: configmap/a", "the source declares no object"]);
+    daemon.line(&["Prune held: the source declares nothing any more", "configmap/a"]);
     test.repo.remove("apps/readme.md").unwrap();
     test.repo.commit("Remove the folder").unwrap();
     daemon.line(&["Sync failed: no folder \"apps\"", "nothing is pruned"]);

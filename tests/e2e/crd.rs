@@ -36,7 +36,7 @@ fn a_kind_that_comes_changes_its_version_and_goes_is_followed() {
     };
     let first = crd(&group, &version("v1", true, true));
     test.commit(&[("apps/crd.yaml", &first), ("apps/gear.yaml", &gear(&group, "v1", 1))]);
-    let daemon = test.run(&["--prune"]);
+    let daemon = test.run(&["--prune", "--protect-kinds=Namespace"]);
     daemon.line(&["INFO Synced", "created=2", "failed=0"]);
     daemon.next_sync();
     drift("7");

@@ -106,7 +106,7 @@ fn a_crd_its_objects_a_namespace_and_its_content_come_in_one_commit() {
         ("apps/y-namespace.yaml", &namespace),
         ("apps/z-crd.yaml", &crd),
     ]);
-    let daemon = test.run(&["--prune"]);
+    let daemon = test.run(&["--prune", "--protect-kinds=Namespace"]);
     daemon.line(&["INFO Synced", "created=3", "failed=0"]);
     daemon.line_after(daemon.mark(), &["INFO Synced", "unchanged=3"]);
     // Everything goes again in reverse, but for the namespace that another object still needs.
@@ -209,12 +209,12 @@ fn kill_minus_nine_while_it_works_orphans_nothing() {
             test.repo.write(&format!("apps/{new}.yaml"), config_map(&new, "1")).unwrap();
         }
         test.repo.commit("Twenty others").unwrap();
-        let daemon = test.run(&["--prune", "--parallel", "1"]);
+        let daemon = test.run(&["--prune", "--prune-max-percent=100", "--parallel=1"]);
         daemon.line(&["Starting"]);
         std::thread::sleep(std::time::Duration::from_millis(60 * (round + 1)));
         daemon.0.kill().unwrap();
     }
-    let daemon = test.run(&["--prune"]);
+    let daemon = test.run(&["--prune", "--prune-max-percent=100"]);
     daemon.line(&["INFO Synced", "objects=20", "failed=0"]);
     daemon.next_sync();
     let names = test.kubectl(&["get", "configmaps", "-o", "name"]);
@@ -248,7 +248,7 @@ fn a_crd_or_namespace_that_an_object_still_needs_is_not_pruned() {
         ("apps/gear.yaml", &gear),
     ]);
     test.commit(&[("apps/kept.yaml", &kept)]);
-    let daemon = test.run(&["--prune"]);
+    let daemon = test.run(&["--prune", "--protect-kinds=PersistentVolumeClaim"]);
     daemon.line(&["INFO Synced", "created=4"]);
     for path in ["apps/crd.yaml", "apps/ns.yaml", "apps/kept.yaml"] {
         test.repo.remove(path).unwrap();
@@ -279,8 +279,8 @@ fn what_another_path_declared_is_not_pruned() {
         daemon.line(words);
     };
     run("apps", &["created=2"]);
-    run("other", &["Not pruned: configmap/b", "another URL or path"]);
-    run("apps", &["Not pruned: configmap/c", "another URL or path"]);
+    run("other", &["Prune held: the URL or path has changed", "configmap/b"]);
+    run("apps", &["Prune held: the URL or path has changed", "configmap/c"]);
     for name in ["configmap/a", "configmap/b", "configmap/c"] {
         assert_eq!(test.field(name, ".data.key"), "1", "{name}");
     }

@@ -1,0 +1,341 @@
+//! What the daemon keeps in Secrets of its own namespace: inventories and the hash key.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::future::try_join_all;
+use kube::api::PostParams;
+use rand::RngExt as _;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{ApiError, Cluster, client};
+use crate::object::marks::{HashKey, MANAGER};
+use crate::object::{AppId, GroupKind, ObjectId};
+use crate::plan::shards::{self, Shard};
+use crate::plan::{Controls, Inventory, Resource};
+
+/// Name of the Secret with the hash key.
+const KEY: &str = "gitops-sync-key";
+/// Largest Secret that the API server takes, with room for metadata, in bytes.
+const SECRET_LIMIT: usize = 1_000_000;
+
+/// Why the store could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The API server refused or was away.
+    #[error("cannot {verb} Secret {namespace}/{name}: {source}")]
+    Api {
+        /// What was tried.
+        verb: &'static str,
+        /// Namespace of the Secret.
+        namespace: String,
+        /// Name of the Secret.
+        name: String,
+        /// The request's failure.
+        source: ApiError,
+    },
+    /// Someone else writes the same inventory.
+    #[error(
+        "Secret {namespace}/{name} was changed by another process: run one gitops-sync per --name; retrying"
+    )]
+    Conflict {
+        /// Namespace of the Secret.
+        namespace: String,
+        /// Name of the Secret.
+        name: String,
+    },
+    /// The Secret holds something else.
+    #[error(
+        "Secret {namespace}/{name} cannot be read ({why}): restore it, or delete it to start an empty one; nothing is deleted meanwhile"
+    )]
+    Damaged {
+        /// Namespace of the Secret.
+        namespace: String,
+        /// Name of the Secret.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A shard holds more than a Secret can.
+    #[error("what is to be remembered does not fit into Secret {namespace}/{name}: split the app")]
+    TooLarge {
+        /// Namespace of the Secret.
+        namespace: String,
+        /// Name of the Secret.
+        name: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the API server was away.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if source.is_outage())
+    }
+}
+
+/// An inventory as it was loaded or last saved.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// The inventory.
+    pub inventory: Arc<Inventory>,
+    /// What people ask of the app.
+    pub controls: Controls,
+    /// The Secrets of its shards; none while there is no inventory.
+    shards: Vec<Stored>,
+    /// Shards that hold what is no longer theirs, since a write of them was cut off.
+    surplus: BTreeSet<usize>,
+}
+
+impl Loaded {
+    /// Whether there is an inventory, be it an empty one.
+    pub fn exists(&self) -> bool {
+        !self.shards.is_empty()
+    }
+}
+
+/// One shard's Secret as it was read or written last.
+#[derive(Debug, Clone, Default)]
+struct Stored {
+    /// Its version, for optimistic locking; `None` while there is no Secret.
+    version: Option<String>,
+    /// Its annotations, which people make.
+    annotations: Value,
+    /// Hash of its data: people's annotations change the version alone.
+    digest: Vec<u8>,
+}
+
+impl Stored {
+    fn of(secret: &Value) -> Self {
+        let version = secret["metadata"]["resourceVersion"].as_str().map(str::to_owned);
+        let digest = Sha256::digest(secret["data"].to_string()).to_vec();
+        Self { version, annotations: secret["metadata"]["annotations"].clone(), digest }
+    }
+}
+
+/// The Secrets of one namespace.
+#[derive(Clone)]
+pub struct Store {
+    cluster: Cluster,
+    namespace: String,
+}
+
+impl Store {
+    /// The store in a namespace.
+    pub fn new(cluster: Cluster, namespace: &str) -> Self {
+        Self { cluster, namespace: namespace.to_owned() }
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Reads an app's inventory; an app without one has an empty one.
+    pub async fn load(&self, app: &AppId) -> Result<Loaded, StoreError> {
+        let name = shard_name(app, 0);
+        let Some(secret) = self.read(&name).await? else { return Ok(Loaded::default()) };
+        let first = self.decode(&name, &secret)?;
+        let others = (1..first.shards()).map(|number| self.load_shard(app, number));
+        let others = try_join_all(others).await?;
+        let (mut stored, mut shards) = (vec![Stored::of(&secret)], vec![first]);
+        for (secret, shard) in others {
+            stored.push(secret);
+            shards.push(shard);
+        }
+        let (inventory, surplus) = shards::join(shards);
+        let controls = Controls::of(&secret);
+        Ok(Loaded { inventory: inventory.into(), controls, shards: stored, surplus })
+    }
+
+    async fn load_shard(&self, app: &AppId, number: usize) -> Result<(Stored, Shard), StoreError> {
+        let name = shard_name(app, number);
+        match self.read(&name).await? {
+            Some(secret) => Ok((Stored::of(&secret), self.decode(&name, &secret)?)),
+            // What it held is no longer ours to delete, and taken over again where git declares it.
+            None => Ok((Stored::default(), Shard::default())),
+        }
+    }
+
+    fn decode(&self, name: &str, secret: &Value) -> Result<Shard, StoreError> {
+        let bytes = data(secret, "inventory").unwrap_or_default();
+        Shard::decode(&bytes).map_err(|error| StoreError::Damaged {
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    /// Checks that the shards of some objects are still those that were loaded.
+    pub async fn check(
+        &self,
+        app: &AppId,
+        loaded: &Loaded,
+        ids: &[ObjectId],
+    ) -> Result<(), StoreError> {
+        let number = loaded.shards.len();
+        let places: BTreeSet<_> =
+            ids.iter().map(|id| shards::place(id, number)).chain([0]).collect();
+        let check = async |at: usize| {
+            let name = shard_name(app, at);
+            let secret = self.read(&name).await?;
+            let known = loaded.shards.get(at).map(|stored| &stored.digest);
+            if secret.as_ref().map(|secret| Stored::of(secret).digest).as_ref() == known {
+                return Ok(());
+            }
+            Err(StoreError::Conflict { namespace: self.namespace.clone(), name })
+        };
+        try_join_all(places.into_iter().map(check)).await.map(drop)
+    }
+
+    /// Writes an app's inventory, unless it is stored already.
+    pub async fn save(
+        &self,
+        app: &AppId,
+        loaded: &mut Loaded,
+        inventory: &Arc<Inventory>,
+    ) -> Result<(), StoreError> {
+        // Of one and the same inventory this looks at no entry.
+        if loaded.inventory == *inventory && loaded.exists() {
+            return Ok(());
+        }
+        let (number, surplus) = (loaded.shards.len(), &loaded.surplus);
+        let writes = shards::writes(&loaded.inventory, number, inventory, surplus);
+        loaded.shards.resize(writes.shards, Stored::default());
+        for round in &writes.rounds {
+            let write = async |at: usize| {
+                let shard = shards::shard(inventory, at, writes.shards);
+                let stored = self.write_shard(app, at, &shard, &loaded.shards[at]).await?;
+                Ok::<_, StoreError>((at, stored))
+            };
+            for (at, stored) in try_join_all(round.iter().map(|at| write(*at))).await? {
+                loaded.shards[at] = stored;
+            }
+        }
+        loaded.inventory = inventory.clone();
+        loaded.surplus.clear();
+        Ok(())
+    }
+
+    /// Writes one shard over the one that is known. Annotations that people made meanwhile stay.
+    async fn write_shard(
+        &self,
+        app: &AppId,
+        at: usize,
+        shard: &Shard,
+        known: &Stored,
+    ) -> Result<Stored, StoreError> {
+        let name = shard_name(app, at);
+        let bytes = shard.encode().unwrap_or_default();
+        if bytes.is_empty() || bytes.len() > SECRET_LIMIT {
+            return Err(StoreError::TooLarge { namespace: self.namespace.clone(), name });
+        }
+        match self.write(&name, "inventory", &bytes, known).await {
+            Err(conflict @ StoreError::Conflict { .. }) => {
+                let now = self.read(&name).await?.as_ref().map(Stored::of).unwrap_or_default();
+                // A new shard's Secret can only be left over from a write that was cut off.
+                let is_leftover = known.version.is_none() && at > 0;
+                if now.digest != known.digest && !is_leftover {
+                    return Err(conflict);
+                }
+                let secret = self.write(&name, "inventory", &bytes, &now).await?;
+                Ok(Stored::of(&secret))
+            }
+            written => Ok(Stored::of(&written?)),
+        }
+    }
+
+    /// Reads the hash key; `None` if there is none yet.
+    pub async fn key(&self) -> Result<Option<HashKey>, StoreError> {
+        let secret = self.read(KEY).await?;
+        Ok(secret.and_then(|secret| data(&secret, "key")).map(HashKey))
+    }
+
+    /// Reads the hash key, and makes one if there is none.
+    pub async fn key_or_new(&self) -> Result<HashKey, StoreError> {
+        if let Some(key) = self.key().await? {
+            return Ok(key);
+        }
+        let key: [u8; 32] = rand::rng().random();
+        match self.write(KEY, "key", &key, &Stored::default()).await {
+            // Another process was first.
+            Err(StoreError::Conflict { .. }) => {}
+            other => return other.map(|_| HashKey(key.to_vec())),
+        }
+        let (namespace, name) = (self.namespace.clone(), KEY.to_owned());
+        let why = "it has no key".to_owned();
+        self.key().await?.ok_or(StoreError::Damaged { namespace, name, why })
+    }
+
+    async fn read(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        let read = self.cluster.get(&secrets(), &self.id(name)).await;
+        read.map_err(|source| self.failed("read", name, source))
+    }
+
+    /// Creates a Secret, or replaces exactly the version of it that is known.
+    async fn write(
+        &self,
+        name: &str,
+        key: &str,
+        bytes: &[u8],
+        known: &Stored,
+    ) -> Result<Value, StoreError> {
+        let mut secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "gitops-sync.dev/state",
+            "metadata": {"name": name, "namespace": self.namespace,
+                         "labels": {"app.kubernetes.io/managed-by": MANAGER}},
+            "data": {key: STANDARD.encode(bytes)},
+        });
+        if let Some(version) = &known.version {
+            secret["metadata"]["resourceVersion"] = json!(version);
+            secret["metadata"]["annotations"] = known.annotations.clone();
+        }
+        let requests = client::requests(&secrets(), &self.id(name));
+        let (params, body) = (PostParams::default(), secret.to_string().into_bytes());
+        let (verb, request) = match known.version {
+            None => ("create", requests.create(&params, body)),
+            Some(_) => ("update", requests.replace(name, &params, body)),
+        };
+        let sent = match request {
+            Ok(request) => self.cluster.send(verb, request).await,
+            Err(error) => Err(ApiError::BadRequest(error)),
+        };
+        sent.map(|(_, secret)| secret).map_err(|source| self.failed(verb, name, source))
+    }
+
+    fn failed(&self, verb: &'static str, name: &str, source: ApiError) -> StoreError {
+        let (namespace, name) = (self.namespace.clone(), name.to_owned());
+        match source.code() {
+            409 => StoreError::Conflict { namespace, name },
+            _ => StoreError::Api { verb, namespace, name, source },
+        }
+    }
+
+    fn id(&self, name: &str) -> ObjectId {
+        ObjectId::new(secrets().kind, &self.namespace, name)
+    }
+}
+
+/// The name of a shard's Secret.
+fn shard_name(app: &AppId, number: usize) -> String {
+    match number {
+        0 => format!("gitops-sync-inventory-{app}"),
+        number => format!("gitops-sync-shard-{number}-{app}"),
+    }
+}
+
+fn secrets() -> Resource {
+    Resource {
+        kind: GroupKind::new("", "Secret"),
+        version: "v1".to_owned(),
+        plural: "secrets".to_owned(),
+        namespaced: true,
+        listable: true,
+    }
+}
+
+fn data(secret: &Value, key: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(secret["data"][key].as_str()?).ok()
+}

@@ -1,0 +1,79 @@
+//! What people ask of an app, by annotations on its inventory.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+/// Annotation that stops all syncing of an app, with the value `true`.
+pub const SUSPEND: &str = "gitops-sync.dev/suspend";
+/// Annotation that approves deletions: hashes of held sets, separated by commas.
+pub const APPROVE_PRUNE: &str = "gitops-sync.dev/approve-prune";
+/// Annotation that has held objects abandoned instead: hashes of held sets, separated by commas.
+pub const APPROVE_ABANDON: &str = "gitops-sync.dev/approve-abandon";
+/// Prefix of annotations by which another app says that it declares objects of this one.
+pub const CLAIMED_BY: &str = "claimed-by.gitops-sync.dev/";
+
+/// What people ask of an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Controls {
+    /// Whether nothing is to be synced.
+    pub suspended: bool,
+    /// Hashes of the held sets that may be deleted.
+    pub prune: BTreeSet<String>,
+    /// Hashes of the held sets that are to be abandoned.
+    pub abandon: BTreeSet<String>,
+    /// Other apps that declare objects of this one, and which.
+    pub claims: BTreeMap<String, String>,
+}
+
+impl Controls {
+    /// Reads them from the inventory's metadata.
+    pub fn of(object: &Value) -> Self {
+        let annotations = &object["metadata"]["annotations"];
+        let text = |key: &str| annotations[key].as_str().unwrap_or_default().trim();
+        let all = annotations.as_object().into_iter().flatten();
+        let claim = |(key, value): (&String, &Value)| {
+            Some((key.strip_prefix(CLAIMED_BY)?.to_owned(), value.as_str()?.to_owned()))
+        };
+        Self {
+            suspended: text(SUSPEND).eq_ignore_ascii_case("true"),
+            prune: hashes(text(APPROVE_PRUNE)),
+            abandon: hashes(text(APPROVE_ABANDON)),
+            claims: all.filter_map(claim).collect(),
+        }
+    }
+}
+
+/// Hashes, separated by commas.
+pub fn hashes(text: &str) -> BTreeSet<String> {
+    let hashes = text.split(',').map(str::trim).filter(|hash| !hash.is_empty());
+    hashes.map(str::to_ascii_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn annotations_say_what_people_ask() {
+        let check = |annotations: Value, expect: Controls| {
+            let found = Controls::of(&json!({"metadata": {"annotations": annotations}}));
+            assert_eq!(found, expect);
+        };
+        let none = Controls::default;
+        let set = |hashes: &[&str]| hashes.iter().map(ToString::to_string).collect();
+        check(json!(null), none());
+        check(json!({"note": "true"}), none());
+        check(json!({SUSPEND: "True"}), Controls { suspended: true, ..none() });
+        check(json!({SUSPEND: "false"}), none());
+        check(
+            json!({APPROVE_PRUNE: " a1, B2,,"}),
+            Controls { prune: set(&["a1", "b2"]), ..none() },
+        );
+        check(json!({APPROVE_ABANDON: "c3"}), Controls { abandon: set(&["c3"]), ..none() });
+        let claims = [("team_web".to_owned(), "configmap/a".to_owned())].into();
+        let key = format!("{CLAIMED_BY}team_web");
+        check(json!({key: "configmap/a"}), Controls { claims, ..none() });
+    }
+}
