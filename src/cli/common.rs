@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use strum::VariantNames as _;
 
 use super::logging::LogFormat;
+use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
 use crate::object::handling::{OnAdditions, OnDrift, Policy};
@@ -21,9 +22,9 @@ use crate::plan::guard::{Guard, ProtectedKind};
 use crate::report::Metrics;
 use crate::source::{Fetcher, Repository};
 
-/// Which cluster, and where in it.
+/// Which cluster, and where gitops-sync keeps what it remembers.
 #[derive(Debug, Args)]
-pub(super) struct ClusterArguments {
+pub(super) struct ConnectionArguments {
     /// Context of the kubeconfig [default: its current one, or the pod's own account]
     #[arg(long, env = "GITOPS_SYNC_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
@@ -33,6 +34,30 @@ pub(super) struct ClusterArguments {
     /// Namespace of gitops-sync's own Secrets [default: the pod's, or the context's]
     #[arg(long, env = "GITOPS_SYNC_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
+}
+
+impl ConnectionArguments {
+    /// Prepares the connection.
+    pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
+        let connection =
+            Connection { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
+        let metrics = metrics.clone();
+        let count = Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code));
+        Ok(Cluster::connect(&connection, count).await?)
+    }
+
+    /// Where the Secrets are.
+    pub(super) fn store(&self, cluster: &Cluster) -> Store {
+        let namespace = self.namespace.as_deref().unwrap_or(cluster.default_namespace());
+        Store::new(cluster.clone(), namespace)
+    }
+}
+
+/// Which cluster, and where in it objects go.
+#[derive(Debug, Args)]
+pub(super) struct ClusterArguments {
+    #[command(flatten)]
+    pub connection: ConnectionArguments,
     /// Namespace of objects that name none [default: the pod's, or the context's, or "default"]
     #[arg(long, env = "GITOPS_SYNC_TARGET_NAMESPACE", value_name = "NAME")]
     pub target_namespace: Option<String>,
@@ -47,13 +72,9 @@ impl ClusterArguments {
         self.namespaces.iter().cloned().collect()
     }
 
-    /// Prepares the connection.
-    pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
-        let connection =
-            Connection { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
-        let metrics = metrics.clone();
-        let count = Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code));
-        Ok(Cluster::connect(&connection, count).await?)
+    /// Where objects go that name no namespace.
+    pub(super) fn target(&self, cluster: &Cluster) -> String {
+        self.target_namespace.clone().unwrap_or_else(|| cluster.default_namespace().to_owned())
     }
 }
 

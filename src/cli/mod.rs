@@ -3,6 +3,7 @@
 #![expect(clippy::print_stderr, reason = "printing is this module's work")]
 
 mod common;
+mod controls;
 mod logging;
 mod run;
 mod sync;
@@ -31,6 +32,12 @@ enum Verb {
     Run(Box<run::Arguments>),
     /// Sync once and exit; a server-side dry-run unless --apply is given
     Sync(Box<sync::Arguments>),
+    /// Stop the syncing of an app until it is resumed
+    Suspend(controls::AppArguments),
+    /// Have a suspended app synced again
+    Resume(controls::AppArguments),
+    /// Approve deletions that the prune guard holds
+    PruneApprove(controls::ApproveArguments),
     /// The fetching child process
     #[command(name = git::CHILD_VERB, hide = true)]
     GitFetch,
@@ -41,6 +48,9 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Run(arguments) => block_on(run::run(*arguments)),
         Verb::Sync(arguments) => block_on(sync::sync(*arguments)),
+        Verb::Suspend(arguments) => block_on(controls::suspend(arguments)),
+        Verb::Resume(arguments) => block_on(controls::resume(arguments)),
+        Verb::PruneApprove(arguments) => block_on(controls::approve(arguments)),
         Verb::GitFetch => git::clone::serve(&mut std::io::stdin(), &mut std::io::stdout())
             .map(|()| ExitCode::SUCCESS)
             .map_err(anyhow::Error::from),

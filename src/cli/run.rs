@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
@@ -16,9 +17,9 @@ use super::common::{
     default_name, duration,
 };
 use super::logging;
-use crate::cluster::store::Store;
 use crate::object::AppId;
-use crate::report::{Metrics, Publisher};
+use crate::plan::Controls;
+use crate::report::{AppStatus, Metrics, Publisher};
 use crate::serve::{Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::{App, Daemon, Origin, Poster, Stop, Sweeps};
@@ -55,6 +56,9 @@ pub(super) struct Arguments {
         value_name = "ADDRESS"
     )]
     listen: SocketAddr,
+    /// Show /api/v1 to others than this machine: states and names of objects, never values
+    #[arg(long, env = "GITOPS_SYNC_API", value_parser = BoolishValueParser::new())]
+    api: bool,
     /// File with the secret that signs webhooks; without it there are none
     #[arg(long, env = "GITOPS_SYNC_WEBHOOK_SECRET_FILE", value_name = "FILE")]
     webhook_secret_file: Option<PathBuf>,
@@ -75,8 +79,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let app = app(&arguments, &metrics).await?;
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
+    let origin = app.origin.identity();
+    let status =
+        AppStatus { name: app.id.to_string(), source: Some(origin), ..AppStatus::default() };
+    let (status, shown) = watch::channel(status);
     let shared = Shared {
         metrics: metrics.clone(),
+        apps: vec![shown],
+        is_open: arguments.api,
         ready: is_ready,
         wake: wake.clone(),
         webhook_secret: arguments.webhook_secret_file.as_ref().map(webhook_secret).transpose()?,
@@ -90,9 +100,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "Starting"
     );
     let (poster, events) = Poster::new(app.cluster.clone(), instance(&app.id));
-    let publisher = Publisher::new(app.id.clone(), metrics, events);
+    let publisher = Publisher::new(app.id.clone(), metrics, events, status);
     let (sweeps, interval) = (Sweeps::new(arguments.sweep.0), arguments.interval);
-    let daemon = Daemon { app, publisher, sweeps, interval, wake, ready };
+    let (asked, controls) = watch::channel(Controls::default());
+    let following = tokio::spawn(app.store.clone().follow(app.id.clone(), asked));
+    let daemon = Daemon { app, publisher, sweeps, interval, wake, controls, ready };
     let posting = tokio::spawn(poster.run());
     let mut serving = tokio::spawn(server.run(stop.clone()));
     let mut syncing = std::pin::pin!(daemon.run(stop.clone()));
@@ -106,6 +118,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             syncing.await;
         }
     }
+    following.abort();
     // The queue ended with the daemon.
     let _ = tokio::time::timeout(GRACE, posting).await;
     info!("Stopped");
@@ -114,14 +127,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
     let fetcher = arguments.git.fetcher(&arguments.repo)?;
-    let cluster = arguments.cluster.connect(metrics).await?;
-    let default = cluster.default_namespace().to_owned();
-    let namespace = arguments.cluster.namespace.as_ref().unwrap_or(&default);
+    let cluster = arguments.cluster.connection.connect(metrics).await?;
+    let store = arguments.cluster.connection.store(&cluster);
     let name = || default_name(&arguments.repo, &arguments.git.path);
     Ok(App {
-        id: arguments.name.clone().unwrap_or_else(name).within(namespace),
-        store: Store::new(cluster.clone(), namespace),
-        target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(default.clone()),
+        id: arguments.name.clone().unwrap_or_else(name).within(store.namespace()),
+        store,
+        target_namespace: arguments.cluster.target(&cluster),
         reach: arguments.cluster.reach(),
         cluster,
         policy: arguments.policy.policy(),

@@ -13,7 +13,6 @@ use super::common::{
     ClusterArguments, GitArguments, LogArguments, PolicyArguments, PruneArguments, default_name,
 };
 use super::logging;
-use crate::cluster::store::Store;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
 use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger};
@@ -65,14 +64,13 @@ pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
     let (origin, default) = origin(arguments)?;
-    let cluster = arguments.cluster.connect(metrics).await?;
-    let own = cluster.default_namespace().to_owned();
-    let namespace = arguments.cluster.namespace.as_ref().unwrap_or(&own);
+    let cluster = arguments.cluster.connection.connect(metrics).await?;
+    let store = arguments.cluster.connection.store(&cluster);
     Ok(App {
-        id: arguments.name.clone().unwrap_or(default).within(namespace),
+        id: arguments.name.clone().unwrap_or(default).within(store.namespace()),
         origin,
-        store: Store::new(cluster.clone(), namespace),
-        target_namespace: arguments.cluster.target_namespace.clone().unwrap_or(own.clone()),
+        store,
+        target_namespace: arguments.cluster.target(&cluster),
         reach: arguments.cluster.reach(),
         cluster,
         policy: arguments.policy.policy(),

@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
+use http::Request;
 use kube::api::WatchParams;
 use kube::core::WatchEvent;
 use serde_json::Value;
@@ -19,10 +20,10 @@ use crate::plan::observed::{Blind, Sighting};
 use crate::plan::{Resource, Scope};
 
 /// Seconds after which the API server ends a watch; kube takes no more than 294.
-const WATCH_SECONDS: u32 = 290;
+pub(super) const WATCH_SECONDS: u32 = 290;
 /// Silence, with neither event nor bookmark, after which a watch is taken for dead. The API server
 /// sends a bookmark about every minute.
-const SILENCE: Duration = Duration::from_secs(150);
+pub(super) const SILENCE: Duration = Duration::from_secs(150);
 /// Longest wait for a watch to open.
 const OPENING: Duration = Duration::from_secs(30);
 /// First and longest pause after a failure.
@@ -81,6 +82,38 @@ impl Cluster {
     }
 }
 
+/// A watch that was asked for.
+pub(super) enum Opened<S> {
+    /// What is seen.
+    Events(S),
+    /// The version it was to begin at is too old.
+    Expired,
+}
+
+impl Cluster {
+    /// Opens a watch.
+    pub(super) async fn open_watch(
+        &self,
+        request: Request<Vec<u8>>,
+    ) -> Result<Opened<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>>, ApiError> {
+        let opened = timeout(OPENING, self.client.request_events::<Value>(request)).await;
+        match opened.map_err(|_| ApiError::TimedOut(OPENING.as_secs()))? {
+            Ok(events) => {
+                self.count("watch", 200);
+                Ok(Opened::Events(events))
+            }
+            Err(kube::Error::Api(status)) => {
+                self.count("watch", status.code);
+                if status.code == 410 {
+                    return Ok(Opened::Expired);
+                }
+                Err(ApiError::Refused(status))
+            }
+            Err(error) => Err(ApiError::Unreachable(chain(&error))),
+        }
+    }
+}
+
 impl Watch {
     /// Lists, then follows. Whatever breaks off is an error; only a watch that ended in the
     /// ordinary way is opened again where it was. After anything else a new list tells what was
@@ -119,19 +152,12 @@ impl Watch {
         let params = WatchParams::default().labels(&self.selector).timeout(WATCH_SECONDS);
         let request =
             requests.watch_metadata(&params, &self.version).map_err(ApiError::BadRequest)?;
-        let opening = self.cluster.client.request_events::<Value>(request);
-        let opened = timeout(OPENING, opening).await;
-        let events = match opened.map_err(|_| ApiError::TimedOut(OPENING.as_secs()))? {
-            Ok(events) => events,
-            Err(kube::Error::Api(status)) => match self.counted(status.code) {
-                410 => return Ok(End::Expired),
-                403 | 405 => return Ok(End::Unwatchable),
-                _ => return Err(ApiError::Refused(status)),
-            },
-            Err(error) => return Err(ApiError::Unreachable(chain(&error))),
+        let mut events = match self.cluster.open_watch(request).await {
+            Ok(Opened::Events(events)) => pin!(events),
+            Ok(Opened::Expired) => return Ok(End::Expired),
+            Err(error) if matches!(error.code(), 403 | 405) => return Ok(End::Unwatchable),
+            Err(error) => return Err(error),
         };
-        self.cluster.count("watch", 200);
-        let mut events = pin!(events);
         loop {
             let event = timeout(SILENCE, events.try_next()).await;
             let event = event.map_err(|_| ApiError::TimedOut(SILENCE.as_secs()))?;
@@ -147,11 +173,6 @@ impl Watch {
 
     fn requests(&self) -> kube::core::Request {
         kube::core::Request::new(client::path(&self.resource, &self.namespace))
-    }
-
-    fn counted(&self, code: u16) -> u16 {
-        self.cluster.count("watch", code);
-        code
     }
 
     fn pass_on(&mut self, event: WatchEvent<Value>) {

@@ -282,7 +282,7 @@ mod tests {
     }
 
     fn many(number: usize) -> String {
-        (0..number).map(|n| format!("x{n} ")).collect()
+        (0..number).map(|n| format!("x{n}")).collect::<Vec<_>>().join(" ")
     }
 
     /// What a guard says: deleted, and held for each reason.
@@ -333,8 +333,8 @@ mod tests {
 
     #[test]
     fn generated_names_that_have_a_successor_do_not_count() {
-        let old: String = (0..30).map(|n| format!("c{n}-2456789bcd ")).collect();
-        let new: String = (0..30).map(|n| format!("c{n}-hkmt222222 ")).collect();
+        let named = |hash: &str| (many(30) + " ").replace('x', "c").replace(' ', &format!("-{hash} "));
+        let (old, new) = (named("2456789bcd"), named("hkmt222222"));
         let check = |going: &str, staying: &str, deleted| {
             let found = rule(&Guard::default(), going, staying, &Approvals::default());
             assert_eq!(found.0, deleted);

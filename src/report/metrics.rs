@@ -7,6 +7,7 @@ use prometheus::{
 
 use super::done::{Action, Done, Reason};
 use super::outcome::{Fate, Outcome};
+use super::status::states;
 
 /// Managers of drift that get a series of their own; any further one counts as `other`.
 const MANAGERS: usize = 20;
@@ -24,6 +25,7 @@ pub struct Metrics {
     pruned: IntCounterVec,
     drift_reverts: IntCounterVec,
     fights: IntGaugeVec,
+    suspended: IntGaugeVec,
     stage_duration: HistogramVec,
     git_fetch: HistogramVec,
     api_requests: IntCounterVec,
@@ -87,6 +89,11 @@ impl Metrics {
             fights: int_gauge(
                 "fights",
                 "Objects that others change again each time they are put back.",
+                &["app"],
+            )?,
+            suspended: int_gauge(
+                "suspended",
+                "Whether a person suspended the app: 1 while nothing is synced.",
                 &["app"],
             )?,
             stage_duration: histogram(
@@ -164,6 +171,11 @@ impl Metrics {
         }
     }
 
+    /// Sets whether an app is suspended.
+    pub fn suspended(&self, app: &str, is_suspended: bool) {
+        self.suspended.with_label_values(&[app]).set(is_suspended.into());
+    }
+
     /// Sets the number of objects that are fought over.
     pub fn fights(&self, app: &str, number: usize) {
         self.fights.with_label_values(&[app]).set(i64::try_from(number).unwrap_or(i64::MAX));
@@ -183,26 +195,10 @@ impl Metrics {
 
     fn record_objects(&self, app: &str, outcome: &Outcome) {
         if !outcome.done.is_empty() || outcome.failure.is_none() {
-            let state = |state: &str, number: usize| {
+            for (state, number) in states(outcome) {
                 let number = i64::try_from(number).unwrap_or(i64::MAX);
                 self.objects.with_label_values(&[app, state]).set(number);
-            };
-            let is_unknown = |done: &&Done| {
-                outcome.unlisted.iter().any(|(scope, _)| scope.covers(&done.desired.id))
-            };
-            let synced = || outcome.done.iter().filter(|done| done.is_synced());
-            let unknown = synced().filter(is_unknown).count();
-            state("synced", synced().count() - unknown);
-            state("unknown", unknown);
-            state("drifted", outcome.count(|a| matches!(a, Action::Drifted(_))));
-            state("overridden", outcome.overridden());
-            state("fought", outcome.fought());
-            state("left", outcome.count(|a| matches!(a, Action::Left(_))));
-            state("failed", outcome.count(|a| matches!(a, Action::Failed(_))));
-            state("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped)));
-            let stays = |fate: &Fate| matches!(fate, Fate::Spared(_) | Fate::Failed(_));
-            state("leftover", outcome.leftovers.iter().filter(|(_, fate)| stays(fate)).count());
-            state("held", outcome.held());
+            }
         }
         self.pruned.with_label_values(&[app]).inc_by(outcome.pruned() as u64);
     }

@@ -5,8 +5,10 @@ pub mod events;
 pub mod metrics;
 pub mod outcome;
 pub mod publisher;
+pub mod status;
 
 pub use done::{Action, Done, Reason};
 pub use metrics::Metrics;
 pub use outcome::{Failure, Fate, Outcome, Trigger};
 pub use publisher::Publisher;
+pub use status::AppStatus;

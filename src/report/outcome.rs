@@ -8,7 +8,7 @@ use crate::cluster::store::StoreError;
 use crate::object::ObjectId;
 use crate::plan::Scope;
 use crate::plan::guard::Held;
-use crate::plan::inventory::SourceIdentity;
+use crate::plan::inventory::{Abandoned, SourceIdentity};
 use crate::render::{Diagnostic, Rendered};
 use crate::source::{Revision, SourceError};
 
@@ -22,6 +22,8 @@ pub enum Trigger {
     Interval,
     /// A webhook asked for it.
     Webhook,
+    /// A person asked for something by an annotation of the inventory.
+    Annotation,
     /// The last pass failed.
     Retry,
     /// Someone changed objects of ours.
@@ -60,6 +62,11 @@ pub enum Failure {
         /// The source asked for.
         given: SourceIdentity,
     },
+    /// A person suspended the app.
+    #[error(
+        "suspended by the annotation gitops-sync.dev/suspend of its inventory: nothing is synced until gitops-sync resume"
+    )]
+    Suspended,
     /// The process is ending.
     #[error("stopped: the process is ending")]
     Stopped,
@@ -134,6 +141,10 @@ pub struct Outcome {
     pub leftovers: Vec<(ObjectId, Fate)>,
     /// Those of them that the prune guard holds, set by set.
     pub held: Vec<Held>,
+    /// Objects that were left to others, in this pass and before.
+    pub abandoned: Vec<Abandoned>,
+    /// Objects that carry the app's marks, but are neither desired nor in its inventory.
+    pub orphans: Vec<ObjectId>,
     /// Scopes that could not be listed, and why.
     pub unlisted: Vec<(Scope, String)>,
     /// How long each stage took, in order.
@@ -156,6 +167,8 @@ impl Outcome {
             done: Vec::new(),
             leftovers: Vec::new(),
             held: Vec::new(),
+            abandoned: Vec::new(),
+            orphans: Vec::new(),
             unlisted: Vec::new(),
             stages: Vec::new(),
             duration: Duration::ZERO,

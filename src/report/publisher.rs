@@ -6,11 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
 use super::done::{Action, Done, place};
 use super::outcome::{Fate, Outcome, Trigger};
-use super::{Failure, Metrics, events};
+use super::{AppStatus, Failure, Metrics, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
@@ -29,16 +30,26 @@ pub struct Publisher {
     /// What was said of the last pass: a lasting problem is said once.
     said: BTreeSet<String>,
     last_commit: Option<String>,
+    /// The app's state, for the HTTP server.
+    status: watch::Sender<AppStatus>,
 }
 
 impl Publisher {
     /// A publisher that has said nothing yet.
-    pub fn new(app: AppId, metrics: Arc<Metrics>, events: Sender<Event>) -> Self {
-        Self { app, metrics, events, said: BTreeSet::new(), last_commit: None }
+    pub fn new(
+        app: AppId,
+        metrics: Arc<Metrics>,
+        events: Sender<Event>,
+        status: watch::Sender<AppStatus>,
+    ) -> Self {
+        Self { app, metrics, events, said: BTreeSet::new(), last_commit: None, status }
     }
 
     /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
+        if matches!(outcome.failure, Some(Failure::Suspended)) {
+            return self.suspended(true);
+        }
         outcome.done.iter().for_each(log_done);
         self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
         if outcome.trigger == Trigger::Drift {
@@ -47,6 +58,8 @@ impl Publisher {
             self.said.extend(problems);
             return log_failure(outcome);
         }
+        self.suspended(false);
+        self.status.send_modify(|status| status.record(outcome, Timestamp::now().to_string()));
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
         let is_new = commit.is_some() && commit != self.last_commit;
         self.metrics.record(self.app.as_str(), outcome, now(), is_new);
@@ -56,6 +69,19 @@ impl Publisher {
         outcome.leftovers.iter().for_each(log_pruned);
         self.said = self.log_problems(outcome);
         log_pass(outcome);
+    }
+
+    /// Notes that an app is suspended, or is not.
+    fn suspended(&self, is_suspended: bool) {
+        self.metrics.suspended(self.app.as_str(), is_suspended);
+        let is_news = self.status.send_if_modified(|status| {
+            std::mem::replace(&mut status.suspended, is_suspended) != is_suspended
+        });
+        match is_suspended {
+            true if is_news => info!("Suspended: nothing is synced until gitops-sync resume"),
+            false if is_news => info!("Resumed"),
+            _ => {}
+        }
     }
 
     /// Says the problems that were not said before, and returns all.
@@ -188,6 +214,12 @@ fn problems(outcome: &Outcome) -> Vec<String> {
     problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
         format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
     }));
+    if !outcome.orphans.is_empty() {
+        let named = named(&outcome.orphans);
+        problems.push(format!(
+            "Not in the inventory, and left alone though marked as this app's: {named}; declare them in git to adopt them, or delete them by hand"
+        ));
+    }
     for (id, fate) in &outcome.leftovers {
         let place = place(id);
         match fate {
@@ -207,17 +239,20 @@ fn problems(outcome: &Outcome) -> Vec<String> {
 /// The sets that wait for a person's word, one sentence each.
 fn held(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
     outcome.held.iter().map(move |Held { reason, hash, objects }| {
-        let named = objects.iter().take(NAMED).map(|id| format!("{id}{}", place(id)));
-        let mut named: Vec<_> = named.collect();
-        if objects.len() > NAMED {
-            named.push(format!("and {} more", objects.len() - NAMED));
-        }
-        let (number, named) = (objects.len(), named.join(", "));
+        let (number, named) = (objects.len(), named(objects));
         format!(
             "Prune held: {reason}: {number} left in place until a person approves \
              (gitops-sync prune-approve {hash} --name {app}, or GitOps-Prune: {hash} in a commit): {named}"
         )
     })
+}
+
+/// The first of some objects, and how many more there are.
+fn named(objects: &[ObjectId]) -> String {
+    let first = objects.iter().take(NAMED).map(|id| format!("{id}{}", place(id)));
+    let more = objects.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    first.chain(more).collect::<Vec<_>>().join(", ")
 }
 
 /// What stopped a pass, if anything.

@@ -1,5 +1,6 @@
 //! HTTP: metrics, health and webhooks.
 
+mod api;
 pub mod hooks;
 
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 
-use crate::report::Metrics;
+use crate::report::{AppStatus, Metrics};
 use crate::sync::Stop;
 pub use hooks::WebhookSecret;
 
@@ -24,6 +25,10 @@ const BODY_LIMIT: usize = 1 << 20;
 pub struct Shared {
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The states of the apps.
+    pub apps: Vec<watch::Receiver<AppStatus>>,
+    /// Whether `/api` is for everybody who reaches the port, not for this machine alone.
+    pub is_open: bool,
     /// Whether the first pass has ended.
     pub ready: watch::Receiver<bool>,
     /// Wakes the app.
@@ -52,7 +57,8 @@ impl Server {
     /// Serves until the process is to end.
     pub async fn run(self, stop: Stop) -> std::io::Result<()> {
         let stopped = async move { stop.wait().await };
-        axum::serve(self.listener, self.router).with_graceful_shutdown(stopped).await
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(self.listener, service).with_graceful_shutdown(stopped).await
     }
 }
 
@@ -61,7 +67,9 @@ fn router(shared: Shared) -> Router {
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(readyz));
+        .route("/readyz", get(readyz))
+        .route("/api/v1/apps", get(api::apps))
+        .route("/api/v1/apps/{name}", get(api::app));
     if shared.webhook_secret.is_some() {
         router = router.route("/hooks/generic", post(hooks::generic));
     }

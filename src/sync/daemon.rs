@@ -15,7 +15,7 @@ use super::pass::pass;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
-use crate::plan::Stage;
+use crate::plan::{Controls, Stage};
 use crate::report::{Action, Failure, Outcome, Publisher, Trigger};
 
 /// First wait after a failure; doubles up to the interval.
@@ -37,6 +37,8 @@ pub struct Daemon {
     pub interval: Duration,
     /// Wakes the loop at once, however often it is called.
     pub wake: Arc<Notify>,
+    /// What people ask of the app, as the annotations of its inventory say.
+    pub controls: watch::Receiver<Controls>,
     /// Told when the first pass has ended, either way.
     pub ready: watch::Sender<bool>,
 }
@@ -93,6 +95,10 @@ impl Daemon {
                 () = sleep_until(due) => return trigger,
                 () = self.wake.notified() => return Trigger::Webhook,
                 () = stop.wait() => return trigger,
+                Ok(()) = self.controls.changed() => {
+                    state.memory.controls = self.controls.borrow_and_update().clone();
+                    return Trigger::Annotation;
+                }
                 () = sleep_until(peace), if peace < due => {}
                 seen = watches.next(&self.app.id, observed) => state.dirty.extend(seen),
                 swept = self.sweeps.next() => match swept {
@@ -111,6 +117,9 @@ impl Daemon {
 
     /// Puts back what drifted, but for what is fought over. `false` if that takes a whole pass.
     async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
+        if state.memory.controls.suspended {
+            return true;
+        }
         if state.memory.resolved.is_none() {
             return state.dirty.is_empty();
         }
@@ -208,7 +217,8 @@ fn panicked(trigger: Trigger) -> Outcome {
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit, and drift that
 /// is only told stays as it is.
 fn is_transient(outcome: &Outcome) -> bool {
-    outcome.failure.is_some()
+    let is_failed = |failure: &Failure| !matches!(failure, Failure::Suspended);
+    outcome.failure.as_ref().is_some_and(is_failed)
         || !outcome.unlisted.is_empty()
         || outcome.done.iter().any(|done| done.action.is_failure())
 }

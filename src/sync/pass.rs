@@ -14,7 +14,7 @@ use crate::object::marks::HashKey;
 use crate::plan::cause::Telling;
 use crate::plan::desired::Settings;
 use crate::plan::steps::Circumstances;
-use crate::plan::{Cause, Desired, Inventory, Kinds, Plan, Reach, Scope, desired, steps};
+use crate::plan::{Cause, Desired, Inventory, Kinds, Lookup, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Diagnostic, Rendered};
 use crate::report::{Action, Failure, Fate, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
@@ -38,6 +38,9 @@ async fn run(
 ) -> Result<(), Failure> {
     let mut clock = Clock(Instant::now());
     let key = recall(app, memory).await?;
+    if memory.controls.suspended && !app.dry_run {
+        return Err(Failure::Suspended);
+    }
     clock.stage("recall", outcome);
     let read = tokio::select! {
         read = read(app, memory, outcome, &mut clock) => read,
@@ -73,6 +76,10 @@ async fn run(
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
     forget_new_kinds(memory, outcome);
     pruned?;
+    outcome.abandoned.clone_from(&memory.inventory.abandoned);
+    if news.is_none() {
+        outcome.orphans = orphans(memory, wanted);
+    }
     reach(memory, outcome);
     record(app, memory).await?;
     clock.stage("prune", outcome);
@@ -121,6 +128,15 @@ fn or_last_good(
         }
         (Err(error), None) => Err(error.into()),
     }
+}
+
+/// Objects that name themselves as the app's, though its inventory does not know them: it was lost, or
+/// someone copied the marks with care. They are not ours to delete.
+fn orphans(memory: &Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
+    let mut known = Lookup::new(&memory.inventory.entries);
+    let is_wanted = |id: &ObjectId| wanted.binary_search_by(|object| object.id.cmp(id)).is_ok();
+    let unknown = memory.observed.live.keys().filter(|id| known.get(id).is_none());
+    unknown.filter(|id| !is_wanted(id)).cloned().collect()
 }
 
 /// Notes the commit of which all is done that nobody has to approve. Alone that is not worth a write.

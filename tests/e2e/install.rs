@@ -116,7 +116,7 @@ fn rights_are_as_narrow_as_granted_and_the_deployment_comes_up() {
             assert_eq!(may(verb, resource, namespace), expected, "{verb} {resource} {namespace:?}");
         }
     };
-    check(&["get", "create", "update"], "secrets", "gitops-sync", true);
+    check(&["get", "watch", "create", "update"], "secrets", "gitops-sync", true);
     check(&["list", "delete"], "secrets", "gitops-sync", false);
     check(&["create"], "events", "gitops-sync", true);
     check(&["list", "watch"], "configmaps", "", false);

@@ -10,6 +10,7 @@ mod drift;
 mod engine;
 mod events;
 mod foreign;
+mod guard;
 mod half_open;
 mod install;
 mod namespaces;

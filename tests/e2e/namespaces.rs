@@ -27,7 +27,7 @@ impl Narrow {
         for place in ["a", "b", "c"] {
             plane().kubectl(&["create", "namespace", &narrow.space(place)]).unwrap();
         }
-        let secrets = rule("secrets", "[get, create, update]");
+        let secrets = rule("secrets", "[get, watch, create, update]");
         narrow.grant(&narrow.test.namespace, &secrets);
         let events = "- {apiGroups: [events.k8s.io], resources: [events], verbs: [create]}\n";
         let both = |services| rule("configmaps", ALL) + &rule("services", services) + events;

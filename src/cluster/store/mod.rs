@@ -1,5 +1,7 @@
 //! What the daemon keeps in Secrets of its own namespace: inventories and the hash key.
 
+mod follow;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{ApiError, Cluster, client};
+use crate::cluster::{ApiError, Cluster, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
 use crate::plan::shards::{self, Shard};
@@ -58,6 +60,16 @@ pub enum StoreError {
         name: String,
         /// What is wrong.
         why: String,
+    },
+    /// There is nothing to annotate.
+    #[error(
+        "there is no Secret {namespace}/{name}: check --name and --namespace, gitops-sync makes it with its first sync"
+    )]
+    NoInventory {
+        /// Namespace of the Secret.
+        namespace: String,
+        /// Name of the Secret.
+        name: String,
     },
     /// A shard holds more than a Secret can.
     #[error("what is to be remembered does not fit into Secret {namespace}/{name}: split the app")]

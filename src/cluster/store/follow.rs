@@ -1,0 +1,112 @@
+//! Follows what people ask of an app: the annotations of its inventory.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use kube::api::{Patch, PatchParams, WatchParams};
+use kube::core::WatchEvent;
+use serde_json::{Value, json};
+use tokio::sync::watch::Sender;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
+
+use super::{Store, StoreError, secrets, shard_name};
+use crate::cluster::error::chain;
+use crate::cluster::list::version_of;
+use crate::cluster::watch::{Opened, SILENCE, WATCH_SECONDS};
+use crate::cluster::{ApiError, client};
+use crate::object::AppId;
+use crate::object::marks::MANAGER;
+use crate::plan::Controls;
+
+/// Pause after a watch broke.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Time between two looks when the Secret may not be watched.
+const POLL: Duration = Duration::from_secs(15);
+
+impl Store {
+    /// Tells what people ask of an app, whenever that changes, until nobody listens.
+    pub async fn follow(self, app: AppId, controls: Sender<Controls>) {
+        let mut was_refused = false;
+        while !controls.is_closed() {
+            match self.follow_once(&app, &controls).await {
+                Ok(()) => {}
+                Err(error) if error.code() == 403 => {
+                    if !std::mem::replace(&mut was_refused, true) {
+                        let (namespace, name) = (&self.namespace, shard_name(&app, 0));
+                        warn!(
+                            "May not watch Secret {namespace}/{name}: approvals and suspension are noticed later; grant watch"
+                        );
+                    }
+                    sleep(POLL).await;
+                }
+                Err(error) => debug!("Watch of the inventory: {error}"),
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn follow_once(&self, app: &AppId, controls: &Sender<Controls>) -> Result<(), ApiError> {
+        // Of a Secret that is gone, a watch shows nothing.
+        let secret = self.cluster.get(&secrets(), &self.id(&shard_name(app, 0))).await?;
+        tell(controls, secret.as_ref());
+        let requests = kube::core::Request::new(client::path(&secrets(), &self.namespace));
+        let field = format!("metadata.name={}", shard_name(app, 0));
+        let params = WatchParams::default().fields(&field).timeout(WATCH_SECONDS);
+        // From no version on, it begins with what there is.
+        let request = requests.watch_metadata(&params, "");
+        let opened = self.cluster.open_watch(request.map_err(ApiError::BadRequest)?).await?;
+        let Opened::Events(events) = opened else { return Ok(()) };
+        let mut events = pin!(events);
+        loop {
+            let event = timeout(SILENCE, events.try_next()).await;
+            let event = event.map_err(|_| ApiError::TimedOut(SILENCE.as_secs()))?;
+            match event.map_err(|error| ApiError::Unreachable(chain(&error)))? {
+                Some(WatchEvent::Added(secret) | WatchEvent::Modified(secret)) => {
+                    tell(controls, Some(&secret));
+                }
+                Some(WatchEvent::Deleted(_)) => tell(controls, None),
+                Some(WatchEvent::Bookmark(_)) => {}
+                Some(WatchEvent::Error(_)) | None => return Ok(()),
+            }
+        }
+    }
+
+    /// Sets an annotation on an app's inventory, or removes it, by what it says now.
+    pub async fn annotate(
+        &self,
+        app: &AppId,
+        key: &str,
+        value: impl Fn(Option<&str>) -> Option<String>,
+    ) -> Result<(), StoreError> {
+        let name = shard_name(app, 0);
+        let Some(secret) = self.read(&name).await? else {
+            return Err(StoreError::NoInventory { namespace: self.namespace.clone(), name });
+        };
+        let now = secret["metadata"]["annotations"][key].as_str();
+        let patch = json!({"metadata": {
+            "resourceVersion": version_of(&secret),
+            "annotations": {key: value(now)},
+        }});
+        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
+        let request = client::requests(&secrets(), &self.id(&name))
+            .patch(&name, &params, &Patch::Merge(&patch))
+            .map_err(ApiError::BadRequest);
+        let sent = match request {
+            Ok(request) => self.cluster.send("patch", request).await.map(drop),
+            Err(error) => Err(error),
+        };
+        sent.map_err(|source| self.failed("patch", &name, source))
+    }
+}
+
+/// Tells only what is new.
+fn tell(controls: &Sender<Controls>, secret: Option<&Value>) {
+    let now = secret.map(Controls::of).unwrap_or_default();
+    controls.send_if_modified(|known| {
+        let is_news = *known != now;
+        *known = now;
+        is_news
+    });
+}
