@@ -15,7 +15,7 @@ use super::common::{
 use super::logging;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
-use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger};
+use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger, problems};
 use crate::sync::{App, Memory, Origin, Stop, pass::pass};
 
 /// Arguments of `sync`.
@@ -58,7 +58,7 @@ pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new()?);
     let app = app(&arguments, &metrics).await?;
     let outcome = pass(&app, &mut Memory::default(), Trigger::Command, &stop).await;
-    print(&outcome, app.dry_run)?;
+    print(&app, &outcome)?;
     Ok(if outcome.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -98,8 +98,9 @@ fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
 }
 
 /// Says what happened, object by object; what went wrong goes to standard error.
-fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
+fn print(app: &App, outcome: &Outcome) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
+    let dry_run = app.dry_run;
     if !outcome.manifests_hash.is_empty() {
         writeln!(out, "Found {} manifest(s). dry_run={dry_run}", outcome.manifests)?;
         writeln!(out, "Manifests hash: {}", outcome.manifests_hash)?;
@@ -120,6 +121,9 @@ fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
     }
     for (id, fate) in &outcome.leftovers {
         writeln!(out, "{}", leftover_line(id, fate))?;
+    }
+    for line in problems::held(&app.id, outcome) {
+        eprintln!("warning: {line}");
     }
     if let Some(failure) = &outcome.failure {
         eprintln!("error: {failure}");

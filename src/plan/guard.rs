@@ -333,7 +333,8 @@ mod tests {
 
     #[test]
     fn generated_names_that_have_a_successor_do_not_count() {
-        let named = |hash: &str| (many(30) + " ").replace('x', "c").replace(' ', &format!("-{hash} "));
+        let named =
+            |hash: &str| (many(30) + " ").replace('x', "c").replace(' ', &format!("-{hash} "));
         let (old, new) = (named("2456789bcd"), named("hkmt222222"));
         let check = |going: &str, staying: &str, deleted| {
             let found = rule(&Guard::default(), going, staying, &Approvals::default());

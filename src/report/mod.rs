@@ -4,6 +4,7 @@ pub mod done;
 pub mod events;
 pub mod metrics;
 pub mod outcome;
+pub mod problems;
 pub mod publisher;
 pub mod status;
 

@@ -9,17 +9,14 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tracing::{debug, error, info, warn};
 
-use super::done::{Action, Done, place};
+use super::done::{Action, Done};
 use super::outcome::{Fate, Outcome, Trigger};
+use super::problems::problems;
 use super::{AppStatus, Failure, Metrics, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
-use crate::plan::guard::Held;
 use crate::plan::yields::Yield;
-
-/// Objects that a line about a held set names.
-const NAMED: usize = 10;
 
 /// Publishes the passes of one app.
 pub struct Publisher {
@@ -89,8 +86,7 @@ impl Publisher {
         let all = outcome.done.iter().filter_map(|done| Some((done.problem()?, done)));
         let (drifts, others): (Vec<_>, Vec<_>) =
             all.partition(|(_, done)| done.action.is_told() && !done.action.drifts().is_empty());
-        let mut said = problems(outcome);
-        said.extend(held(&self.app, outcome));
+        let mut said = problems(&self.app, outcome);
         said.extend(others.into_iter().map(|(problem, _)| problem));
         for problem in said.iter().filter(|problem| !self.said.contains(*problem)) {
             warn!("{problem}");
@@ -205,54 +201,6 @@ fn log_pruned((id, fate): &(ObjectId, Fate)) {
     if matches!(fate, Fate::Pruned { .. }) {
         info!(object = %id, namespace = some(&id.namespace), "Pruned: no longer in git");
     }
-}
-
-/// What keeps the app from being in sync beside its objects, one sentence each.
-fn problems(outcome: &Outcome) -> Vec<String> {
-    let mut problems: Vec<_> =
-        outcome.diagnostics.iter().map(|d| format!("Bad manifest: {d}")).collect();
-    problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
-        format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
-    }));
-    if !outcome.orphans.is_empty() {
-        let named = named(&outcome.orphans);
-        problems.push(format!(
-            "Not in the inventory, and left alone though marked as this app's: {named}; declare them in git to adopt them, or delete them by hand"
-        ));
-    }
-    for (id, fate) in &outcome.leftovers {
-        let place = place(id);
-        match fate {
-            Fate::Spared(why) | Fate::Forgotten(why) => {
-                problems.push(format!("Not pruned: {id}{place} {why}"));
-            }
-            Fate::Abandoned(why) => {
-                problems.push(format!("Not pruned: {id}{place} {why}; it is no longer managed"));
-            }
-            Fate::Failed(why) => problems.push(format!("Cannot prune {id}{place}: {why}")),
-            Fate::Pruned { .. } | Fate::Gone | Fate::Held => {}
-        }
-    }
-    problems
-}
-
-/// The sets that wait for a person's word, one sentence each.
-fn held(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
-    outcome.held.iter().map(move |Held { reason, hash, objects }| {
-        let (number, named) = (objects.len(), named(objects));
-        format!(
-            "Prune held: {reason}: {number} left in place until a person approves \
-             (gitops-sync prune-approve {hash} --name {app}, or GitOps-Prune: {hash} in a commit): {named}"
-        )
-    })
-}
-
-/// The first of some objects, and how many more there are.
-fn named(objects: &[ObjectId]) -> String {
-    let first = objects.iter().take(NAMED).map(|id| format!("{id}{}", place(id)));
-    let more = objects.len().saturating_sub(NAMED);
-    let more = (more > 0).then(|| format!("and {more} more"));
-    first.chain(more).collect::<Vec<_>>().join(", ")
 }
 
 /// What stopped a pass, if anything.

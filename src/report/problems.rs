@@ -1,0 +1,58 @@
+//! What keeps an app from being in sync beside its objects, one sentence each.
+
+use super::done::place;
+use super::outcome::{Fate, Outcome};
+use crate::object::{AppId, ObjectId};
+use crate::plan::guard::Held;
+
+/// Objects that a sentence about many names.
+const NAMED: usize = 10;
+
+/// All of them.
+pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
+    let mut problems: Vec<_> =
+        outcome.diagnostics.iter().map(|d| format!("Bad manifest: {d}")).collect();
+    problems.extend(held(app, outcome));
+    problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
+        format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
+    }));
+    if !outcome.orphans.is_empty() {
+        let named = named(&outcome.orphans);
+        problems.push(format!(
+            "Not in the inventory, and left alone though marked as this app's: {named}; declare them in git to adopt them, or delete them by hand"
+        ));
+    }
+    for (id, fate) in &outcome.leftovers {
+        let place = place(id);
+        match fate {
+            Fate::Spared(why) | Fate::Forgotten(why) => {
+                problems.push(format!("Not pruned: {id}{place} {why}"));
+            }
+            Fate::Abandoned(why) => {
+                problems.push(format!("Not pruned: {id}{place} {why}; it is no longer managed"));
+            }
+            Fate::Failed(why) => problems.push(format!("Cannot prune {id}{place}: {why}")),
+            Fate::Pruned { .. } | Fate::Gone | Fate::Held => {}
+        }
+    }
+    problems
+}
+
+/// The sets that wait for a person's word, one sentence each.
+pub fn held(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
+    outcome.held.iter().map(move |Held { reason, hash, objects }| {
+        let (number, named) = (objects.len(), named(objects));
+        format!(
+            "Prune held: {reason}: {number} left in place until a person approves \
+             (gitops-sync prune-approve {hash} --name {app}, or GitOps-Prune: {hash} in a commit): {named}"
+        )
+    })
+}
+
+/// The first of some objects, and how many more there are.
+fn named(objects: &[ObjectId]) -> String {
+    let first = objects.iter().take(NAMED).map(|id| format!("{id}{}", place(id)));
+    let more = objects.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    first.chain(more).collect::<Vec<_>>().join(", ")
+}

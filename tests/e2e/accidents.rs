@@ -1,0 +1,245 @@
+//! Accidents on record of other tools, one test each: nothing is deleted that a person would have wanted to
+//! keep, and a line says what happened instead.
+
+use testbed::eventually;
+
+use crate::guard::{hash, left, many, remove};
+use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
+
+const SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80}], selector: {app: web}}
+";
+
+/// A line that a test's daemon never may have said.
+fn never(daemon: &Daemon, words: &str) {
+    let lines = daemon.0.lines();
+    assert!(!lines.iter().any(|line| line.contains(words)), "{words:?} in {lines:#?}");
+}
+
+/// A controller copies the labels of a Service to its `EndpointSlices`: they are never ours.
+#[test]
+fn labels_that_a_controller_copied_make_nothing_ours() {
+    let test = Fixture::new("copied");
+    test.commit(&[("apps/web.yaml", SERVICE), ("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    let label = format!("gitops-sync.dev/app={}", test.namespace);
+    let slices = || test.kubectl(&["get", "endpointslices", "-l", &label, "-o", "name"]);
+    eventually(DEADLINE, "a slice with our label", || {
+        let found = slices();
+        if found.is_empty() { Err("none") } else { Ok(Some(())) }
+    })
+    .unwrap();
+    // An EndpointSlice of our own in git has the daemon watch that kind.
+    let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\naddressType: IPv4\nmetadata: {name: own}\nendpoints: []\n";
+    test.commit(&[("apps/slice.yaml", slice)]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    test.repo.remove("apps/slice.yaml").unwrap();
+    test.repo.commit("No slice").unwrap();
+    daemon.line(&["Pruned", "endpointslice.discovery.k8s.io/own"]);
+    daemon.next_sync();
+    assert!(!slices().is_empty());
+    never(&daemon, "endpointslice.discovery.k8s.io/web-");
+}
+
+/// `kubectl get -o yaml`, another name, `kubectl apply`: label, identity and hash are copied with it.
+#[test]
+fn a_copy_made_by_hand_is_never_ours() {
+    let test = Fixture::new("copy");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    let mut copy: serde_json::Value =
+        serde_json::from_str(&test.kubectl(&["get", "configmap", "a", "-o", "json"])).unwrap();
+    copy["metadata"]["name"] = "copy".into();
+    for server in ["uid", "resourceVersion", "creationTimestamp", "managedFields"] {
+        copy["metadata"].as_object_mut().unwrap().remove(server);
+    }
+    let namespace = ["-n", &test.namespace, "apply", "-f", "-"];
+    plane().kubectl_with_stdin(&namespace, &copy.to_string()).unwrap();
+    // Neither while git has the original nor when it is pruned.
+    daemon.next_sync();
+    test.repo.remove("apps/a.yaml").unwrap();
+    test.repo.commit("Without a").unwrap();
+    daemon.line(&["Pruned", "configmap/a"]);
+    daemon.next_sync();
+    assert_eq!(test.field("configmap/copy", ".data.key"), "1");
+}
+
+/// A namespace object is left out of the set while objects of the app, or of others, are in it.
+#[test]
+fn a_namespace_in_use_that_was_dropped_from_git_stays() {
+    let test = Fixture::new("in-use");
+    let space = format!("{}-space", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    let inside =
+        config_map("inside", "1").replace("  name:", &format!("  namespace: {space}\n  name:"));
+    test.commit(&[("apps/ns.yaml", &namespace), ("apps/inside.yaml", &inside)]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    plane().kubectl(&["-n", &space, "create", "configmap", "theirs"]).unwrap();
+    test.repo.remove("apps/ns.yaml").unwrap();
+    test.repo.commit("Without the namespace").unwrap();
+    daemon.line(&["Not pruned: namespace", "still holds an object of this app"]);
+    test.repo.remove("apps/inside.yaml").unwrap();
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    daemon.line(&["Pruned", "configmap/inside"]);
+    daemon.line(&["Prune held: objects of protected kinds: 1 left", &space]);
+    daemon.next_sync();
+    plane().kubectl(&["-n", &space, "get", "configmap", "theirs"]).unwrap();
+}
+
+/// Manifests that cannot be read, or a repository that cannot, are not an empty repository.
+#[test]
+fn a_broken_render_prunes_nothing() {
+    let (test, daemon) = many("broken", 3);
+    remove(&test, 0..1, "One is gone");
+    daemon.line(&["INFO Synced", "pruned=1"]);
+    test.repo.remove("apps/m1.yaml").unwrap();
+    test.commit(&[("apps/m2.yaml", "kind: [\n")]);
+    daemon.line(&["Bad manifest: apps/m2.yaml"]);
+    daemon.line(&["Not pruned: configmap/m1", "the source has errors"]);
+    daemon.next_pass();
+    assert_eq!(left(&test), 2);
+    // So is a server that fails, also for a daemon that has just begun.
+    drop(daemon);
+    test.git.set_fault(testbed::Fault::Status(500));
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["Sync failed: cannot fetch"]);
+    assert_eq!(left(&test), 2);
+}
+
+/// The same object in another file, under another folder, in another document: nothing is sent.
+#[test]
+fn an_object_that_moves_between_files_is_not_touched() {
+    let (test, daemon) = many("files", 2);
+    let version = || test.field("configmap/m0", ".metadata.resourceVersion");
+    let before = version();
+    test.repo.remove("apps/m0.yaml").unwrap();
+    let both = config_map("other", "1") + "---\n" + &config_map("m0", "1");
+    let commit = test.commit(&[("apps/deep/er/all.yaml", &both)]);
+    daemon.line(&["INFO Synced", &commit, "created=1", "unchanged=2", "pruned=0"]);
+    assert_eq!(version(), before);
+}
+
+/// Another URL is another repository until a person says otherwise: what is not in it stays.
+#[test]
+fn a_changed_url_prunes_nothing() {
+    let (test, daemon) = many("url", 3);
+    drop(daemon);
+    let other = test.git.create_repo("other").unwrap();
+    other.write("apps/m0.yaml", config_map("m0", "2")).unwrap();
+    other.commit("A part of it").unwrap();
+    let daemon = Daemon::start(test.run_command_at(other.url(), "apps", &["--prune"]));
+    let line = daemon.line(&["Prune held: the URL or path has changed: 2 left"]);
+    test.expect("configmap/m0", ".data.key", "2");
+    daemon.next_sync();
+    assert_eq!(left(&test), 3);
+    drop(daemon);
+    let approve = ["--prune", "--approve-prune", &hash(&line)];
+    let daemon = Daemon::start(test.run_command_at(other.url(), "apps", &approve));
+    daemon.line(&["INFO Synced", "pruned=2"]);
+    assert_eq!(left(&test), 1);
+}
+
+/// A folder with a part of the manifests, by hand and under the app's name.
+#[test]
+fn a_partial_directory_under_the_apps_name_is_refused() {
+    let (test, _daemon) = many("partial", 3);
+    let part = tempfile::TempDir::new().unwrap();
+    std::fs::write(part.path().join("m0.yaml"), config_map("m0", "1")).unwrap();
+    let folder = part.path().to_str().unwrap();
+    let done = test.sync(&["--manifests", folder, "--apply", "--prune"]);
+    assert_eq!(done.code, Some(1));
+    assert!(done.stderr.contains("choose another --name"), "{done:#?}");
+    assert_eq!(left(&test), 3);
+}
+
+/// Somebody takes the mark off that kept it; git had it when it was applied last.
+#[test]
+fn a_stripped_keep_annotation_still_keeps() {
+    let test = Fixture::new("stripped");
+    let kept = config_map("kept", "1").replace(
+        "  name: kept\n",
+        "  name: kept\n  annotations: {kustomize.toolkit.fluxcd.io/prune: disabled}\n",
+    );
+    test.commit(&[("apps/kept.yaml", &kept), ("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--drift=ignore", "--prune"]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    test.kubectl(&["annotate", "configmap", "kept", "kustomize.toolkit.fluxcd.io/prune-"]);
+    test.repo.remove("apps/kept.yaml").unwrap();
+    test.repo.commit("Without it").unwrap();
+    daemon.line(&["Not pruned: configmap/kept", "was marked to be kept when it was last applied"]);
+    daemon.next_sync();
+    assert_eq!(test.field("configmap/kept", ".data.key"), "1");
+}
+
+/// What the daemon lives in, and what every cluster needs.
+#[test]
+fn the_daemons_own_namespace_and_the_clusters_are_never_pruned() {
+    let test = Fixture::new("own");
+    let namespace =
+        |name: &str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
+    let all = namespace(&test.namespace) + &namespace("default") + &namespace("kube-public");
+    test.commit(&[("apps/ns.yaml", &all), ("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--prune", "--protect-kinds=PersistentVolumeClaim"]);
+    daemon.line(&["INFO Synced", "configured=3"]);
+    test.repo.remove("apps/ns.yaml").unwrap();
+    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
+    for name in [test.namespace.as_str(), "default", "kube-public"] {
+        let words = ["Not pruned: namespace/", name, "belongs to the cluster or to gitops-sync"];
+        daemon.line(&words);
+        let left =
+            plane().kubectl(&["get", "namespace", name, "-o", "jsonpath={.metadata.labels}"]);
+        assert!(!left.unwrap().contains("gitops-sync.dev"), "{name}");
+    }
+}
+
+/// Without an inventory nothing is known to be ours: what git declares is taken over, the rest is told.
+#[test]
+fn a_lost_inventory_deletes_nothing() {
+    let (test, daemon) = many("lost", 4);
+    drop(daemon);
+    test.kubectl(&["delete", "secret", &format!("gitops-sync-inventory-{}", test.namespace)]);
+    remove(&test, 0..1, "One goes unseen");
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["Not in the inventory", "configmap/m0", "declare them in git to adopt them"]);
+    daemon.next_sync();
+    assert_eq!(left(&test), 4);
+    // The others are taken over as they are.
+    remove(&test, 1..2, "One of those that were adopted");
+    daemon.line(&["Pruned", "configmap/m1"]);
+    test.commit(&[("apps/m0.yaml", &config_map("m0", "2"))]);
+    test.expect("configmap/m0", ".data.key", "2");
+    remove(&test, 0..1, "And now it goes");
+    daemon.line(&["Pruned", "configmap/m0"]);
+}
+
+/// `sync` without `--apply` says what would be held and writes nothing.
+#[test]
+fn a_dry_run_tells_what_would_be_held() {
+    let test = Fixture::new("dry");
+    let all = tempfile::TempDir::new().unwrap();
+    for n in 0..12 {
+        let text = config_map(&format!("m{n}"), "1");
+        std::fs::write(all.path().join(format!("m{n}.yaml")), text).unwrap();
+    }
+    let folder = all.path().to_str().unwrap();
+    assert_eq!(test.sync(&["--manifests", folder, "--apply", "--prune"]).code, Some(0));
+    for n in 0..11 {
+        std::fs::remove_file(all.path().join(format!("m{n}.yaml"))).unwrap();
+    }
+    let done = test.sync(&["--manifests", folder, "--prune"]);
+    assert!(done.stderr.contains("Prune held: 11 of 12 objects are too many at once"), "{done:#?}");
+    let done = test.sync(&["--manifests", folder, "--prune", "--apply"]);
+    assert_eq!(left(&test), 12);
+    let approved = ["--manifests", folder, "--prune", "--apply", "--approve-prune"];
+    let done = test.sync(&[&approved[..], &[&hash(&done.stderr)]].concat());
+    assert_eq!((done.code, left(&test)), (Some(0), 1), "{done:#?}");
+    let mut help = program();
+    let help = help.args(["sync", "--help"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&help.stdout).contains("--approve-prune"));
+}
