@@ -25,7 +25,7 @@ const LABEL_MAX: usize = 63;
 const NAME_MAX: usize = 200;
 
 /// The name of an app: an RFC 1123 subdomain, because Secrets are named after it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct AppId {
     name: String,
     /// Namespace of its inventory: two installations may well use one name.
@@ -75,6 +75,20 @@ impl AppId {
         let name = name.trim_matches('-');
         let name = if name.is_empty() { "app" } else { name };
         Self { name: name.to_owned(), namespace: String::new() }
+    }
+
+    /// The app that an identity annotation on the object `id` names; `None` if it is about another object
+    /// or about none.
+    pub fn of_identity(identity: &str, id: &ObjectId) -> Option<Self> {
+        let (app, _) = identity.split_once(':')?;
+        let (namespace, name) = app.split_once('_')?;
+        let app = name.parse::<Self>().ok()?.within(namespace);
+        (app.identity(id) == identity).then_some(app)
+    }
+
+    /// The namespace of its inventory.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// The app of this name whose inventory is in this namespace.
@@ -162,6 +176,18 @@ mod tests {
         let long: AppId = "a".repeat(64).parse().unwrap();
         assert_eq!(long.label().len(), 47);
         assert_eq!("web".parse::<AppId>().unwrap().label(), "web");
+    }
+
+    #[test]
+    fn an_identity_names_its_app_on_its_own_object_alone() {
+        let app = "team.web-2".parse::<AppId>().unwrap().within("ops");
+        let id = |name: &str| ObjectId::new(GroupKind::new("apps", "Deployment"), "demo", name);
+        let identity = app.identity(&id("a"));
+        assert_eq!(AppId::of_identity(&identity, &id("a")), Some(app));
+        assert_eq!(AppId::of_identity(&identity, &id("b")), None);
+        for text in ["", "x", "ops_:apps/Deployment:demo/a", "web:apps/Deployment:demo/a"] {
+            assert_eq!(AppId::of_identity(text, &id("a")), None, "{text}");
+        }
     }
 
     #[test]

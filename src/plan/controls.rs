@@ -10,8 +10,8 @@ pub const SUSPEND: &str = "gitops-sync.dev/suspend";
 pub const APPROVE_PRUNE: &str = "gitops-sync.dev/approve-prune";
 /// Annotation that has held objects abandoned instead: hashes of held sets, separated by commas.
 pub const APPROVE_ABANDON: &str = "gitops-sync.dev/approve-abandon";
-/// Prefix of annotations by which another app says that it declares objects of this one.
-pub const CLAIMED_BY: &str = "claimed-by.gitops-sync.dev/";
+/// Annotation by which other apps say that they declare objects of this one: JSON, text by app.
+pub const CLAIMS: &str = "gitops-sync.dev/claims";
 
 /// What people ask of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,17 +31,18 @@ impl Controls {
     pub fn of(object: &Value) -> Self {
         let annotations = &object["metadata"]["annotations"];
         let text = |key: &str| annotations[key].as_str().unwrap_or_default().trim();
-        let all = annotations.as_object().into_iter().flatten();
-        let claim = |(key, value): (&String, &Value)| {
-            Some((key.strip_prefix(CLAIMED_BY)?.to_owned(), value.as_str()?.to_owned()))
-        };
         Self {
             suspended: text(SUSPEND).eq_ignore_ascii_case("true"),
             prune: hashes(text(APPROVE_PRUNE)),
             abandon: hashes(text(APPROVE_ABANDON)),
-            claims: all.filter_map(claim).collect(),
+            claims: claims(text(CLAIMS)),
         }
     }
+}
+
+/// Claims as they are annotated.
+pub fn claims(text: &str) -> BTreeMap<String, String> {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 /// Hashes, separated by commas.
@@ -72,8 +73,8 @@ mod tests {
             Controls { prune: set(&["a1", "b2"]), ..none() },
         );
         check(json!({APPROVE_ABANDON: "c3"}), Controls { abandon: set(&["c3"]), ..none() });
-        let claims = [("team_web".to_owned(), "configmap/a".to_owned())].into();
-        let key = format!("{CLAIMED_BY}team_web");
-        check(json!({key: "configmap/a"}), Controls { claims, ..none() });
+        let claims = [("web".to_owned(), "configmap/a".to_owned())].into();
+        check(json!({CLAIMS: r#"{"web": "configmap/a"}"#}), Controls { claims, ..none() });
+        check(json!({CLAIMS: "nonsense"}), none());
     }
 }

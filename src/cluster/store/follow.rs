@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use kube::api::{Patch, PatchParams, WatchParams};
+use kube::api::WatchParams;
 use kube::core::WatchEvent;
 use serde_json::{Value, json};
 use tokio::sync::watch::Sender;
@@ -13,11 +13,9 @@ use tracing::{debug, warn};
 
 use super::{Store, StoreError, secrets, shard_name};
 use crate::cluster::error::chain;
-use crate::cluster::list::version_of;
 use crate::cluster::watch::{Opened, SILENCE, WATCH_SECONDS};
 use crate::cluster::{ApiError, client};
 use crate::object::AppId;
-use crate::object::marks::MANAGER;
 use crate::plan::Controls;
 
 /// Pause after a watch broke.
@@ -81,23 +79,20 @@ impl Store {
         value: impl Fn(Option<&str>) -> Option<String>,
     ) -> Result<(), StoreError> {
         let name = shard_name(app, 0);
-        let Some(secret) = self.read(&name).await? else {
+        let Some(mut secret) = self.read(&name).await? else {
             return Err(StoreError::NoInventory { namespace: self.namespace.clone(), name });
         };
         let now = secret["metadata"]["annotations"][key].as_str();
-        let patch = json!({"metadata": {
-            "resourceVersion": version_of(&secret),
-            "annotations": {key: value(now)},
-        }});
-        let params = PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() };
-        let request = client::requests(&secrets(), &self.id(&name))
-            .patch(&name, &params, &Patch::Merge(&patch))
-            .map_err(ApiError::BadRequest);
-        let sent = match request {
-            Ok(request) => self.cluster.send("patch", request).await.map(drop),
-            Err(error) => Err(error),
-        };
-        sent.map_err(|source| self.failed("patch", &name, source))
+        let new = value(now);
+        if new.as_deref() == now {
+            return Ok(());
+        }
+        let annotations = &mut secret["metadata"]["annotations"];
+        match new {
+            Some(new) => annotations[key] = json!(new),
+            None => drop(annotations.as_object_mut().map(|all| all.remove(key))),
+        }
+        self.replace(&name, &secret).await.map(drop)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the daemon keeps in Secrets of its own namespace: inventories and the hash key.
 
 mod follow;
+mod register;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join_all;
+use http::Request;
 use kube::api::PostParams;
 use rand::RngExt as _;
 use serde_json::{Value, json};
@@ -303,13 +305,27 @@ impl Store {
         if let Some(version) = &known.version {
             secret["metadata"]["resourceVersion"] = json!(version);
             secret["metadata"]["annotations"] = known.annotations.clone();
+            return self.replace(name, &secret).await;
         }
         let requests = client::requests(&secrets(), &self.id(name));
-        let (params, body) = (PostParams::default(), secret.to_string().into_bytes());
-        let (verb, request) = match known.version {
-            None => ("create", requests.create(&params, body)),
-            Some(_) => ("update", requests.replace(name, &params, body)),
-        };
+        let request = requests.create(&PostParams::default(), secret.to_string().into_bytes());
+        self.sent("create", name, request).await
+    }
+
+    /// Replaces a Secret, if it is still the version that this one was made of.
+    async fn replace(&self, name: &str, secret: &Value) -> Result<Value, StoreError> {
+        let requests = client::requests(&secrets(), &self.id(name));
+        let body = secret.to_string().into_bytes();
+        let request = requests.replace(name, &PostParams::default(), body);
+        self.sent("update", name, request).await
+    }
+
+    async fn sent(
+        &self,
+        verb: &'static str,
+        name: &str,
+        request: Result<Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<Value, StoreError> {
         let sent = match request {
             Ok(request) => self.cluster.send(verb, request).await,
             Err(error) => Err(ApiError::BadRequest(error)),
