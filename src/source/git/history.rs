@@ -51,6 +51,14 @@ struct Range {
     is_cut: bool,
 }
 
+/// Whether a commit comes after another.
+enum After {
+    Yes,
+    No,
+    /// More history would tell.
+    Unknown,
+}
+
 impl History {
     fn open(clone: &Path) -> Result<Self, Error> {
         // `open_bare` would not heed the cuts.
@@ -109,10 +117,10 @@ impl History {
         if values.is_empty() {
             return Ok(true);
         }
-        if let Some(since) = since
-            && !self.is_surely_after(id, since)?
-        {
-            return Ok(false);
+        match since.map(|since| self.is_after(id, since)).transpose()? {
+            Some(After::No) => return Ok(true),
+            Some(After::Unknown) => return Ok(false),
+            Some(After::Yes) | None => {}
         }
         let (all, hashes): (Vec<_>, Vec<_>) =
             values.into_iter().partition(|value| value.eq_ignore_ascii_case(ALL));
@@ -137,11 +145,19 @@ impl History {
         true
     }
 
-    /// Whether a commit is not in the history of `since`. A merge may lead around a cut to a commit
-    /// that belongs to the part of that history which is cut off.
-    fn is_surely_after(&self, commit: Oid, since: Oid) -> Result<bool, Error> {
-        Ok(self.is_ancestor(since, commit)?
-            || !self.is_ancestor(commit, since)? && !self.is_cut_below(since)?)
+    /// Whether a commit is not in the history of `since`. The walk is not sure of it: it goes by the
+    /// time of commits, and ends at cuts.
+    fn is_after(&self, commit: Oid, since: Oid) -> Result<After, Error> {
+        Ok(if self.is_ancestor(since, commit)? {
+            After::Yes
+        } else if self.is_ancestor(commit, since)? {
+            After::No
+        } else if self.is_cut_below(since)? {
+            // A merge may lead around a cut to what it cuts off.
+            After::Unknown
+        } else {
+            After::Yes
+        })
     }
 
     /// Whether history that ends in a commit is cut anywhere.
@@ -335,9 +351,16 @@ mod tests {
 
     #[test]
     fn clocks_that_go_wrong_approve_nothing() {
-        let side = ["a::", "b:a:all 1", "c:b:", "d:c:", "e:d:", "f:e:", "g:f:", "x:b:2", "y:g x:"];
-        for clock in [|time| time, |time| 100 - time, |time| time * 37 % 11, |_| 5] {
-            Clone::by_clock(&side, clock).check("y", Some("g"), "2@x");
+        // The walk goes by time, and stops some commits after the last that it takes for new.
+        let chain: Vec<_> = (2..12)
+            .map(|n| format!("{n}:{}:", if n == 2 { 'f'.to_string() } else { (n - 1).to_string() }))
+            .collect();
+        let chain = chain.iter().map(String::as_str);
+        let commits: Vec<_> =
+            ["a::", "f:a:all 1"].into_iter().chain(chain).chain(["g:f:2", "h:11 g:3"]).collect();
+        let slow = |time| if (2..12).contains(&time) { time } else { 100 + time };
+        for clock in [|time| time, slow] {
+            Clone::by_clock(&commits, clock).check("h", Some("11"), "2@g 3@h");
         }
     }
 
