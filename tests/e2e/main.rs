@@ -15,6 +15,7 @@ mod half_open;
 mod install;
 mod namespaces;
 mod ordinary;
+mod phantom;
 mod policy;
 mod source;
 mod sync;
