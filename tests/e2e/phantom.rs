@@ -101,3 +101,155 @@ fn what_makes_other_tools_write_again_and_again_does_not() {
     stays();
     restarted(&test, daemon);
 }
+
+/// What a port is edited from and to, and the ports that the container and the Service then have.
+const EDITS: &[(&str, &str, &str)] = &[
+    ("{n: 80, name: http}", "{n: 8080, name: http}", "8080/TCP"),
+    (
+        "{n: 80, name: a}, {n: 80, name: b, protocol: UDP}",
+        "{n: 80, name: b, protocol: UDP}",
+        "80/UDP",
+    ),
+    ("{n: 80, name: a}", "{n: 80, name: a, protocol: UDP}", "80/UDP"),
+    ("{n: 80, name: a}, {n: 81, name: b}", "{n: 81, name: a}, {n: 80, name: b}", "81/TCP 80/TCP"),
+];
+
+/// A Deployment and a Service with ports.
+fn with_ports(name: &str, ports: &str) -> String {
+    let (container, service) =
+        (ports.replace("n:", "containerPort:"), ports.replace("n:", "port:"));
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  replicas: 0\n  \
+         selector: {{matchLabels: {{app: x}}}}\n  template:\n    metadata: {{labels: {{app: x}}}}\n    \
+         spec: {{containers: [{{name: x, image: x, ports: [{container}]}}]}}\n---\n\
+         apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{ports: [{service}]}}\n"
+    )
+}
+
+#[test]
+fn an_edited_port_leaves_no_other() {
+    let test = Fixture::new("ports");
+    let all = |ports: fn(&(&'static str, &'static str, &str)) -> &'static str| {
+        let rows = EDITS.iter().enumerate();
+        rows.map(|(n, row)| with_ports(&format!("edit{n}"), ports(row))).collect::<Vec<_>>()
+    };
+    test.commit(&[("apps/all.yaml", &all(|row| row.0).join("---\n"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=8", "failed=0"]);
+    let commit = test.commit(&[("apps/all.yaml", &all(|row| row.1).join("---\n"))]);
+    daemon.line(&["INFO Synced", &commit, "failed=0", "configured=8"]);
+    for (n, (.., expect)) in EDITS.iter().enumerate() {
+        for (kind, list, number) in [
+            ("deploy", ".spec.template.spec.containers[0].ports", "containerPort"),
+            ("service", ".spec.ports", "port"),
+        ] {
+            let field =
+                |name: &str| test.field(&format!("{kind}/edit{n}"), &format!("{list}[*].{name}"));
+            let (numbers, protocols) = (field(number), field("protocol"));
+            let ports: Vec<_> = numbers.split(' ').zip(protocols.split(' ')).collect();
+            let ports: Vec<_> = ports.iter().map(|(n, p)| format!("{n}/{p}")).collect();
+            assert_eq!(ports.join(" "), *expect, "{kind} {n}");
+        }
+    }
+    let (line, mark) = (daemon.mark(), plane().audit().mark().unwrap());
+    assert_quiet(&test, &daemon, line, mark);
+    restarted(&test, daemon);
+}
+
+#[test]
+fn a_list_with_the_same_key_twice_is_refused_and_named() {
+    let test = Fixture::new("twice");
+    let deployment = |name: &str, container: &str| {
+        with_ports(name, "{n: 9}")
+            .split("---")
+            .next()
+            .unwrap()
+            .replace("ports: [{containerPort: 9}]", container)
+    };
+    let ports =
+        "ports: [{containerPort: 80, name: a}, {containerPort: 80, name: b, protocol: TCP}]";
+    let env = "env: [{name: A, value: '1'}, {name: A, value: '2'}]";
+    // Other tools could create them, and an object that has them can be taken over.
+    let namespace = ["-n", test.namespace.as_str()];
+    let create = [&namespace[..], &["create", "--validate=false", "-f", "-"]].concat();
+    plane().kubectl_with_stdin(&create, &deployment("old", &format!("{ports}, {env}"))).unwrap();
+    test.commit(&[
+        ("apps/ports.yaml", &deployment("ports", ports)),
+        ("apps/env.yaml", &deployment("env", env)),
+        (
+            "apps/old.yaml",
+            &deployment(
+                "old",
+                "env: [{name: A, value: '2'}], ports: [{containerPort: 80, name: b}]",
+            ),
+        ),
+    ]);
+    let daemon = test.run(&[]);
+    let refused = |name: &str, key: &str| {
+        let says = format!("duplicate entries for key {key}");
+        daemon.line(&["WARN Cannot apply", &format!("deployment.apps/{name} "), &says]);
+    };
+    refused("env", "[name=\"A\"]");
+    refused("ports", "[containerPort=80,protocol=\"TCP\"]");
+    daemon.line(&["WARN Synced in part", "failed=2"]);
+    let single = |text: &str| text.split_once(", {").unwrap().0.to_owned() + "]";
+    let commit = test.commit(&[
+        ("apps/ports.yaml", &deployment("ports", &single(ports))),
+        ("apps/env.yaml", &deployment("env", &single(env))),
+    ]);
+    daemon.line(&["INFO Synced", &commit, "failed=0"]);
+    let container =
+        |path: &str| test.field("deploy/old", &format!(".spec.template.spec.containers[0].{path}"));
+    assert_eq!((container("env[*].value"), container("ports[*].name")), ("2".into(), "b".into()));
+    let (line, mark) = (daemon.mark(), plane().audit().mark().unwrap());
+    assert_quiet(&test, &daemon, line, mark);
+    restarted(&test, daemon);
+}
+
+/// Deletes the `APIService` also if the test fails: while one answers to nobody, no namespace goes.
+struct Gone(String);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let _ = plane().kubectl(&["delete", "apiservice", &self.0, "--ignore-not-found"]);
+    }
+}
+
+const API_SERVICE: &str = "
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.NAME.example.com, creationTimestamp: null}
+spec:
+  group: NAME.example.com
+  version: v1
+  groupPriorityMinimum: 1000
+  versionPriority: PRIORITY
+  caBundle: EMPTY
+  service: {name: none, namespace: NAME}
+status: {conditions: []}
+";
+
+#[test]
+fn an_api_service_keeps_the_bundle_of_an_injector() {
+    let test = Fixture::new("aggregated");
+    let name = filled(&test, "v1.NAME.example.com");
+    let (object, _gone) = (format!("apiservice/{name}"), Gone(name));
+    let commit = |priority: usize, empty: &str| {
+        let manifest = API_SERVICE.replace("PRIORITY", &priority.to_string());
+        let manifest = filled(&test, &manifest.replace("EMPTY", empty));
+        test.commit(&[("apps/api.yaml", &manifest)])
+    };
+    commit(10, "''");
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1", "failed=0"]);
+    inject(&test, &object, r#"[{"op":"add","path":"/spec/caBundle","value":"BUNDLE"}]"#);
+    for (priority, empty) in [(11, "Cg=="), (12, "\"\\n\""), (13, "null")] {
+        let commit = commit(priority, empty);
+        daemon.line(&["INFO Synced", &commit, "configured=1"]);
+        test.expect(&object, ".spec.caBundle", &bundle());
+    }
+    let (line, mark) = (daemon.mark(), plane().audit().mark().unwrap());
+    assert_quiet(&test, &daemon, line, mark);
+    restarted(&test, daemon);
+    test.expect(&object, ".spec.caBundle", &bundle());
+}

@@ -207,8 +207,9 @@ impl Daemon {
 
 /// Asserts that three passes write nothing and have nothing to say, from these marks on.
 pub fn assert_quiet(test: &Fixture, daemon: &Daemon, line: usize, mark: testbed::Mark) {
-    for _ in 0..3 {
-        daemon.next_sync();
+    daemon.next_sync();
+    for _ in 0..2 {
+        daemon.line_after(daemon.mark(), &["INFO Synced"]);
     }
     let lines = daemon.0.lines().split_off(line);
     let is_said = |line: &&String| line.contains("WARN ") || line.contains("Applied");
