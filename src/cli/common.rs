@@ -188,7 +188,8 @@ impl GitArguments {
         let repository = Repository { url: url.to_owned(), branch, username, password_file };
         let dir = self.data_dir()?.join(clone_name(url, &self.branch, &self.path));
         let path = self.path.clone();
-        Ok(Fetcher { repository, dir, path, timeout: self.fetch_timeout })
+        let program = std::env::current_exe().context("cannot tell where this program is")?;
+        Ok(Fetcher { repository, dir, path, timeout: self.fetch_timeout, program })
     }
 
     fn data_dir(&self) -> anyhow::Result<PathBuf> {

@@ -42,6 +42,9 @@ pub fn sanitize(body: &mut Value, id: &ObjectId) -> Result<(), Problem> {
     if id.kind.is("rbac.authorization.k8s.io", "ClusterRole") {
         drop_aggregated_rules(body);
     }
+    if id.kind.is("", "Namespace") {
+        drop_own_finalizers(body);
+    }
     if id.kind.is("", "Secret") { secret(body) } else { Ok(()) }
 }
 
@@ -51,6 +54,17 @@ fn drop_aggregated_rules(body: &mut Value) {
         && fields.get("aggregationRule").is_some_and(|rule| !rule.is_null())
     {
         fields.remove("rules");
+    }
+}
+
+/// The control plane puts its own finalizer on each namespace, whatever a manifest has in its place.
+fn drop_own_finalizers(body: &mut Value) {
+    let is_own = |list: &Value| match list {
+        Value::Array(names) => names.iter().all(|name| name == "kubernetes"),
+        other => other.is_null(),
+    };
+    if let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.retain(|field, value| field != "finalizers" || !is_own(value));
     }
 }
 
@@ -184,6 +198,20 @@ mod tests {
         };
         check(json!({"clusterRoleSelectors": []}), Value::Null);
         check(Value::Null, json!([]));
+    }
+
+    #[test]
+    fn the_finalizer_of_a_namespace_is_the_control_planes() {
+        let check = |sent: Value, left: Value| {
+            let body = json!({"metadata": {}, "spec": {"finalizers": sent}});
+            assert_eq!(of("Namespace", body), Ok(json!({"metadata": {}, "spec": left})));
+        };
+        check(json!([]), json!({}));
+        check(json!(null), json!({}));
+        check(json!(["kubernetes"]), json!({}));
+        let other = json!({"finalizers": ["kubernetes", "example.com/other"]});
+        check(other["finalizers"].clone(), other);
+        assert_eq!(of("Namespace", json!({"metadata": {}})), Ok(json!({"metadata": {}})));
     }
 
     #[test]

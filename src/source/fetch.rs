@@ -1,6 +1,6 @@
 //! Fetches a branch: runs the fetching child with a deadline, then reads the commit's blobs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +65,9 @@ pub struct Request {
     pub seconds: u64,
     /// Start over with a fresh clone.
     pub fresh: bool,
+    /// Have this many commits of history, also if the head is known. The first fetch takes one
+    /// otherwise, and those after it what is new.
+    pub depth: Option<usize>,
 }
 
 /// What the fetching child answers, on its standard output.
@@ -87,25 +90,44 @@ pub struct Fetcher {
     pub path: String,
     /// Longest time a fetch may take.
     pub timeout: Duration,
+    /// This program, which is its own fetching child.
+    pub program: PathBuf,
 }
 
 impl Fetcher {
     /// Fetches the branch and returns its head. An unchanged head costs one listing of refs.
     pub async fn fetch(&self, fresh: bool) -> Result<Revision, SourceError> {
+        let head = self.ask(fresh, None).await?;
+        let branch = self.repository.branch.clone();
+        Ok(Revision { branch, commit: head.commit, time: head.time })
+    }
+
+    /// Has a child fetch, within the deadline.
+    pub(super) async fn ask(&self, fresh: bool, depth: Option<usize>) -> Result<Head, SourceError> {
         let request = Request {
             repository: self.repository.clone(),
             dir: self.dir.clone(),
             password: self.password()?,
             seconds: self.timeout.as_secs() + 1,
             fresh,
+            depth,
         };
-        let answer = tokio::time::timeout(self.timeout, ask_child(&request)).await;
-        let head = answer.map_err(|_| SourceError::FetchTimedOut {
+        let answer = tokio::time::timeout(self.timeout, self.ask_child(&request)).await;
+        answer.map_err(|_| SourceError::FetchTimedOut {
             url: display_url(&self.repository.url),
             limit: self.timeout,
-        })??;
-        let branch = self.repository.branch.clone();
-        Ok(Revision { branch, commit: head.commit, time: head.time })
+        })?
+    }
+
+    /// Has a child fetch. A server without TLS may still lead to one with it.
+    async fn ask_child(&self, request: &Request) -> Result<Head, SourceError> {
+        let is_tls = request.repository.url.starts_with("https://");
+        match run_child(&self.program, request, is_tls).await {
+            Err(SourceError::CertificateUntrusted { .. }) if !is_tls => {
+                run_child(&self.program, request, true).await
+            }
+            answer => answer,
+        }
     }
 
     fn password(&self) -> Result<Option<String>, SourceError> {
@@ -123,27 +145,37 @@ impl Fetcher {
         revision: &Revision,
         before: Option<Arc<Rendered>>,
     ) -> Result<Snapshot, SourceError> {
-        if let Ok(found) = self.read_blobs(revision, before.clone()).await {
+        if let Ok(found) = self.read_blobs(&revision.commit, before.clone()).await {
             return self.found(found, revision);
         }
         self.fetch(true).await?;
-        let found = self.read_blobs(revision, before).await;
-        let found =
-            found.map_err(|why| SourceError::CloneUnusable { dir: self.dir.clone(), why })?;
-        self.found(found, revision)
+        let found = self.read_blobs(&revision.commit, before).await;
+        self.found(found.map_err(|why| self.unusable(why))?, revision)
     }
 
-    async fn read_blobs(
+    /// Reads the manifests below the path of any commit in the clone. `None` if it has no such folder.
+    pub(super) async fn read_blobs(
         &self,
-        revision: &Revision,
+        commit: &str,
         before: Option<Arc<Rendered>>,
     ) -> Result<Option<Snapshot>, String> {
-        let (dir, commit, path) = (self.dir.clone(), revision.commit.clone(), self.path.clone());
-        let read = move || git::tree::read(&dir, &commit, &path, before.as_deref());
+        let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
+        self.off_thread(move || git::tree::read(&dir, &commit, &path, before.as_deref())).await
+    }
+
+    /// Reads from the clone on a thread of its own, within the deadline.
+    pub(super) async fn off_thread<T: Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
         tokio::time::timeout(self.timeout, tokio::task::spawn_blocking(read))
             .await
             .map_err(|_| "reading took too long".to_owned())?
             .map_err(|error| error.to_string())?
+    }
+
+    pub(super) fn unusable(&self, why: String) -> SourceError {
+        SourceError::CloneUnusable { dir: self.dir.clone(), why }
     }
 
     fn found(&self, found: Option<Snapshot>, revision: &Revision) -> Result<Snapshot, SourceError> {
@@ -152,19 +184,13 @@ impl Fetcher {
     }
 }
 
-/// Has a child fetch. A server without TLS may still lead to one with it.
-async fn ask_child(request: &Request) -> Result<Head, SourceError> {
-    let is_tls = request.repository.url.starts_with("https://");
-    match run_child(request, is_tls).await {
-        Err(SourceError::CertificateUntrusted { .. }) if !is_tls => run_child(request, true).await,
-        answer => answer,
-    }
-}
-
 /// Runs `gitops-sync git-fetch`; dropping the future kills it.
-async fn run_child(request: &Request, with_certificates: bool) -> Result<Head, SourceError> {
+async fn run_child(
+    program: &Path,
+    request: &Request,
+    with_certificates: bool,
+) -> Result<Head, SourceError> {
     let failed = |why: String| SourceError::ChildFailed { why };
-    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     let kept = CHILD_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut child = Command::new(program)
         .arg(git::CHILD_VERB)

@@ -3,6 +3,7 @@
 //! Remote operations run in a short-lived child of this program, killed at its deadline, because
 //! libgit2 has no trustworthy deadlines of its own.
 
+pub mod approval;
 pub mod error;
 pub mod fetch;
 pub mod folder;
@@ -10,6 +11,7 @@ pub mod git;
 pub mod snapshot;
 pub mod tree;
 
+pub use approval::{Approval, Approvals, Removal};
 pub use error::SourceError;
 pub use fetch::{Fetcher, Repository};
 pub use snapshot::{Revision, Snapshot};

@@ -5,6 +5,7 @@
 mod support;
 
 mod accidents;
+mod approvals;
 mod bad_input;
 mod crd;
 mod drift;
@@ -16,6 +17,7 @@ mod half_open;
 mod install;
 mod namespaces;
 mod ordinary;
+mod phantom;
 mod policy;
 mod source;
 mod sync;

@@ -205,6 +205,26 @@ impl Daemon {
     }
 }
 
+/// Asserts that three passes write nothing and have nothing to say, from these marks on.
+pub fn assert_quiet(test: &Fixture, daemon: &Daemon, line: usize, mark: testbed::Mark) {
+    daemon.next_sync();
+    for _ in 0..2 {
+        daemon.line_after(daemon.mark(), &["INFO Synced"]);
+    }
+    let lines = daemon.0.lines().split_off(line);
+    let is_said = |line: &&String| line.contains("WARN ") || line.contains("Applied");
+    let said: Vec<_> = lines.iter().filter(is_said).collect();
+    assert!(said.is_empty(), "{said:#?}");
+    let sent = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+    let is_write = |verb: &str| matches!(verb, "patch" | "update" | "create" | "delete");
+    let sent: Vec<_> = sent
+        .into_iter()
+        .filter(|r| r.namespace == test.namespace || r.name.contains(&test.namespace))
+        .filter(|r| r.resource != "events" && is_write(&r.verb))
+        .collect();
+    assert!(sent.is_empty(), "{sent:#?}");
+}
+
 /// A command that ran to its end.
 #[derive(Debug)]
 pub struct Finished {

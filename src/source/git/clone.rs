@@ -81,8 +81,10 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
         .map_err(failed)?;
     let head = branch_head(connection.list().map_err(failed)?, source)?;
     let known = clone.refname_to_id(&tracking).ok();
-    if known != Some(head) || clone.find_commit(head).is_err() {
-        download(connection.remote(), request, &tracking, known.is_none())?;
+    // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
+    let depth = request.depth.or(known.is_none().then_some(1));
+    if request.depth.is_some() || known != Some(head) || clone.find_commit(head).is_err() {
+        download(connection.remote(), request, &tracking, depth)?;
     }
     drop(connection);
     let commit = clone.find_commit(head)?;
@@ -136,15 +138,14 @@ fn download(
     remote: &mut Remote<'_>,
     request: &Request,
     tracking: &str,
-    first: bool,
+    depth: Option<usize>,
 ) -> Result<(), Trouble> {
     let source = &request.repository;
     let mut options = FetchOptions::new();
     options.remote_callbacks(callbacks(request)).proxy_options(proxy());
     options.download_tags(AutotagOption::None).update_fetchhead(false);
-    // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
-    if first && can_be_shallow(&source.url) {
-        options.depth(1);
+    if let Some(depth) = depth.filter(|_| can_be_shallow(&source.url)) {
+        options.depth(i32::try_from(depth).unwrap_or(i32::MAX));
     }
     let refspec = format!("+refs/heads/{}:{tracking}", source.branch);
     // The default message of the reflog holds the URL, and with it a password.

@@ -1,6 +1,7 @@
-//! git by libgit2: the fetching child's work, and reading a commit's blobs.
+//! git by libgit2: the fetching child's work, reading a commit's blobs, and the history of commits.
 
 pub mod clone;
+pub mod history;
 pub mod tree;
 
 /// The hidden verb under which this program is its own fetching child.
