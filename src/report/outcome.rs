@@ -141,6 +141,8 @@ pub struct Outcome {
     pub leftovers: Vec<(ObjectId, Fate)>,
     /// Those of them that the prune guard holds, set by set.
     pub held: Vec<Held>,
+    /// Why the approvals of some commits are not known, if so.
+    pub unread: Option<String>,
     /// Objects that were left to others, in this pass and before.
     pub abandoned: Vec<Abandoned>,
     /// Objects that carry the app's marks, but are neither desired nor in its inventory.
@@ -167,6 +169,7 @@ impl Outcome {
             done: Vec::new(),
             leftovers: Vec::new(),
             held: Vec::new(),
+            unread: None,
             abandoned: Vec::new(),
             orphans: Vec::new(),
             unlisted: Vec::new(),

@@ -13,6 +13,8 @@ pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
     let mut problems: Vec<_> =
         outcome.diagnostics.iter().map(|d| format!("Bad manifest: {d}")).collect();
     problems.extend(held(app, outcome));
+    let unread = outcome.unread.iter();
+    problems.extend(unread.map(|why| format!("Approvals of older commits are not known: {why}")));
     problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
         format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
     }));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::App;
+use super::consent::Read;
 use super::settled::{Resolved, Settled};
 use super::watches::Watches;
 use crate::cluster::store::Loaded;
@@ -44,6 +45,8 @@ pub struct Memory {
     pub key: Option<HashKey>,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
+    /// What the trailers of commits approve.
+    pub consent: Option<Read>,
     /// What people ask of the app.
     pub controls: Controls,
     /// The inventory as we know it: ahead of what is stored until the end of a pass.

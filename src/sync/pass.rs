@@ -194,14 +194,14 @@ async fn read(
     Ok(rendered)
 }
 
-fn render(snapshot: Snapshot) -> Rendered {
+pub(super) fn render(snapshot: Snapshot) -> Rendered {
     let mut rendered = render::plain(snapshot.files);
     rendered.diagnostics.splice(0..0, snapshot.diagnostics);
     rendered
 }
 
 /// Runs what takes long without a pause beside the HTTP server and the signals.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, SourceError> {
     let done = tokio::task::spawn_blocking(work).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
+use super::consent::{self, Consent};
 use super::{App, Memory, Stop};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
@@ -48,7 +49,11 @@ pub async fn prune(
     check_inventory(app, memory, &plan.leftovers).await?;
     let mut context = context(app, outcome);
     let leftovers = survey(app, memory, &context, &plan.leftovers).await?;
-    let ruling = rule(app, memory, &leftovers, plan, outcome);
+    let mut ruling = rule(app, memory, &leftovers, plan, outcome, &Consent::default());
+    if !ruling.held.is_empty() {
+        let consent = consent::of_commits(app, memory, outcome).await;
+        ruling = rule(app, memory, &leftovers, plan, outcome, &consent);
+    }
     for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
         if stop.is_set() {
             break;
@@ -135,6 +140,7 @@ fn rule(
     leftovers: &[Leftover],
     plan: &Plan,
     outcome: &Outcome,
+    consent: &Consent,
 ) -> Ruling {
     let candidate = |leftover: &Leftover| {
         let (id, live) = (leftover.id.clone(), leftover.live.as_ref()?);
@@ -145,7 +151,9 @@ fn rule(
     let candidates: Vec<_> = leftovers.iter().filter_map(candidate).collect();
     let desired: BTreeSet<_> = outcome.done.iter().map(|done| &done.desired.id).collect();
     let situation = Situation { had: plan.had, desired: &desired };
-    let approvals = Approvals::new(&memory.controls, &app.approved);
+    let mut approvals = Approvals::new(&memory.controls, &app.approved);
+    approvals.prune.extend(consent.hashes.iter().cloned());
+    approvals.removed.clone_from(&consent.removed);
     app.guard.rule(&candidates, situation, &approvals)
 }
 

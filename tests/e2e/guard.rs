@@ -115,6 +115,35 @@ fn an_approval_is_for_one_set_and_may_be_to_abandon() {
 }
 
 #[test]
+fn a_commit_trailer_approves_what_its_own_commit_removed_and_nothing_else() {
+    let (test, daemon) = many("trailer", 40);
+    // Approved and unapproved removals that arrive together.
+    drop(daemon);
+    remove(&test, 0..12, "Twelve go\n\nGitOps-Prune: all");
+    remove(&test, 12..25, "Thirteen more, by accident");
+    let daemon = test.run(&["--prune"]);
+    let line = daemon.line(&["Prune held: 13 of 40 objects", "configmap/m12"]);
+    expect_left(&test, 28);
+    daemon.next_sync();
+    assert_eq!(left(&test), 28);
+    // `all` in a later commit does not reach back; the hash does.
+    test.repo.write("apps/readme.md", "more").unwrap();
+    let commit = test.repo.commit("Nothing removed\n\nGitOps-Prune: all").unwrap();
+    daemon.line(&["INFO Synced", &commit, "held=13"]);
+    assert_eq!(left(&test), 28);
+    test.repo.write("apps/readme.md", "and more").unwrap();
+    test.repo.commit(&format!("Let them go\n\nGitOps-Prune: {}", hash(&line))).unwrap();
+    daemon.line(&["INFO Synced", "pruned=13"]);
+    expect_left(&test, 15);
+    // Half of the rest, and a restart in between: the daemon knows how far it came.
+    drop(daemon);
+    remove(&test, 25..37, "Twelve more\n\nGitOps-Prune: all");
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "pruned=12"]);
+    expect_left(&test, 3);
+}
+
+#[test]
 fn an_emptied_path_and_a_vanished_one_wait_for_approval_or_the_flag() {
     let (test, daemon) = many("emptied", 2);
     test.repo.write("apps/readme.md", "nothing").unwrap();
