@@ -419,6 +419,33 @@ mod tests {
     }
 
     proptest! {
+        /// The order of what is applied is total, and the same however the manifests were read.
+        #[test]
+        fn the_order_does_not_depend_on_that_of_the_manifests(
+            objects in Just(
+                (0..12_u8)
+                    .map(|n| {
+                        let kind = ["ConfigMap", "Namespace", "CustomResourceDefinition"][usize::from(n) % 3];
+                        let group = if n % 3 == 2 { "apiextensions.k8s.io/v1" } else { "v1" };
+                        format!("{{apiVersion: {group}, kind: {kind}, metadata: {{name: n{}, namespace: s{}}}}}", n / 2, n % 2)
+                    })
+                    .collect::<Vec<_>>()
+            ).prop_shuffle(),
+        ) {
+            let (desired, _) = resolved(&objects.join("\n---\n"), &[]);
+            let place = |object: &Arc<Desired>| (object.stage, object.id.clone());
+            let mut order: Vec<_> = desired.iter().map(place).collect();
+            order.sort();
+            let mut sorted = objects.clone();
+            sorted.sort();
+            let (same, _) = resolved(&sorted.join("\n---\n"), &[]);
+            prop_assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
+            prop_assert_eq!(
+                desired.iter().map(place).collect::<Vec<_>>(),
+                same.iter().map(place).collect::<Vec<_>>()
+            );
+        }
+
         /// What is updated is what would be resolved from nothing, and what stayed is the very same.
         #[test]
         fn an_update_comes_to_the_same_as_a_resolution(

@@ -159,6 +159,9 @@ pub fn selector(app: &AppId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::object::GroupKind;
 
@@ -213,5 +216,91 @@ mod tests {
         check(CRD, "gitopsapps.gitops-sync.dev", |_, _| (), Abandon(Protected));
         check(CRD, "widgets.example.com", |_, _| (), Wait(KindInUse));
         check(CRD, "gears.example.com", |_, _| (), Delete);
+    }
+
+    /// The predicate of design.md 4 once more, straight from the object as the API server shows it.
+    fn may_go_naively(object: &Value, was_kept: bool, uid_is_desired: bool) -> bool {
+        let meta = &object["metadata"];
+        let says = |key: &str, value: &str| {
+            let is_it = |map: &str| meta[map][key].as_str() == Some(value);
+            is_it("annotations") || is_it("labels")
+        };
+        let kept = KEPT.iter().any(|(key, value)| says(key, value));
+        let name = meta["name"].as_str().unwrap();
+        let is_namespace = object["kind"] == "Namespace";
+        let namespace = meta["namespace"].as_str().unwrap_or_default();
+        let needed = ["default", "kube-system", "gitops-sync", "used"];
+        let identity = format!("_web:/{}:{namespace}/{name}", object["kind"].as_str().unwrap());
+        meta["labels"][LABEL_APP] == "web"
+            && meta["annotations"]["gitops-sync.dev/id"] == identity.as_str()
+            && meta.get("deletionTimestamp").is_none()
+            && meta.get("ownerReferences").is_none()
+            && !kept
+            && !was_kept
+            && !uid_is_desired
+            && !(is_namespace && needed.contains(&name))
+    }
+
+    const KEPT: [(&str, &str); 10] = [
+        ("gitops-sync.dev/prune", "keep"),
+        ("argocd.argoproj.io/sync-options", "Prune=false"),
+        ("kustomize.toolkit.fluxcd.io/prune", "disabled"),
+        ("client.lifecycle.config.k8s.io/deletion", "detach"),
+        ("cli-utils.sigs.k8s.io/on-remove", "keep"),
+        ("helm.sh/resource-policy", "keep"),
+        ("kapp.k14s.io/delete-strategy", "orphan"),
+        ("kluctl.io/skip-delete", "true"),
+        ("fluxcd.io/ignore", "sync_only"),
+        ("kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        /// Mostly an object of ours, with one or a few things otherwise.
+        #[test]
+        fn only_what_a_second_formulation_lets_go_is_deleted(
+            kind in prop_oneof![3 => Just("ConfigMap"), 1 => Just("Namespace")],
+            name in prop_oneof!["a", "used", "default", "gitops-sync", "kube-system"],
+            label in prop_oneof![6 => Just(Some("web")), 1 => Just(Some("other")), 1 => Just(None)],
+            identity in prop_oneof![6 => Just(Some("")), 1 => Just(Some("x")), 1 => Just(None)],
+            mark in prop_oneof![6 => Just(None), 2 => proptest::option::of(0..KEPT.len())],
+            mark_is_label: bool,
+            is_ending in proptest::bool::weighted(0.1),
+            has_owner in proptest::bool::weighted(0.1),
+            was_kept in proptest::bool::weighted(0.1),
+            uid_is_desired in proptest::bool::weighted(0.1),
+        ) {
+            let namespace = if kind == "Namespace" { "" } else { "demo" };
+            let mut object = json!({"kind": kind, "metadata": {"name": name, "uid": "u1"}});
+            let meta = &mut object["metadata"];
+            if !namespace.is_empty() {
+                meta["namespace"] = json!(namespace);
+            }
+            if let Some(label) = label {
+                meta["labels"][LABEL_APP] = json!(label);
+            }
+            if let Some(other) = identity {
+                let text = format!("_web:/{kind}:{namespace}/{name}{other}");
+                meta["annotations"]["gitops-sync.dev/id"] = json!(text);
+            }
+            if let Some((key, value)) = mark.map(|at| KEPT[at]) {
+                meta[if mark_is_label { "labels" } else { "annotations" }][key] = json!(value);
+            }
+            if is_ending {
+                meta["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            }
+            if has_owner {
+                meta["ownerReferences"] = json!([{"kind": "Kafka", "name": "k", "uid": "u9"}]);
+            }
+            let app: AppId = "web".parse().unwrap();
+            let desired = if uid_is_desired { "u1" } else { "u2" };
+            let mut context = Context::new(app, "gitops-sync", "here".into(), [desired.to_owned()].into());
+            context.stays(&ObjectId::new(GroupKind::new("", "Secret"), "used", "s"), None);
+            let entry = Entry { keep: was_kept, ..Entry::default() };
+            let id = ObjectId::new(GroupKind::new("", kind), namespace, &name);
+            let verdict = context.verdict(&id, &entry, Some(&Live::from(&object)));
+            let expected = may_go_naively(&object, was_kept, uid_is_desired);
+            prop_assert_eq!(verdict == Verdict::Delete, expected, "{:?}", verdict);
+        }
     }
 }
