@@ -101,10 +101,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     );
     let (poster, events) = Poster::new(app.cluster.clone(), instance(&app.id));
     let publisher = Publisher::new(app.id.clone(), metrics, events, status);
-    let (sweeps, interval) = (Sweeps::new(arguments.sweep.0), arguments.interval);
+    let sweeps = Sweeps::new(arguments.sweep.0);
     let (asked, controls) = watch::channel(Controls::default());
     let following = tokio::spawn(app.store.clone().follow(app.id.clone(), asked));
-    let daemon = Daemon { app, publisher, sweeps, interval, wake, controls, ready };
+    let daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
     let posting = tokio::spawn(poster.run());
     let mut serving = tokio::spawn(server.run(stop.clone()));
     let mut syncing = std::pin::pin!(daemon.run(stop.clone()));
@@ -142,6 +142,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         approved: arguments.prune.approved(),
         dry_run: false,
         refuse_other_source: false,
+        interval: arguments.interval,
         parallel: arguments.parallel.into(),
         origin: Origin::Git(fetcher),
     })

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
 use clap::Args;
@@ -79,6 +80,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         approved: arguments.prune.approved(),
         dry_run: !arguments.apply,
         refuse_other_source: true,
+        interval: Duration::ZERO,
         parallel: arguments.parallel.into(),
     })
 }
@@ -165,6 +167,7 @@ fn leftover_line(id: &ObjectId, fate: &Fate) -> String {
     match fate {
         Fate::Pruned { .. } => format!("{id} pruned{place}"),
         Fate::Gone => format!("{id} already gone{place}"),
+        Fate::Pending => format!("{id} not pruned yet{place}"),
         Fate::Held => format!("{id} not pruned{place}: held until approved"),
         Fate::Abandoned(why) => format!("{id} abandoned{place}: {why}"),
         Fate::Forgotten(why) | Fate::Spared(why) | Fate::Failed(why) => {

@@ -53,6 +53,12 @@ pub enum Spared {
     /// It is a CRD of which the app still has an object.
     #[error("is the CRD of an object of this app: all objects of its kind would go with it")]
     KindInUse,
+    /// Another app declares it.
+    #[error("is declared by the app {0}, which takes it over")]
+    HandedOver(String),
+    /// It left the source a moment ago, and another app may be about to declare it.
+    #[error("left the source a moment ago: another app may be about to declare it")]
+    Recent,
     /// A person wants it left to others.
     #[error("was approved to be abandoned")]
     Approved,

@@ -108,6 +108,8 @@ pub enum Fate {
     Gone,
     /// It was left to others, without our marks, and why.
     Abandoned(String),
+    /// It is deleted in a moment, unless another app declares it by then.
+    Pending,
     /// It waits for a person's word, see [`Outcome::held`].
     Held,
     /// It was no longer ours, and why.

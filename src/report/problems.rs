@@ -34,7 +34,7 @@ pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
                 problems.push(format!("Not pruned: {id}{place} {why}; it is no longer managed"));
             }
             Fate::Failed(why) => problems.push(format!("Cannot prune {id}{place}: {why}")),
-            Fate::Pruned { .. } | Fate::Gone | Fate::Held => {}
+            Fate::Pruned { .. } | Fate::Gone | Fate::Pending | Fate::Held => {}
         }
     }
     problems

@@ -125,7 +125,7 @@ pub fn states(outcome: &Outcome) -> [(&'static str, usize); 11] {
         |done: &&Done| outcome.unlisted.iter().any(|(scope, _)| scope.covers(&done.desired.id));
     let synced = || outcome.done.iter().filter(|done| done.is_synced());
     let unknown = synced().filter(is_unknown).count();
-    let stays = |fate: &Fate| matches!(fate, Fate::Spared(_) | Fate::Failed(_));
+    let stays = |fate: &Fate| matches!(fate, Fate::Pending | Fate::Spared(_) | Fate::Failed(_));
     [
         ("synced", synced().count() - unknown),
         ("unknown", unknown),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::cluster::store::Store;
@@ -65,6 +66,8 @@ pub struct App {
     pub dry_run: bool,
     /// Whether a source other than the inventory's is refused.
     pub refuse_other_source: bool,
+    /// Time between two passes; zero if there is but one.
+    pub interval: Duration,
     /// Objects applied side by side.
     pub parallel: usize,
 }

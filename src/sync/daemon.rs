@@ -33,8 +33,6 @@ pub struct Daemon {
     pub publisher: Publisher,
     /// When all objects are read whole.
     pub sweeps: Sweeps,
-    /// Time between two passes.
-    pub interval: Duration,
     /// Wakes the loop at once, however often it is called.
     pub wake: Arc<Notify>,
     /// What people ask of the app, as the annotations of its inventory say.
@@ -70,8 +68,8 @@ impl Daemon {
             let delay = match failures {
                 // Only the next pass can watch them.
                 0 if outcome.has_new_kinds() => FIRST_RETRY,
-                0 => self.interval,
-                n => backoff(n).min(self.interval),
+                0 => self.app.interval,
+                n => backoff(n).min(self.app.interval),
             };
             trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
             trigger = self.watch(&mut state, delay, trigger, &stop).await;

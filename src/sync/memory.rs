@@ -45,6 +45,8 @@ pub struct Memory {
     pub key: Option<HashKey>,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
+    /// Since when objects of the inventory are no longer declared, by the clock of the fights.
+    pub left: BTreeMap<ObjectId, Duration>,
     /// What the trailers of commits approve.
     pub consent: Option<Read>,
     /// What people ask of the app.

@@ -143,7 +143,7 @@ fn orphans(memory: &Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
 fn reach(memory: &mut Memory, outcome: &Outcome) {
     let is_stored =
         memory.loaded.as_ref().is_some_and(|loaded| loaded.inventory == memory.inventory);
-    let is_left = |fate: &Fate| matches!(fate, Fate::Spared(_) | Fate::Failed(_));
+    let is_left = |fate: &Fate| matches!(fate, Fate::Pending | Fate::Spared(_) | Fate::Failed(_));
     let is_done = outcome.failed() == 0 && !outcome.leftovers.iter().any(|(_, fate)| is_left(fate));
     if is_done && !is_stored {
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
@@ -216,6 +216,9 @@ async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> {
         // Nothing was ever applied without a key, so any will do to compare with nothing.
         (None, true) => app.store.key().await?.unwrap_or(HashKey(Vec::new())),
     };
+    if memory.key.is_none() && !app.dry_run {
+        app.store.register(&app.id, app.interval).await?;
+    }
     memory.key = Some(key.clone());
     if memory.loaded.is_none() {
         let loaded = app.store.load(&app.id).await?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::consent::{self, Consent};
+use super::rivals::Rivals;
 use super::{App, Memory, Stop};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
@@ -37,6 +38,7 @@ pub async fn prune(
     stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
+    note_age(memory, &plan.leftovers);
     if plan.leftovers.is_empty() {
         return Ok(());
     }
@@ -46,13 +48,17 @@ pub async fn prune(
         outcome.leftovers = plan.leftovers.iter().map(held).collect();
         return Ok(());
     }
-    check_inventory(app, memory, &plan.leftovers).await?;
     let mut context = context(app, outcome);
-    let leftovers = survey(app, memory, &context, &plan.leftovers).await?;
+    let mut leftovers = survey(app, memory, &context, &plan.leftovers).await?;
     let mut ruling = rule(app, memory, &leftovers, plan, outcome, &Consent::default());
     if !ruling.held.is_empty() {
         let consent = consent::of_commits(app, memory, outcome).await;
         ruling = rule(app, memory, &leftovers, plan, outcome, &consent);
+    }
+    // While everything waits for a person, nothing is sent.
+    if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
+        check_inventory(app, memory, &plan.leftovers).await?;
+        hand_over(app, memory, &mut leftovers).await?;
     }
     for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
         if stop.is_set() {
@@ -68,6 +74,27 @@ pub async fn prune(
         }
     }
     outcome.held = ruling.held;
+    Ok(())
+}
+
+/// Notes since when objects are no longer declared.
+fn note_age(memory: &mut Memory, ids: &[ObjectId]) {
+    let now = memory.clock.now();
+    let known = std::mem::take(&mut memory.left);
+    let since = |id: &ObjectId| known.get(id).copied().unwrap_or(now);
+    memory.left = ids.iter().map(|id| (id.clone(), since(id))).collect();
+}
+
+/// What another app of the namespace declares is its own from now on.
+async fn hand_over(app: &App, memory: &Memory, leftovers: &mut [Leftover]) -> Result<(), Failure> {
+    let rivals = Rivals::of(app).await?;
+    for leftover in leftovers.iter_mut().filter(|leftover| leftover.is_asked()) {
+        if let Some(owner) = rivals.owner(&leftover.id) {
+            leftover.verdict = Verdict::Forget(Spared::HandedOver(owner.to_string()));
+        } else if rivals.may_follow(&leftover.id, memory) {
+            leftover.verdict = Verdict::Wait(Spared::Recent);
+        }
+    }
     Ok(())
 }
 
@@ -164,7 +191,7 @@ fn strike(memory: &mut Memory, id: &ObjectId, fate: &Fate) {
             Arc::make_mut(&mut memory.inventory).entries.remove(id);
         }
         Fate::Abandoned(why) => Arc::make_mut(&mut memory.inventory).abandon(id, why.clone()),
-        Fate::Held | Fate::Spared(_) | Fate::Failed(_) => {}
+        Fate::Held | Fate::Pending | Fate::Spared(_) | Fate::Failed(_) => {}
     }
 }
 
@@ -238,6 +265,16 @@ impl Leftover {
         }
     }
 
+    /// Whether something is to be sent because of it.
+    fn is_due(&self, ruling: &Ruling) -> bool {
+        let is_held = !ruling.delete.contains(&self.id) && !ruling.abandon.contains(&self.id);
+        match self.verdict {
+            Verdict::Delete => !is_held,
+            Verdict::Abandon(_) => !self.is_asked() || !is_held,
+            _ => false,
+        }
+    }
+
     fn is(&self, live: &Live) -> bool {
         self.live.as_ref().is_some_and(|seen| seen.uid == live.uid)
     }
@@ -279,6 +316,7 @@ fn fate(verdict: &Verdict) -> Fate {
         Verdict::Delete | Verdict::Forget(Spared::AlreadyGone) => Fate::Gone,
         Verdict::Abandon(why) => Fate::Abandoned(why.to_string()),
         Verdict::Forget(why) => Fate::Forgotten(why.to_string()),
+        Verdict::Wait(Spared::Recent) => Fate::Pending,
         Verdict::Wait(why) => Fate::Spared(why.to_string()),
     }
 }

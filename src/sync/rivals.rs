@@ -1,0 +1,54 @@
+//! The other apps of a namespace, asked before anything is deleted: an object that moves from one app to
+//! another is handed over, whichever of the two is first to see the commit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+
+use super::{App, Memory};
+use crate::cluster::store::StoreError;
+use crate::object::{AppId, ObjectId};
+use crate::plan::Inventory;
+
+/// Longest time that an object waits for another app to declare it.
+const LONGEST: Duration = Duration::from_mins(10);
+
+/// The other apps and what they declare.
+#[derive(Debug, Default)]
+pub struct Rivals {
+    inventories: Vec<(AppId, Arc<Inventory>)>,
+    /// How long an object waits for one of them.
+    grace: Duration,
+}
+
+impl Rivals {
+    /// Reads what the others declare.
+    pub async fn of(app: &App) -> Result<Self, StoreError> {
+        let mut others = app.store.apps().await?;
+        others.retain(|other| other.app != app.id);
+        let slowest = others.iter().map(|other| other.interval).max();
+        let load = async |other: AppId| {
+            let loaded = app.store.load(&other).await?;
+            Ok::<_, StoreError>((other, loaded.inventory))
+        };
+        let inventories = try_join_all(others.into_iter().map(|other| load(other.app))).await?;
+        // One pass of each, wherever it is in its interval.
+        let grace = slowest.map(|slowest| (slowest.max(app.interval) * 2).min(LONGEST));
+        let grace = grace.filter(|_| !app.interval.is_zero()).unwrap_or_default();
+        Ok(Self { inventories, grace })
+    }
+
+    /// The app that declares an object, if one does.
+    pub fn owner(&self, id: &ObjectId) -> Option<&AppId> {
+        let declares =
+            |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.contains_key(id);
+        self.inventories.iter().find(declares).map(|(app, _)| app)
+    }
+
+    /// Whether an object left the source so lately that another app may yet declare it.
+    pub fn may_follow(&self, id: &ObjectId, memory: &Memory) -> bool {
+        let now = memory.clock.now();
+        memory.left.get(id).is_some_and(|since| *since + self.grace > now)
+    }
+}
