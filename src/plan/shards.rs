@@ -41,6 +41,11 @@ impl Shard {
         self.shards.clamp(1, SHARDS_MAX)
     }
 
+    /// Whether it has an object.
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.entries.iter().any(|(known, _)| known == id)
+    }
+
     /// Compressed for storage.
     pub fn encode(&self) -> std::io::Result<Vec<u8>> {
         let encoder = GzEncoder::new(Vec::new(), Compression::default());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::done::{Action, Done};
 use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
-use crate::object::ObjectId;
+use crate::object::{AppId, ObjectId};
 use crate::plan::Scope;
 use crate::plan::guard::Held;
 use crate::plan::inventory::{Abandoned, SourceIdentity};
@@ -147,6 +147,8 @@ pub struct Outcome {
     pub unread: Option<String>,
     /// Objects that were left to others, in this pass and before.
     pub abandoned: Vec<Abandoned>,
+    /// Other apps that declare objects of this one, and which.
+    pub claimed: Vec<(AppId, Vec<ObjectId>)>,
     /// Objects that carry the app's marks, but are neither desired nor in its inventory.
     pub orphans: Vec<ObjectId>,
     /// Scopes that could not be listed, and why.
@@ -173,6 +175,7 @@ impl Outcome {
             held: Vec::new(),
             unread: None,
             abandoned: Vec::new(),
+            claimed: Vec::new(),
             orphans: Vec::new(),
             unlisted: Vec::new(),
             stages: Vec::new(),

@@ -18,6 +18,12 @@ pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
     problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
         format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
     }));
+    for (other, ids) in &outcome.claimed {
+        problems.push(format!(
+            "Declared by the app {other} as well: {}; they stay with {app}: remove them from one of the two",
+            named(ids)
+        ));
+    }
     if !outcome.orphans.is_empty() {
         let named = named(&outcome.orphans);
         problems.push(format!(
@@ -52,7 +58,7 @@ pub fn held(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
 }
 
 /// The first of some objects, and how many more there are.
-fn named(objects: &[ObjectId]) -> String {
+pub fn named(objects: &[ObjectId]) -> String {
     let first = objects.iter().take(NAMED).map(|id| format!("{id}{}", place(id)));
     let more = objects.len().saturating_sub(NAMED);
     let more = (more > 0).then(|| format!("and {more} more"));

@@ -9,8 +9,8 @@ use super::consent::Read;
 use super::settled::{Resolved, Settled};
 use super::watches::Watches;
 use crate::cluster::store::Loaded;
-use crate::object::ObjectId;
 use crate::object::marks::HashKey;
+use crate::object::{AppId, ObjectId};
 use crate::plan::cause::Telling;
 use crate::plan::{Controls, Fights, Inventory, Kinds, Known, Observed};
 use crate::render::Rendered;
@@ -45,6 +45,10 @@ pub struct Memory {
     pub key: Option<HashKey>,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
+    /// Desired objects that belong to another app, and to which.
+    pub claims: BTreeMap<ObjectId, AppId>,
+    /// What was told of that to these apps.
+    pub claims_told: BTreeMap<AppId, Vec<ObjectId>>,
     /// Since when objects of the inventory are no longer declared, by the clock of the fights.
     pub left: BTreeMap<ObjectId, Duration>,
     /// What the trailers of commits approve.

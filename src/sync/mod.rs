@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod apply;
+pub mod claims;
 mod consent;
 pub mod daemon;
 pub mod events;

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::app::{App, Origin};
 use super::memory::Memory;
 use super::settled::{Resolved, Settled, add_unchanged};
-use super::{Stop, apply, prune};
+use super::{Stop, apply, claims, prune};
 use crate::cluster::ApiError;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
@@ -41,6 +41,8 @@ async fn run(
     if memory.controls.suspended && !app.dry_run {
         return Err(Failure::Suspended);
     }
+    claims::refresh(app, memory).await?;
+    outcome.claimed = claims::received(app, memory).await?;
     clock.stage("recall", outcome);
     let read = tokio::select! {
         read = read(app, memory, outcome, &mut clock) => read,

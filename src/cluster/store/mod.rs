@@ -84,6 +84,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether we may not.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Api { source, .. } if source.code() == 403)
+    }
+
     /// Whether the API server was away.
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Api { source, .. } if source.is_outage())
@@ -142,6 +147,12 @@ impl Store {
         Self { cluster, namespace: namespace.to_owned() }
     }
 
+    /// The store in another namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self::new(self.cluster.clone(), namespace)
+    }
+
     /// Its namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
@@ -170,6 +181,23 @@ impl Store {
             Some(secret) => Ok((Stored::of(&secret), self.decode(&name, &secret)?)),
             // What it held is no longer ours to delete, and taken over again where git declares it.
             None => Ok((Stored::default(), Shard::default())),
+        }
+    }
+
+    /// Whether an app's inventory has an object; so it is said as well of one that may not be read.
+    pub async fn lists(&self, app: &AppId, id: &ObjectId) -> Result<bool, StoreError> {
+        let listed = async {
+            let name = shard_name(app, 0);
+            let Some(secret) = self.read(&name).await? else { return Ok(false) };
+            let first = self.decode(&name, &secret)?;
+            match shards::place(id, first.shards()) {
+                0 => Ok(first.has(id)),
+                at => Ok(self.load_shard(app, at).await?.1.has(id) || first.has(id)),
+            }
+        };
+        match listed.await {
+            Err(error) if StoreError::is_forbidden(&error) => Ok(true),
+            listed => listed,
         }
     }
 
