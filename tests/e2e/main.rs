@@ -15,6 +15,7 @@ mod foreign;
 mod guard;
 mod half_open;
 mod install;
+mod large;
 mod namespaces;
 mod ordinary;
 mod phantom;

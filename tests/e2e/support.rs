@@ -166,8 +166,17 @@ impl Daemon {
 
     /// Waits for a line with all these words, from the mark on.
     pub fn line_after(&self, mark: usize, words: &[&str]) -> String {
+        self.line_in(DEADLINE, mark, words)
+    }
+
+    /// Waits so many seconds for a line with all these words.
+    pub fn line_within(&self, seconds: u64, words: &[&str]) -> String {
+        self.line_in(Duration::from_secs(seconds), 0, words)
+    }
+
+    fn line_in(&self, deadline: Duration, mark: usize, words: &[&str]) -> String {
         let wanted = |line: &str| words.iter().all(|word| line.contains(word));
-        let line = self.0.wait_for_line_after(mark, wanted, DEADLINE);
+        let line = self.0.wait_for_line_after(mark, wanted, deadline);
         line.unwrap_or_else(|error| panic!("no line with {words:?}: {error}"))
     }
 
