@@ -10,7 +10,7 @@ use super::pattern::FieldPattern;
 const TOOLS: &[&str] = &["kubectl", "k9s", "rancher", "lens", "openlens", "headlamp", "mozilla"];
 
 /// What `kubectl rollout restart` sets: a wish that is not drift.
-const RESTARTED_AT: &[&str] =
+pub const RESTARTED_AT: &[&str] =
     &["f:spec", "f:template", "f:metadata", "f:annotations", "f:kubectl.kubernetes.io/restartedAt"];
 
 /// Whether a field manager is a tool that people use by hand.

@@ -116,6 +116,11 @@ pub struct Telling {
 }
 
 impl Telling {
+    /// Whether it tells of fields that others own.
+    pub fn is_conflict(&self) -> bool {
+        self.state.starts_with(CONFLICT)
+    }
+
     /// Whether it tells of a write under our own name.
     pub fn is_forged(&self) -> bool {
         self.state == FORGED
@@ -145,6 +150,14 @@ pub struct Known<'a> {
 
 /// The state of an object that is gone, before the hash of its manifest.
 const ABSENT: &str = "absent:";
+
+/// The state of an object of which others own fields, before the hash of its manifest.
+const CONFLICT: &str = "conflict:";
+
+/// The state of an object of which others own fields that this manifest declares otherwise.
+pub fn conflict(desired: &Desired) -> String {
+    format!("{CONFLICT}{}", desired.hash)
+}
 
 /// The state of an object that someone wrote under our name.
 const FORGED: &str = "written under our name";
@@ -267,10 +280,27 @@ fn additions(desired: &Desired, live: &Live) -> Option<String> {
     (!fields::is_empty(&set)).then(|| set.to_string())
 }
 
+/// What was told of fields that others own. Whether they still do is seen by trying, once a minute at
+/// most: what was never ours is not watched.
+fn told_conflict<'a>(case: Case<'_>, cause: Cause, known: &Known<'a>) -> Option<&'a Telling> {
+    let telling = known.told.get(&case.desired.id)?;
+    let is_same = telling.state == conflict(case.desired);
+    let is_seen = case.live.is_some_and(|live| live.resource_version == telling.version);
+    let is_due = !is_seen && known.fights.may_verify(&case.desired.id, known.now);
+    let is_sent = !matches!(
+        cause,
+        Cause::InSync | Cause::Left(_) | Cause::Fought | Cause::Terminating | Cause::Unseen
+    );
+    (is_same && is_sent && !is_due && cause != Cause::Extended).then_some(telling)
+}
+
 /// Whether a cause is acted on, told, or was told before. Additions whose removal was refused count as
 /// told.
 fn reaction(case: Case<'_>, cause: Cause, known: &Known<'_>) -> Reaction {
     let Case { desired, live, policy, .. } = case;
+    if let Some(telling) = told_conflict(case, cause, known) {
+        return Reaction::Told(telling.clone());
+    }
     let text = |hash: Option<&String>| hash.cloned().unwrap_or_default();
     let state = match cause {
         Cause::Missing => format!("{ABSENT}{}", desired.hash),

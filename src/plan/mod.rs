@@ -2,6 +2,7 @@
 
 pub mod autoscalers;
 pub mod cause;
+pub mod conflict;
 pub mod desired;
 pub mod diff;
 pub mod fights;
@@ -15,6 +16,7 @@ pub mod prune;
 pub mod scope;
 pub mod steps;
 pub mod strip;
+pub mod takeover;
 pub mod yields;
 
 pub use cause::{Cause, Known, Reaction, Step};

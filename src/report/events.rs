@@ -47,6 +47,13 @@ fn told(done: &Done) -> Option<(Reason, String)> {
         Action::Failed(_) => Some((Reason::ApplyFailed, done.problem()?)),
         Action::Drifted(_) => Some((Reason::DriftFound, done.problem()?)),
         Action::Extended(..) => Some((Reason::AdditionFound, done.problem()?)),
+        Action::Conflicted(_) => Some((Reason::FieldConflict, done.problem()?)),
+        Action::Adopted(drifts) => Some((Reason::TakenOver, list(drifts.iter().map(drift), "; "))),
+        Action::Replaced(fields) => Some((
+            Reason::Replaced,
+            format!("Deleted and created again, since it cannot change: {fields}"),
+        )),
+        Action::Waiting(_) if done.is_deleted => Some((Reason::ApplyFailed, done.problem()?)),
         Action::Yielded(given) => {
             let all = given.iter().map(|given| format!("{} to {}", given.path, given.to));
             Some((Reason::Yielded, list(all, "; ")))
@@ -66,8 +73,10 @@ fn event(reason: Reason, regarding: Regarding, note: String, time: Timestamp) ->
     let (action, is_warning) = match reason {
         Reason::DriftReverted | Reason::Fight => ("Revert", true),
         Reason::DriftFound | Reason::AdditionFound => ("Compare", true),
-        Reason::Overridden | Reason::ApplyFailed => ("Apply", true),
+        Reason::Overridden | Reason::ApplyFailed | Reason::FieldConflict => ("Apply", true),
         Reason::Yielded => ("HandOver", false),
+        Reason::TakenOver => ("TakeOver", false),
+        Reason::Replaced => ("Replace", true),
         Reason::Pruned => ("Prune", false),
         Reason::PruneFailed => ("Prune", true),
     };

@@ -197,6 +197,7 @@ impl Metrics {
             state("drifted", outcome.count(|a| matches!(a, Action::Drifted(_))));
             state("overridden", outcome.overridden());
             state("fought", outcome.fought());
+            state("conflicted", outcome.conflicted());
             state("left", outcome.count(|a| matches!(a, Action::Left(_))));
             state("failed", outcome.count(|a| matches!(a, Action::Failed(_))));
             state("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped)));

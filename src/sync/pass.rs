@@ -334,7 +334,7 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),
-            (Action::Drifted(_) | Action::Extended(..), None) => {}
+            (Action::Drifted(_) | Action::Extended(..) | Action::Conflicted(_), None) => {}
             // A look for something else: what was told of additions still holds.
             (Action::Unchanged, None) if done.cause == Cause::Suspect => {
                 if memory.told.get(id).is_some_and(Telling::is_forged) {
