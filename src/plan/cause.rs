@@ -234,11 +234,11 @@ fn cause(case: Case<'_>, known: &Known<'_>) -> Cause {
 /// Why an object that the cluster does not show as ours is to be applied.
 fn absent(Case { desired, entry, .. }: Case<'_>, known: &Known<'_>) -> Cause {
     let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
-    // Others may have been left alone with it for another reason, which a commit has ended.
-    let is_foreign =
-        desired.handling.touch == Touch::OnlyCreate && known.observed.foreign.contains(&desired.id);
+    let foreign = known.observed.foreign.get(&desired.id);
+    if let Some(foreign) = foreign.filter(|foreign| foreign.hash == desired.hash) {
+        return Cause::Left(foreign.why);
+    }
     match entry.and_then(|entry| entry.set_hash.as_ref()) {
-        _ if is_foreign => Cause::Left("it exists"),
         Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
         // Another job under the same name: its predecessor has done its work.
         Some(_) if desired.one_shot && one_shot.is_some() => Cause::New,

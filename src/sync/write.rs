@@ -11,9 +11,10 @@ use crate::cluster::apply::{Expected, Response, Sending};
 use crate::object::Live;
 use crate::object::fields::FieldPath;
 use crate::object::handling::OnConflict;
+use crate::plan::diff::{FieldDrift, drift};
 use crate::plan::overrides::overridden;
 use crate::plan::yields::{Yield, Yielded, give_up_also};
-use crate::plan::{Desired, Step};
+use crate::plan::{Cause, Desired, Step};
 use crate::report::{Action, Done};
 
 /// Tries to apply an object whose kind was established a moment ago.
@@ -35,6 +36,49 @@ impl Written {
         let live = Live::from(&self.response.object);
         let (owned, overridden) = (live.set_hash.clone(), self.overridden);
         Done { live: Some(Arc::new(live)), owned, overridden, ..Done::of(step, action) }
+    }
+
+    /// What an apply came to.
+    pub fn restored(self, step: &Step, found: Option<&Value>, theirs: &[FieldPath]) -> Done {
+        let mut drifts = found.map(|found| drift(found, &self.response.object));
+        if let (Cause::ChangedAndDrifted | Cause::Changed, Some(drifts)) = (step.cause, &mut drifts)
+        {
+            // The manifest's own changes are no drift: what nobody else owns, we changed.
+            drifts.retain(|drift| step.cause == Cause::ChangedAndDrifted && drift.by.is_some());
+        }
+        let was_overridden = drifts.as_mut().is_some_and(|drifts| take_overridden(drifts, step));
+        let action = match action(step, drifts, &self.given) {
+            Action::Reowned if was_overridden => Action::Configured,
+            // What is given up for a conflict is news, whatever else the apply did.
+            Action::Configured | Action::Unchanged | Action::Reowned if !theirs.is_empty() => {
+                Action::Yielded(self.given.clone())
+            }
+            action => action,
+        };
+        self.done(step, action)
+    }
+}
+
+/// Takes out what admission had overridden and no longer does: nobody's drift. Says whether there was any.
+fn take_overridden(drifts: &mut Vec<FieldDrift>, step: &Step) -> bool {
+    let all = drifts.len();
+    let names = |text: &String, path: &str| text.split(": ").next() == Some(path);
+    drifts.retain(|drift| !step.overridden.iter().any(|text| names(text, &drift.path)));
+    drifts.len() < all
+}
+
+/// What an apply came to; `drifts` is what it put back, `None` if there was no object.
+fn action(step: &Step, drifts: Option<Vec<FieldDrift>>, given: &[Yield]) -> Action {
+    let is_changed = matches!(step.cause, Cause::Changed | Cause::ChangedAndDrifted);
+    match (step.cause, drifts) {
+        (Cause::Unknown | Cause::New, None) => Action::Created,
+        (Cause::Unknown, Some(drifts)) if drifts.is_empty() => Action::Unchanged,
+        (Cause::Unknown | Cause::New, Some(_)) => Action::Configured,
+        (_, None) => Action::Recreated,
+        (_, Some(drifts)) if !drifts.is_empty() => Action::Reverted(drifts),
+        _ if is_changed => Action::Configured,
+        _ if !given.is_empty() => Action::Yielded(given.to_vec()),
+        _ => Action::Reowned,
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod adopt;
 mod bad_input;
 mod crd;
 mod drift;
@@ -15,6 +16,7 @@ mod install;
 mod namespaces;
 mod ordinary;
 mod policy;
+mod replace;
 mod source;
 mod sync;
 mod takeover;
