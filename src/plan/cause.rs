@@ -254,7 +254,8 @@ fn present(case: Case<'_>, live: &Live, known: &Known<'_>) -> Cause {
     let recorded = case.entry.and_then(|entry| entry.set_hash.as_ref());
     let is_changed = live.hash.as_ref() != Some(&desired.hash);
     let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
-    let is_extended = policy.additions != OnAdditions::Ignore && additions(desired, live).is_some();
+    let is_extended =
+        policy.additions != OnAdditions::Ignore && additions(desired, live, policy).is_some();
     let telling = known.told.get(&desired.id);
     let is_told = telling.is_some_and(Telling::is_forged);
     let is_due = known.observed.suspects.contains(&desired.id)
@@ -274,9 +275,10 @@ fn present(case: Case<'_>, live: &Live, known: &Known<'_>) -> Cause {
 }
 
 /// What people added that is not theirs to have, as text; `None` without any.
-fn additions(desired: &Desired, live: &Live) -> Option<String> {
+fn additions(desired: &Desired, live: &Live, policy: Policy) -> Option<String> {
     let set = live.additions.as_ref()?;
-    let set = additions::beside(set, &desired.handling.ignored, &Value::Null);
+    let yielded = desired.yielded(policy);
+    let set = additions::beside(set, desired.free(yielded.as_ref()), &Value::Null);
     (!fields::is_empty(&set)).then(|| set.to_string())
 }
 
@@ -306,7 +308,9 @@ fn reaction(case: Case<'_>, cause: Cause, known: &Known<'_>) -> Reaction {
         Cause::Missing => format!("{ABSENT}{}", desired.hash),
         Cause::Drifted => text(live.and_then(|live| live.set_hash.as_ref())),
         Cause::Suspect => FORGED.to_owned(),
-        Cause::Extended => live.and_then(|live| additions(desired, live)).unwrap_or_default(),
+        Cause::Extended => {
+            live.and_then(|live| additions(desired, live, policy)).unwrap_or_default()
+        }
         _ => return Reaction::Act(String::new()),
     };
     let is_told = match cause {

@@ -46,8 +46,9 @@ pub async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError>
     let found = app.cluster.get(&step.desired.resource, &step.desired.id).await?;
     let Some(found) = found else { return Ok(telling(step, state, Vec::new(), None)) };
     if step.cause == Cause::Extended {
-        let ignored = &step.desired.handling.ignored;
-        return Ok(telling(step, state, added(&found, ignored, None), None));
+        let yielded = step.desired.yielded(step.desired.handling.policy(app.policy));
+        let free = step.desired.free(yielded.as_ref());
+        return Ok(telling(step, state, added(&found, free, None), None));
     }
     let tried = preview(app, &step.desired, &found).await?;
     let drifts = drift(&found, &tried.response.object);

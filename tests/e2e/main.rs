@@ -6,6 +6,7 @@ mod support;
 
 mod adopt;
 mod bad_input;
+mod conflicts;
 mod crd;
 mod drift;
 mod engine;
