@@ -207,6 +207,25 @@ mod tests {
                 "Cannot apply deployment.apps/web in namespace demo (web.yaml:1): no",
             )),
         );
+        check(
+            Action::Conflicted(vec![field("spec.replicas", "scale")].into()),
+            Some((
+                "FieldConflict",
+                "Conflict left as it is: deployment.apps/web in namespace demo: spec.replicas: wanted 2, \
+                 found 5, by kubectl (Update of scale, 2026-01-01T00:00:00Z)",
+            )),
+        );
+        check(
+            Action::Adopted(vec![field("spec.paused", "")]),
+            Some((
+                "TakenOver",
+                "spec.paused: wanted 2, found 5, by kubectl (Update, 2026-01-01T00:00:00Z)",
+            )),
+        );
+        check(
+            Action::Replaced("spec.selector".into()),
+            Some(("Replaced", "Deleted and created again, since it cannot change: spec.selector")),
+        );
         for quiet in [
             Action::Created,
             Action::Configured,

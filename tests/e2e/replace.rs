@@ -27,8 +27,16 @@ fn allowed(manifest: &str, name: &str) -> String {
     manifest.replacen(&format!("{{name: {name}}}"), &format!("{{name: {name}, {ALLOWED}}}"), 1)
 }
 
-/// One object of each kind with a field that cannot be changed, before and after.
-fn immutable(group: &str) -> Vec<(&'static str, String, String, &'static str)> {
+/// An object with a field that cannot be changed, before and after.
+struct Fixed {
+    kind: &'static str,
+    before: String,
+    after: String,
+    field: &'static str,
+}
+
+/// One of each kind.
+fn immutable(group: &str) -> Vec<Fixed> {
     let pair = |text: &str, from: &str, to: &str| {
         assert!(text.contains(from));
         (text.to_owned(), text.replace(from, to))
@@ -66,7 +74,8 @@ fn immutable(group: &str) -> Vec<(&'static str, String, String, &'static str)> {
         ("rolebinding", pair(binding, "name: one", "name: two"), "roleRef"),
         ("fixed", pair(&own, "a: one", "a: two"), "spec.a"),
     ];
-    all.into_iter().map(|(kind, (before, after), field)| (kind, before, after, field)).collect()
+    let fixed = |(kind, (before, after), field)| Fixed { kind, before, after, field };
+    all.into_iter().map(fixed).collect()
 }
 
 fn fixed_kind(group: &str) -> String {
@@ -84,20 +93,20 @@ fn what_cannot_be_changed_is_told_for_each_kind_and_replaced_where_git_allows_it
     let test = Fixture::new("immutable");
     let group = format!("{}.example.com", test.namespace);
     let all = immutable(&group);
-    let files = |of: &dyn Fn(&(&str, String, String, &str)) -> String| {
+    let files = |of: fn(&Fixed) -> String| {
         for item in &all {
-            test.repo.write(&format!("apps/{}.yaml", item.0), of(item)).unwrap();
+            test.repo.write(&format!("apps/{}.yaml", item.kind), of(item)).unwrap();
         }
         test.repo.commit("Change").unwrap()
     };
     test.commit(&[("apps/crd.yaml", &fixed_kind(&group))]);
-    files(&|(_, before, ..)| before.clone());
+    files(|fixed| fixed.before.clone());
     let daemon = test.run(&[]);
     daemon.line(&["INFO Synced", "created=10"]);
-    let uids: Vec<_> = all.iter().map(|(kind, ..)| uid(&test, &format!("{kind}/x"))).collect();
+    let uids: Vec<_> = all.iter().map(|fixed| uid(&test, &format!("{}/x", fixed.kind))).collect();
     let mark = plane().audit().mark().unwrap();
-    files(&|(_, _, after, _)| after.clone());
-    for (kind, .., field) in &all {
+    files(|fixed| fixed.after.clone());
+    for Fixed { kind, field, .. } in &all {
         let cannot =
             format!("{field} cannot be changed: set the annotation gitops-sync.dev/replace");
         let cannot =
@@ -106,9 +115,9 @@ fn what_cannot_be_changed_is_told_for_each_kind_and_replaced_where_git_allows_it
     }
     daemon.next_pass();
     assert_eq!(deletes(&test, mark), 0);
-    files(&|(_, _, after, _)| allowed(after, "x"));
-    for ((kind, .., field), uid_before) in all.iter().zip(&uids) {
-        daemon.line(&["Replaced", &format!("{kind}"), "/x ", field]);
+    files(|fixed| allowed(&fixed.after, "x"));
+    for (Fixed { kind, field, .. }, uid_before) in all.iter().zip(&uids) {
+        daemon.line(&["Replaced", kind, "/x ", field]);
         assert_ne!(&uid(&test, &format!("{kind}/x")), uid_before, "{kind}");
     }
     daemon.line(&["INFO Synced", "failed=0", "objects=10"]);

@@ -156,7 +156,7 @@ pub struct Daemon(pub Spawned);
 impl Daemon {
     /// Starts a command.
     pub fn start(command: Command) -> Self {
-        Self(Spawned::start_echoing(command).unwrap())
+        Self(Spawned::start(command).unwrap())
     }
 
     /// The number of lines so far.
