@@ -34,6 +34,8 @@ pub struct Yielded {
     pub given: Vec<Yield>,
     /// What of it nobody else owns yet.
     alone: Vec<FieldPath>,
+    /// What of it others own.
+    others: Vec<FieldPath>,
 }
 
 /// Takes out of `body` what `patterns` give up of the object as it was found.
@@ -56,7 +58,7 @@ pub fn give_up_also(
         Replicas::Ours if drops_replicas => patterns.push(FieldPattern::replicas()),
         Replicas::Ours | Replicas::Free => {}
     }
-    let (mut given, mut alone) = (Vec::new(), Vec::new());
+    let (mut given, mut alone, mut others) = (Vec::new(), Vec::new(), Vec::new());
     for path in candidates(&patterns, fields, &body, found) {
         if is_needed(&path, &body) {
             continue;
@@ -66,12 +68,13 @@ pub fn give_up_also(
             Some(other) => {
                 let to = other.manager().to_owned();
                 given.push(Yield { path: path.to_string(), to });
+                others.push(path);
             }
             None => alone.push(path),
         }
     }
     given.extend(alone.iter().map(|path| Yield { path: path.to_string(), to: HEIR.to_owned() }));
-    Yielded { body, given, alone }
+    Yielded { body, given, alone, others }
 }
 
 impl Yielded {
@@ -96,6 +99,18 @@ impl Yielded {
         let inherited: Vec<_> = heirs.flat_map(|entry| fields::leaves(entry.fields())).collect();
         copy(&mut object, inherited.iter().chain(&self.alone), found);
         Some(object)
+    }
+
+    /// The body of a successor, with all that was given up at its live values: nobody has it there yet. So
+    /// with a number of replicas that is not git's; it may be nobody's.
+    pub fn succeeding(mut self, found: &Value) -> Value {
+        copy(&mut self.body, self.alone.iter().chain(&self.others), found);
+        if let (None, Some(number)) =
+            (self.body["spec"].get("replicas"), found["spec"].get("replicas"))
+        {
+            self.body["spec"]["replicas"] = number.clone();
+        }
+        self.body
     }
 
     /// The body with what would be inherited, for a dry-run, in which nobody inherits.

@@ -6,10 +6,12 @@ use serde_json::Value;
 
 use super::App;
 use super::restore::{ENDING, create};
+use super::write::succeed;
 use crate::cluster::ApiError;
 use crate::object::handling::REPLACE;
 use crate::object::{GroupKind, Live};
 use crate::plan::Step;
+use crate::plan::yields::give_up;
 use crate::report::{Action, Done};
 
 /// Looks at an object that changes between judgement and deletion.
@@ -50,6 +52,7 @@ pub async fn replace(app: &App, step: &Step, refusal: &ApiError) -> Result<Done,
             return failed(why);
         }
         let body = step.desired.body(&app.id);
+        let body = give_up(body, &step.desired.yields(), &found).succeeding(&found);
         match app.cluster.could_create(resource, id, &body).await {
             Err(error) if error.is_outage() => return Err(error),
             Err(error) => {
@@ -62,7 +65,7 @@ pub async fn replace(app: &App, step: &Step, refusal: &ApiError) -> Result<Done,
             Err(error) if error.code() == 409 && tries < TRIES => tries += 1,
             Err(error) => return Err(error),
             Ok(()) if app.dry_run => return Ok(Done::of(step, Action::Replaced(fields))),
-            Ok(()) => return Ok(succeed(app, step, &live, fields).await),
+            Ok(()) => return Ok(follow(app, step, &live, &body, fields).await),
         }
     }
 }
@@ -106,18 +109,17 @@ fn is_alone(found: &Value, kind: &GroupKind) -> bool {
 
 /// Waits until a deleted object is gone, and creates its successor. From here on it has to be known that we
 /// deleted it, whatever comes.
-async fn succeed(app: &App, step: &Step, live: &Live, fields: String) -> Done {
-    let done = match is_gone(app, step, live).await {
-        Ok(true) => create(app, step).await,
-        Ok(false) => Ok(Done { is_deleted: true, ..Done::of(step, Action::Waiting(DELETED)) }),
+async fn follow(app: &App, step: &Step, live: &Live, body: &Value, fields: String) -> Done {
+    let gone = is_gone(app, step, live).await;
+    if matches!(gone, Ok(false)) {
+        return Done { is_deleted: true, ..Done::of(step, Action::Waiting(DELETED)) };
+    }
+    let created = match gone {
+        Ok(_) => succeed(app, &step.desired, body).await,
         Err(error) => Err(error),
     };
-    match done {
-        Ok(Done { action: Action::Created, .. }) => done.map_or_else(
-            |_| Done::of(step, Action::Skipped),
-            |done| Done { action: Action::Replaced(fields), ..done },
-        ),
-        Ok(done) => done,
+    match created {
+        Ok(written) => written.done(step, Action::Replaced(fields)),
         Err(error) => {
             let why = error.shown(&step.desired.id.kind);
             let why = format!("it was deleted to be created again, and that failed: {why}");

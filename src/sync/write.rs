@@ -114,6 +114,13 @@ pub async fn write(app: &App, target: Target<'_>) -> Result<Written, ApiError> {
     sent(app, target.desired, &left.body, left.given, sending).await
 }
 
+/// Creates the successor of an object, with what others had of it at its last values.
+pub async fn succeed(app: &App, desired: &Desired, body: &Value) -> Result<Written, ApiError> {
+    let force = is_forced(app, desired);
+    let sending = Sending { expected: Expected::Nothing, dry_run: app.dry_run, force };
+    sent(app, desired, body, Vec::new(), sending).await
+}
+
 /// Applies an object of ours that the view shows, unseen.
 pub async fn rewrite(app: &App, desired: &Desired) -> Result<Written, ApiError> {
     let (dry_run, force) = (app.dry_run, is_forced(app, desired));

@@ -269,6 +269,28 @@ fn pods_that_may_not_run_twice_are_gone_before_their_successors_come() {
 }
 
 #[test]
+fn replicas_of_an_autoscaler_outlive_a_replacement() {
+    let test = Fixture::new("replicas");
+    let hpa = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec:\n  \
+               maxReplicas: 9\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n";
+    let web = allowed(DEPLOYMENT, "web").replace("  replicas: 5\n", "");
+    test.commit(&[("apps/web.yaml", &selector(&web, "one")), ("apps/hpa.yaml", hpa)]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    let scale = ["patch", "deploy/web", "--subresource=scale", "--type=merge"];
+    let by = ["--field-manager=kube-controller-manager", "-p", "{\"spec\":{\"replicas\":7}}"];
+    test.kubectl(&[&scale[..], &by[..]].concat());
+    daemon.next_sync();
+    test.expect("deploy/web", ".spec.replicas", "7");
+    test.commit(&[("apps/web.yaml", &selector(&web, "two"))]);
+    daemon.line(&["Replaced", "deployment.apps/web"]);
+    assert_eq!(test.field("deploy/web", ".spec.replicas"), "7");
+    daemon.next_sync();
+    assert_eq!(test.field("deploy/web", ".spec.replicas"), "7");
+    assert_eq!(count(&daemon, "Drift"), 0, "{:#?}", daemon.0.lines());
+}
+
+#[test]
 fn a_dry_run_tells_what_would_be_replaced_and_deletes_nothing() {
     let test = Fixture::new("dryreplace");
     let map = |value: &str| {
