@@ -15,7 +15,7 @@ use super::logging::LogFormat;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
-use crate::object::handling::{OnAdditions, OnDrift, Policy};
+use crate::object::handling::{OnAdditions, OnConflict, OnDrift, Policy};
 use crate::plan::Reach;
 use crate::plan::controls::hashes;
 use crate::plan::guard::{Guard, ProtectedKind};
@@ -78,7 +78,7 @@ impl ClusterArguments {
     }
 }
 
-/// What is done about foreign changes.
+/// What is done about foreign changes, and about what cannot be changed.
 #[derive(Debug, Args)]
 pub(super) struct PolicyArguments {
     /// When others change or delete what git declares: revert, warn or ignore
@@ -101,12 +101,26 @@ pub(super) struct PolicyArguments {
         hide_possible_values = true
     )]
     additions: OnAdditions,
+    /// When others own fields that git declares otherwise: force, report or yield
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_CONFLICTS",
+        default_value = "force",
+        value_name = "POLICY",
+        value_parser = PossibleValuesParser::new(OnConflict::VARIANTS).try_map(|text| text.parse::<OnConflict>()),
+        hide_possible_values = true
+    )]
+    conflicts: OnConflict,
+    /// Delete and create again what cannot be changed as git declares it
+    #[arg(long, env = "GITOPS_SYNC_REPLACE", value_parser = BoolishValueParser::new())]
+    replace: bool,
 }
 
 impl PolicyArguments {
     /// What they say.
     pub(super) fn policy(&self) -> Policy {
-        Policy { drift: self.drift, additions: self.additions }
+        let Self { drift, additions, conflicts, replace } = *self;
+        Policy { drift, additions, conflicts, replace }
     }
 }
 

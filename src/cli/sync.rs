@@ -153,8 +153,16 @@ fn object_line(done: &Done) -> String {
         Action::Skipped | Action::Fought => format!("{id} skipped{place}"),
         Action::Created | Action::Recreated => format!("{id} created{place}"),
         Action::Unchanged => format!("{id} unchanged{place}"),
-        Action::Configured | Action::Reverted(_) | Action::Reowned | Action::Yielded(_) => {
+        Action::Configured
+        | Action::Adopted(_)
+        | Action::Reverted(_)
+        | Action::Reowned
+        | Action::Yielded(_) => {
             format!("{id} configured{place}")
+        }
+        Action::Replaced(fields) => format!("{id} replaced{place}: {fields}"),
+        Action::Conflicted(_) => {
+            format!("{id} conflicts{place}, and is left so (--conflicts)")
         }
         Action::Drifted(_) => format!("{id} differs{place}, and is left so (--drift)"),
         Action::Extended(..) => format!("{id} unchanged{place}, with fields that git does not set"),

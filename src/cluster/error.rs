@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use kube::core::Status;
+use kube::core::response::StatusCause;
 
 use crate::object::GroupKind;
 
@@ -46,6 +47,34 @@ impl ApiError {
         status.code == 404 && status.reason == "NotFound" && about
     }
 
+    /// Whether the object is not the one that the request was meant for: it changed, or there is one where
+    /// none was expected. Fields that others own are no such refusal.
+    pub fn is_stale(&self) -> bool {
+        let Self::Refused(status) = self else { return false };
+        status.code == 409 && status.reason == "Conflict" && self.conflicts().is_empty()
+    }
+
+    /// Whether the server says that there is an object of this name already.
+    pub fn says_exists(&self) -> bool {
+        matches!(self, Self::Refused(status) if status.code == 409 && status.reason == "AlreadyExists")
+    }
+
+    /// The fields for which an apply without force was refused because others own them, as the API server
+    /// writes them.
+    pub fn conflicts(&self) -> Vec<&str> {
+        self.causes("FieldManagerConflict").map(|cause| cause.field.as_str()).collect()
+    }
+
+    fn causes(&self, reason: &'static str) -> impl Iterator<Item = &StatusCause> {
+        let status = match self {
+            Self::Refused(status) => Some(status),
+            _ => None,
+        };
+        let details = status.and_then(|status| status.details.as_ref());
+        let causes = details.into_iter().flat_map(|details| &details.causes);
+        causes.filter(move |cause| cause.reason == reason)
+    }
+
     /// Whether nothing was wrong with the request itself, so that all others would fail as well.
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut(_))
@@ -69,9 +98,7 @@ impl ApiError {
 
     /// Whether nothing can be created because the namespace is being deleted.
     pub fn is_ending_namespace(&self) -> bool {
-        let Self::Refused(status) = self else { return false };
-        let mut causes = status.details.iter().flat_map(|details| &details.causes);
-        causes.any(|cause| cause.reason == "NamespaceTerminating")
+        self.causes("NamespaceTerminating").next().is_some()
     }
 
     /// The namespace that a refusal says does not exist.

@@ -5,6 +5,7 @@ pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod events;
+mod immutable;
 pub mod list;
 pub mod prune;
 pub mod store;

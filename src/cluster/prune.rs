@@ -18,11 +18,33 @@ impl Cluster {
         live: &Live,
         dry_run: bool,
     ) -> Result<(), ApiError> {
+        self.delete_with(DeleteParams::foreground(), resource, id, live, dry_run).await
+    }
+
+    /// The same; what depends on it goes after it.
+    pub async fn delete_first(
+        &self,
+        resource: &Resource,
+        id: &ObjectId,
+        live: &Live,
+        dry_run: bool,
+    ) -> Result<(), ApiError> {
+        self.delete_with(DeleteParams::background(), resource, id, live, dry_run).await
+    }
+
+    async fn delete_with(
+        &self,
+        params: DeleteParams,
+        resource: &Resource,
+        id: &ObjectId,
+        live: &Live,
+        dry_run: bool,
+    ) -> Result<(), ApiError> {
         let preconditions = Preconditions {
             uid: Some(live.uid.clone()),
             resource_version: Some(live.resource_version.clone()),
         };
-        let mut params = DeleteParams::foreground().preconditions(preconditions);
+        let mut params = params.preconditions(preconditions);
         if dry_run {
             params = params.dry_run();
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::fields::{self, Entry};
+use super::fields::{self, Entry, FieldPath};
 use super::pattern::FieldPattern;
 
 /// Managers of tools by which people change objects by hand: kubectl and its verbs, terminals and
@@ -10,7 +10,7 @@ use super::pattern::FieldPattern;
 const TOOLS: &[&str] = &["kubectl", "k9s", "rancher", "lens", "openlens", "headlamp", "mozilla"];
 
 /// What `kubectl rollout restart` sets: a wish that is not drift.
-const RESTARTED_AT: &[&str] =
+pub const RESTARTED_AT: &[&str] =
     &["f:spec", "f:template", "f:metadata", "f:annotations", "f:kubectl.kubernetes.io/restartedAt"];
 
 /// Whether a field manager is a tool that people use by hand.
@@ -49,9 +49,21 @@ pub fn set(object: &Value) -> Option<Value> {
     (!added.is_empty()).then(|| added.iter().fold(json!({}), all))
 }
 
+/// The fields that others may have of an object.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Free<'a> {
+    /// Those of `gitops-sync.dev/ignore-fields`.
+    pub ignored: &'a [FieldPattern],
+    /// The manifest, where what others take of it is left to them.
+    pub yielded: Option<&'a Value>,
+}
+
 /// What a set of additions to `object` holds beside the fields that others may have.
-pub fn beside(set: &Value, ignored: &[FieldPattern], object: &Value) -> Value {
-    let selected: Vec<_> = ignored.iter().flat_map(|pattern| pattern.select(set, object)).collect();
+pub fn beside(set: &Value, Free { ignored, yielded }: Free<'_>, object: &Value) -> Value {
+    let ignored = ignored.iter().flat_map(|pattern| pattern.select(set, object));
+    let is_declared = |path: &FieldPath| yielded.is_some_and(|value| path.of(value).is_some());
+    let yielded = fields::leaves(set).into_iter().filter(is_declared);
+    let selected: Vec<_> = ignored.chain(yielded).collect();
     if selected.is_empty() { set.clone() } else { fields::minus(set, &fields::set_of(&selected)) }
 }
 
@@ -134,10 +146,14 @@ mod tests {
         let added = json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}});
         let check = |patterns: &str, left: Value| {
             let patterns = FieldPattern::parse_all(patterns).unwrap();
-            assert_eq!(beside(&added, &patterns, &Value::Null), left);
+            let free = Free { ignored: &patterns, yielded: None };
+            assert_eq!(beside(&added, free, &Value::Null), left);
         };
         check("/data/a", json!({"f:data": {"f:b": {}}}));
         check("/data", json!({}));
         check("/spec", added.clone());
+        let manifest = json!({"data": {"a": "git"}});
+        let free = Free { ignored: &[], yielded: Some(&manifest) };
+        assert_eq!(beside(&added, free, &Value::Null), json!({"f:data": {"f:b": {}}}));
     }
 }

@@ -112,6 +112,21 @@ impl FieldPath {
         self.0.iter().try_fold(object, |value, segment| segment.of(value))
     }
 
+    /// The path as the API server writes it, which tells no dot of a name from one between two names.
+    pub fn as_served(&self) -> String {
+        let step = |segment: &Segment| match segment {
+            Segment::Field(name) => format!(".{name}"),
+            Segment::Value(value) => format!("[={value}]"),
+            Segment::Index(at) => format!("[{at}]"),
+            Segment::Key(key) => {
+                let pairs: Vec<_> =
+                    key.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                format!("[{}]", pairs.join(","))
+            }
+        };
+        self.0.iter().map(step).collect()
+    }
+
     /// Whether a field set holds this path, something above it as a whole, or something below it.
     pub fn within(&self, fields: &Value) -> bool {
         let mut node = fields;

@@ -32,6 +32,19 @@ pub enum OnAdditions {
     Ignore,
 }
 
+/// What is done when others own fields that git declares otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, strum::VariantNames)]
+#[strum(serialize_all = "lowercase")]
+pub enum OnConflict {
+    /// They are taken over.
+    #[default]
+    Force,
+    /// It is told, and the object is left as it is.
+    Report,
+    /// They are left to the others.
+    Yield,
+}
+
 /// What is done about what others do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
@@ -39,6 +52,10 @@ pub struct Policy {
     pub drift: OnDrift,
     /// About additions.
     pub additions: OnAdditions,
+    /// About fields that others own.
+    pub conflicts: OnConflict,
+    /// Whether what cannot be changed is deleted and created again.
+    pub replace: bool,
 }
 
 /// When an object is written at all.
@@ -60,12 +77,16 @@ pub struct Handling {
     pub drift: Option<OnDrift>,
     /// `gitops-sync.dev/additions`.
     pub additions: Option<OnAdditions>,
+    /// `gitops-sync.dev/conflicts`.
+    pub conflicts: Option<OnConflict>,
     /// `gitops-sync.dev/ignore-fields`: fields that others may have.
     pub ignored: Vec<FieldPattern>,
     /// When it is written.
     pub touch: Touch,
     /// Whether it is never deleted.
     pub keep: bool,
+    /// `gitops-sync.dev/replace`: whether it is deleted and created again where it cannot be changed.
+    pub replace: bool,
 }
 
 impl Handling {
@@ -74,6 +95,8 @@ impl Handling {
         Policy {
             drift: self.drift.unwrap_or(default.drift),
             additions: self.additions.unwrap_or(default.additions),
+            conflicts: self.conflicts.unwrap_or(default.conflicts),
+            ..default
         }
     }
 }
@@ -89,6 +112,9 @@ pub struct BadAnnotation {
 
 const DRIFT: &str = "gitops-sync.dev/drift";
 const ADDITIONS: &str = "gitops-sync.dev/additions";
+const CONFLICTS: &str = "gitops-sync.dev/conflicts";
+/// Annotation that allows to delete an object and create it again, where it cannot be changed.
+pub const REPLACE: &str = "gitops-sync.dev/replace";
 const IGNORE_FIELDS: &str = "gitops-sync.dev/ignore-fields";
 
 /// How an object is pruned: `keep`, or `allow` to let the guard pass it.
@@ -144,6 +170,12 @@ pub fn handling(manifest: &Value) -> Result<Handling, BadAnnotation> {
     let expected = "revert, report or ignore";
     let additions = additions.map_err(|_| BadAnnotation { key: ADDITIONS, expected })?;
     let additions = additions.or(says(manifest, MERGE).map(|_| OnAdditions::Ignore));
+    let conflicts = annotation(CONFLICTS).map(str::parse).transpose();
+    let expected = "force, report or yield";
+    let conflicts = conflicts.map_err(|_| BadAnnotation { key: CONFLICTS, expected })?;
+    let replace = annotation(REPLACE).map(str::parse).transpose();
+    let expected = "true or false";
+    let replace = replace.map_err(|_| BadAnnotation { key: REPLACE, expected })?;
     let ignored = FieldPattern::parse_all(annotation(IGNORE_FIELDS).unwrap_or_default());
     let expected = "paths such as /spec/replicas, separated by commas";
     let ignored = ignored.ok_or(BadAnnotation { key: IGNORE_FIELDS, expected })?;
@@ -152,8 +184,8 @@ pub fn handling(manifest: &Value) -> Result<Handling, BadAnnotation> {
         (None, Some(_)) => Touch::OnlyCreate,
         (None, None) => Touch::Always,
     };
-    let keep = keep(manifest).is_some();
-    Ok(Handling { drift, additions, ignored, touch, keep })
+    let (keep, replace) = (keep(manifest).is_some(), replace.unwrap_or_default());
+    Ok(Handling { drift, additions, conflicts, ignored, touch, keep, replace })
 }
 
 /// The mark that says not to touch an object at all.
@@ -223,6 +255,10 @@ mod tests {
         let none = Handling::default;
         check(DRIFT, "warn", Handling { drift: Some(OnDrift::Warn), ..none() });
         check(ADDITIONS, "ignore", Handling { additions: Some(OnAdditions::Ignore), ..none() });
+        let conflicts = Some(OnConflict::Yield);
+        check(CONFLICTS, "yield", Handling { conflicts, ..none() });
+        check(REPLACE, "true", Handling { replace: true, ..none() });
+        check(REPLACE, "false", none());
         check(
             IGNORE_FIELDS,
             "/spec/replicas",
@@ -242,7 +278,13 @@ mod tests {
             check(key, value, Handling { touch: Touch::Never(key), keep: true, ..none() });
         }
         check("example.com/drift", "warn", none());
-        for (key, value) in [(DRIFT, "report"), (ADDITIONS, "warn"), (IGNORE_FIELDS, "replicas")] {
+        for (key, value) in [
+            (DRIFT, "report"),
+            (ADDITIONS, "warn"),
+            (IGNORE_FIELDS, "replicas"),
+            (CONFLICTS, "ignore"),
+            (REPLACE, "yes"),
+        ] {
             assert_eq!(of(key, value).unwrap_err().key, key);
         }
     }

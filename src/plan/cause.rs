@@ -116,6 +116,11 @@ pub struct Telling {
 }
 
 impl Telling {
+    /// Whether it tells of fields that others own.
+    pub fn is_conflict(&self) -> bool {
+        self.state.starts_with(CONFLICT)
+    }
+
     /// Whether it tells of a write under our own name.
     pub fn is_forged(&self) -> bool {
         self.state == FORGED
@@ -145,6 +150,14 @@ pub struct Known<'a> {
 
 /// The state of an object that is gone, before the hash of its manifest.
 const ABSENT: &str = "absent:";
+
+/// The state of an object of which others own fields, before the hash of its manifest.
+const CONFLICT: &str = "conflict:";
+
+/// The state of an object of which others own fields that this manifest declares otherwise.
+pub fn conflict(desired: &Desired) -> String {
+    format!("{CONFLICT}{}", desired.hash)
+}
 
 /// The state of an object that someone wrote under our name.
 const FORGED: &str = "written under our name";
@@ -221,11 +234,11 @@ fn cause(case: Case<'_>, known: &Known<'_>) -> Cause {
 /// Why an object that the cluster does not show as ours is to be applied.
 fn absent(Case { desired, entry, .. }: Case<'_>, known: &Known<'_>) -> Cause {
     let one_shot = entry.and_then(|entry| entry.one_shot.as_ref());
-    // Others may have been left alone with it for another reason, which a commit has ended.
-    let is_foreign =
-        desired.handling.touch == Touch::OnlyCreate && known.observed.foreign.contains(&desired.id);
+    let foreign = known.observed.foreign.get(&desired.id);
+    if let Some(foreign) = foreign.filter(|foreign| foreign.hash == desired.hash) {
+        return Cause::Left(foreign.why);
+    }
     match entry.and_then(|entry| entry.set_hash.as_ref()) {
-        _ if is_foreign => Cause::Left("it exists"),
         Some(_) if desired.one_shot && one_shot == Some(&desired.hash) => Cause::InSync,
         // Another job under the same name: its predecessor has done its work.
         Some(_) if desired.one_shot && one_shot.is_some() => Cause::New,
@@ -241,7 +254,8 @@ fn present(case: Case<'_>, live: &Live, known: &Known<'_>) -> Cause {
     let recorded = case.entry.and_then(|entry| entry.set_hash.as_ref());
     let is_changed = live.hash.as_ref() != Some(&desired.hash);
     let is_drifted = recorded.is_some() && live.set_hash.as_ref() != recorded;
-    let is_extended = policy.additions != OnAdditions::Ignore && additions(desired, live).is_some();
+    let is_extended =
+        policy.additions != OnAdditions::Ignore && additions(desired, live, policy).is_some();
     let telling = known.told.get(&desired.id);
     let is_told = telling.is_some_and(Telling::is_forged);
     let is_due = known.observed.suspects.contains(&desired.id)
@@ -261,22 +275,42 @@ fn present(case: Case<'_>, live: &Live, known: &Known<'_>) -> Cause {
 }
 
 /// What people added that is not theirs to have, as text; `None` without any.
-fn additions(desired: &Desired, live: &Live) -> Option<String> {
+fn additions(desired: &Desired, live: &Live, policy: Policy) -> Option<String> {
     let set = live.additions.as_ref()?;
-    let set = additions::beside(set, &desired.handling.ignored, &Value::Null);
+    let yielded = desired.yielded(policy);
+    let set = additions::beside(set, desired.free(yielded.as_ref()), &Value::Null);
     (!fields::is_empty(&set)).then(|| set.to_string())
+}
+
+/// What was told of fields that others own. Whether they still do is seen by trying, once a minute at
+/// most: what was never ours is not watched.
+fn told_conflict<'a>(case: Case<'_>, cause: Cause, known: &Known<'a>) -> Option<&'a Telling> {
+    let telling = known.told.get(&case.desired.id)?;
+    let is_same = telling.state == conflict(case.desired);
+    let is_seen = case.live.is_some_and(|live| live.resource_version == telling.version);
+    let is_due = !is_seen && known.fights.may_verify(&case.desired.id, known.now);
+    let is_sent = !matches!(
+        cause,
+        Cause::InSync | Cause::Left(_) | Cause::Fought | Cause::Terminating | Cause::Unseen
+    );
+    (is_same && is_sent && !is_due && cause != Cause::Extended).then_some(telling)
 }
 
 /// Whether a cause is acted on, told, or was told before. Additions whose removal was refused count as
 /// told.
 fn reaction(case: Case<'_>, cause: Cause, known: &Known<'_>) -> Reaction {
     let Case { desired, live, policy, .. } = case;
+    if let Some(telling) = told_conflict(case, cause, known) {
+        return Reaction::Told(telling.clone());
+    }
     let text = |hash: Option<&String>| hash.cloned().unwrap_or_default();
     let state = match cause {
         Cause::Missing => format!("{ABSENT}{}", desired.hash),
         Cause::Drifted => text(live.and_then(|live| live.set_hash.as_ref())),
         Cause::Suspect => FORGED.to_owned(),
-        Cause::Extended => live.and_then(|live| additions(desired, live)).unwrap_or_default(),
+        Cause::Extended => {
+            live.and_then(|live| additions(desired, live, policy)).unwrap_or_default()
+        }
         _ => return Reaction::Act(String::new()),
     };
     let is_told = match cause {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Kinds, Reach, Resource, Stage, autoscalers};
-use crate::object::handling::{self, Touch};
+use crate::object::additions::Free;
+use crate::object::handling::{self, OnConflict, Policy, Touch};
 use crate::object::live::Replicas;
 use crate::object::marks::{self, HashKey};
 use crate::object::pattern::FieldPattern;
@@ -112,6 +113,16 @@ impl Desired {
             (Scaling::Unset | Scaling::Git, Replicas::Ours | Replicas::Free) => false,
         };
         gives_replicas || !self.handling.ignored.is_empty()
+    }
+
+    /// The manifest, if what others take of it is left to them.
+    pub fn yielded(&self, policy: Policy) -> Option<Value> {
+        (policy.conflicts == OnConflict::Yield).then(|| self.manifest.body())
+    }
+
+    /// The fields that others may have, and add.
+    pub fn free<'a>(&'a self, yielded: Option<&'a Value>) -> Free<'a> {
+        Free { ignored: &self.handling.ignored, yielded }
     }
 
     /// The object as it is sent: the manifest in its namespace, with our marks.

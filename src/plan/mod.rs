@@ -2,6 +2,7 @@
 
 pub mod autoscalers;
 pub mod cause;
+pub mod conflict;
 pub mod controls;
 pub mod desired;
 pub mod diff;
@@ -18,6 +19,7 @@ pub mod scope;
 pub mod shards;
 pub mod steps;
 pub mod strip;
+pub mod takeover;
 pub mod yields;
 
 pub use cause::{Cause, Known, Reaction, Step};

@@ -30,6 +30,15 @@ pub struct Blind {
     pub is_passing: bool,
 }
 
+/// Why an object of others was left, where git declares one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// The hash of the manifest: another one may make a difference.
+    pub hash: String,
+    /// The reason.
+    pub why: &'static str,
+}
+
 /// The objects of an app. A scope that cannot be listed is unknown, not empty.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -37,8 +46,8 @@ pub struct Observed {
     pub live: BTreeMap<ObjectId, Arc<Live>>,
     /// Objects that someone may have written under our name.
     pub suspects: BTreeSet<ObjectId>,
-    /// Objects that we would only have created, and others did.
-    pub foreign: BTreeSet<ObjectId>,
+    /// Objects of others that were found and left.
+    pub foreign: BTreeMap<ObjectId, Foreign>,
     /// Scopes of which nothing is known.
     pub blind: BTreeMap<Scope, Blind>,
     /// Grows with each change that an object could be judged by.

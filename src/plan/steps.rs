@@ -118,7 +118,7 @@ mod tests {
     use super::*;
     use crate::object::handling::{Handling, OnDrift, Policy};
     use crate::object::{GroupKind, Live};
-    use crate::plan::cause::Telling;
+    use crate::plan::cause::{Telling, conflict};
     use crate::plan::desired::Scaling;
     use crate::plan::inventory::Entry;
     use crate::plan::observed::Blind;
@@ -292,6 +292,40 @@ mod tests {
         check("7", None, Reaction::Told(telling.clone()));
         check("8", Some(Duration::ZERO), Reaction::Told(telling.clone()));
         check("8", None, Reaction::Tell("t".into()));
+    }
+
+    #[test]
+    fn a_conflict_is_tried_again_with_another_manifest_and_once_a_minute_if_it_may_be_over() {
+        let told_of = |hash: &str, version: &str| Telling {
+            state: conflict(&desired(1, hash)),
+            version: version.into(),
+            drifts: Vec::new().into(),
+            why: None,
+        };
+        let check = |telling: Telling, version: Option<&str>, verified: bool, is_told: bool| {
+            let (mut observed, mut fights) = (Observed::default(), Fights::default());
+            if let Some(version) = version {
+                let live = Live { resource_version: version.into(), ..(*live("old", "s")).clone() };
+                observed.live.insert(id(1), Arc::new(live));
+            }
+            if verified {
+                fights.verified(&id(1), Duration::ZERO);
+            }
+            let (told, inventory) =
+                ([(id(1), telling.clone())].into(), inventory([(1, Some("s"))]));
+            let (fights, told) = (&fights, &told);
+            let known = Known { fights, told, ..known(&inventory, &observed) };
+            let step = steps(&[desired(1, "h")], &known).remove(0);
+            assert_eq!(step.reaction == Reaction::Told(telling), is_told, "{version:?} {verified}");
+        };
+        // What the watch shows at the version that was told of has not changed.
+        check(told_of("h", "7"), Some("7"), false, true);
+        check(told_of("h", "7"), Some("8"), true, true);
+        check(told_of("h", "7"), Some("8"), false, false);
+        // What was never ours shows in no watch.
+        check(told_of("h", "7"), None, true, true);
+        check(told_of("h", "7"), None, false, false);
+        check(told_of("other", "7"), Some("7"), true, false);
     }
 
     #[test]

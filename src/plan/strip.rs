@@ -3,14 +3,13 @@
 use serde_json::{Value, json};
 
 use super::diff::{FieldDrift, Shown, Tool, is_secret};
-use crate::object::additions::{additions, beside};
+use crate::object::additions::{Free, additions, beside};
 use crate::object::fields::{self, Segment};
-use crate::object::pattern::FieldPattern;
 
 /// The JSON patch (RFC 6902) that removes all additions, and their owners' claims to them. A claim that
 /// stayed would come back as an addition: the API server fills in defaults for what was removed.
-pub fn patch(found: &Value, ignored: &[FieldPattern]) -> Option<Value> {
-    let added = stripped(found, ignored);
+pub fn patch(found: &Value, free: Free<'_>) -> Option<Value> {
+    let added = stripped(found, free);
     if added.is_empty() {
         return None;
     }
@@ -29,9 +28,9 @@ pub fn patch(found: &Value, ignored: &[FieldPattern]) -> Option<Value> {
 }
 
 /// The additions beside what others may have, each with the position of its entry.
-fn stripped(found: &Value, ignored: &[FieldPattern]) -> Vec<(usize, Value)> {
+fn stripped(found: &Value, free: Free<'_>) -> Vec<(usize, Value)> {
     let added = additions(found).into_iter();
-    let added = added.map(|(at, set)| (at, beside(&set, ignored, found)));
+    let added = added.map(|(at, set)| (at, beside(&set, free, found)));
     added.filter(|(_, set)| !fields::is_empty(set)).collect()
 }
 
@@ -64,10 +63,10 @@ fn token(segment: &Segment, value: &Value) -> Option<String> {
 
 /// What was added, by whom, and what is there after its removal: `None` stands for an object that was
 /// only looked at. What is the same as before was a default.
-pub fn added(found: &Value, ignored: &[FieldPattern], after: Option<&Value>) -> Vec<FieldDrift> {
+pub fn added(found: &Value, free: Free<'_>, after: Option<&Value>) -> Vec<FieldDrift> {
     let mut all = Vec::new();
     let entries: Vec<_> = fields::entries(found).collect();
-    for (at, set) in stripped(found, ignored) {
+    for (at, set) in stripped(found, free) {
         for path in fields::topmost(&set) {
             let (was, is) = (path.of(found), after.and_then(|object| path.of(object)));
             if was.is_some() && (after.is_none() || was != is) {
@@ -115,7 +114,7 @@ mod tests {
     fn the_patch_removes_additions_and_claims_and_nothing_else() {
         let mut object = found();
         let patch: json_patch::Patch =
-            serde_json::from_value(patch(&object, &[]).unwrap()).unwrap();
+            serde_json::from_value(patch(&object, Free::default()).unwrap()).unwrap();
         json_patch::patch(&mut object, &patch).unwrap();
         assert_eq!(object["spec"], json!({"replicas": 1, "strategy": {}, "c": [{"name": "web"}]}));
         assert_eq!(object["metadata"]["labels"], json!({"x": "y"}));
@@ -124,7 +123,7 @@ mod tests {
         assert!(additions(&object).is_empty());
         object["metadata"]["resourceVersion"] = json!("8");
         assert!(json_patch::patch(&mut object, &patch).is_err());
-        assert_eq!(super::patch(&object, &[]), None);
+        assert_eq!(super::patch(&object, Free::default()), None);
     }
 
     #[test]
@@ -132,7 +131,7 @@ mod tests {
         let mut after = found();
         after["spec"]["c"] = json!([{"name": "web"}]);
         let told = |after: Option<&Value>| -> Vec<String> {
-            let all = added(&found(), &[], after).into_iter();
+            let all = added(&found(), Free::default(), after).into_iter();
             all.map(|drift| format!("{} {}", drift.path, drift.by.unwrap().manager)).collect()
         };
         let changed = [

@@ -34,10 +34,22 @@ pub struct Yielded {
     pub given: Vec<Yield>,
     /// What of it nobody else owns yet.
     alone: Vec<FieldPath>,
+    /// What of it others own.
+    others: Vec<FieldPath>,
 }
 
 /// Takes out of `body` what `patterns` give up of the object as it was found.
-pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yielded {
+pub fn give_up(body: Value, patterns: &[FieldPattern], found: &Value) -> Yielded {
+    give_up_also(body, patterns, &[], found)
+}
+
+/// The same, with more fields that others have.
+pub fn give_up_also(
+    mut body: Value,
+    patterns: &[FieldPattern],
+    fields: &[FieldPath],
+    found: &Value,
+) -> Yielded {
     let mut patterns = patterns.to_vec();
     let drops_replicas = body["spec"].get("replicas").is_none();
     match Replicas::of(found) {
@@ -46,8 +58,8 @@ pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yie
         Replicas::Ours if drops_replicas => patterns.push(FieldPattern::replicas()),
         Replicas::Ours | Replicas::Free => {}
     }
-    let (mut given, mut alone) = (Vec::new(), Vec::new());
-    for path in candidates(&patterns, &body, found) {
+    let (mut given, mut alone, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for path in candidates(&patterns, fields, &body, found) {
         if is_needed(&path, &body) {
             continue;
         }
@@ -56,12 +68,13 @@ pub fn give_up(mut body: Value, patterns: &[FieldPattern], found: &Value) -> Yie
             Some(other) => {
                 let to = other.manager().to_owned();
                 given.push(Yield { path: path.to_string(), to });
+                others.push(path);
             }
             None => alone.push(path),
         }
     }
     given.extend(alone.iter().map(|path| Yield { path: path.to_string(), to: HEIR.to_owned() }));
-    Yielded { body, given, alone }
+    Yielded { body, given, alone, others }
 }
 
 impl Yielded {
@@ -76,13 +89,28 @@ impl Yielded {
             "apiVersion": found["apiVersion"], "kind": found["kind"],
             "metadata": {"name": meta["name"]},
         });
-        if let Some(namespace) = meta.get("namespace") {
-            object["metadata"]["namespace"] = namespace.clone();
+        // At another version it may be another's by now.
+        for key in ["namespace", "resourceVersion"] {
+            if let Some(value) = meta.get(key) {
+                object["metadata"][key] = value.clone();
+            }
         }
         let heirs = fields::entries(found).filter(|entry| entry.manager() == HEIR);
         let inherited: Vec<_> = heirs.flat_map(|entry| fields::leaves(entry.fields())).collect();
         copy(&mut object, inherited.iter().chain(&self.alone), found);
         Some(object)
+    }
+
+    /// The body of a successor, with all that was given up at its live values: nobody has it there yet. So
+    /// with a number of replicas that is not git's; it may be nobody's.
+    pub fn succeeding(mut self, found: &Value) -> Value {
+        copy(&mut self.body, self.alone.iter().chain(&self.others), found);
+        if let (None, Some(number)) =
+            (self.body["spec"].get("replicas"), found["spec"].get("replicas"))
+        {
+            self.body["spec"]["replicas"] = number.clone();
+        }
+        self.body
     }
 
     /// The body with what would be inherited, for a dry-run, in which nobody inherits.
@@ -94,13 +122,18 @@ impl Yielded {
 
 /// What the patterns select of any manager's set, and of the manifest itself: nobody may own it, as
 /// after a client wiped `managedFields`.
-fn candidates(patterns: &[FieldPattern], body: &Value, found: &Value) -> Vec<FieldPath> {
+fn candidates(
+    patterns: &[FieldPattern],
+    fields: &[FieldPath],
+    body: &Value,
+    found: &Value,
+) -> Vec<FieldPath> {
     let mut paths: Vec<FieldPath> = Vec::new();
     let written = as_set(body);
     let sets = fields::entries(found).map(fields::Entry::fields);
     for set in sets.chain([&written]) {
         let selected = patterns.iter().flat_map(|pattern| pattern.select(set, found));
-        for path in selected {
+        for path in selected.chain(fields.iter().cloned()) {
             if path.of(found).is_some() && !is_identity(&path) && !paths.contains(&path) {
                 paths.push(path);
             }

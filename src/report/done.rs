@@ -21,6 +21,12 @@ pub enum Reason {
     Overridden,
     /// Others have fields of it that were ours.
     Yielded,
+    /// Others own fields of it that git declares otherwise, and it is left as it is.
+    FieldConflict,
+    /// What others had set of it and git does not set was removed when it was taken over.
+    TakenOver,
+    /// It was deleted and created again, since it could not be changed.
+    Replaced,
     /// Someone changes it again each time it is put back.
     Fight,
     /// It could not be applied.
@@ -39,6 +45,10 @@ pub enum Action {
     Created,
     /// It was changed, or taken over.
     Configured,
+    /// It was taken over, and what others had set and git does not set was removed.
+    Adopted(Vec<FieldDrift>),
+    /// It could not be changed, and was deleted and created again; which fields made it necessary.
+    Replaced(String),
     /// It was as it shall be.
     Unchanged,
     /// Someone had changed it; it is as it shall be again.
@@ -53,6 +63,8 @@ pub enum Action {
     Drifted(Arc<[FieldDrift]>),
     /// People added fields that no manifest sets, and they stay; why, if their removal was refused.
     Extended(Arc<[FieldDrift]>, Option<Arc<str>>),
+    /// Others own fields that git declares otherwise, and it is left as it is.
+    Conflicted(Arc<[FieldDrift]>),
     /// It is none of our business as it is, and why.
     Left(&'static str),
     /// Others change it again each time: it is put back later.
@@ -70,7 +82,7 @@ pub enum Action {
 impl Action {
     /// Whether the object is now as git declares it.
     pub fn is_in_sync(&self) -> bool {
-        !self.is_failure() && !matches!(self, Self::Drifted(_) | Self::Fought)
+        !self.is_failure() && !matches!(self, Self::Drifted(_) | Self::Conflicted(_) | Self::Fought)
     }
 
     /// Whether something keeps the object from being as git declares it that another try may overcome.
@@ -83,16 +95,21 @@ impl Action {
         matches!(self, Self::Unchanged | Self::Left(_) | Self::Extended(..))
     }
 
+    /// Whether an object that was there was changed as git declares it.
+    pub fn is_configured(&self) -> bool {
+        matches!(self, Self::Configured | Self::Reowned | Self::Adopted(_) | Self::Yielded(_))
+    }
+
     /// Whether what others did was found and stays.
     pub fn is_told(&self) -> bool {
-        matches!(self, Self::Drifted(_) | Self::Extended(..))
+        matches!(self, Self::Drifted(_) | Self::Extended(..) | Self::Conflicted(_))
     }
 
     /// The fields that others changed, whether they were put back or not.
     pub fn drifts(&self) -> &[FieldDrift] {
         match self {
-            Self::Reverted(drifts) => drifts,
-            Self::Drifted(drifts) | Self::Extended(drifts, _) => drifts,
+            Self::Reverted(drifts) | Self::Adopted(drifts) => drifts,
+            Self::Drifted(drifts) | Self::Extended(drifts, _) | Self::Conflicted(drifts) => drifts,
             _ => &[],
         }
     }
@@ -125,6 +142,8 @@ pub struct Done {
     pub overridden: Vec<String>,
     /// What was told of it for the first time instead of being put back.
     pub telling: Option<Telling>,
+    /// Whether it was deleted to be created again, and is not there yet.
+    pub is_deleted: bool,
 }
 
 impl Done {
@@ -138,6 +157,7 @@ impl Done {
             owned: None,
             overridden: Vec::new(),
             telling: None,
+            is_deleted: false,
         }
     }
 
@@ -151,6 +171,7 @@ impl Done {
             owned: None,
             overridden: Vec::new(),
             telling: None,
+            is_deleted: false,
         }
     }
 
@@ -173,6 +194,9 @@ impl Done {
             }
             Action::Drifted(drifts) => {
                 Some(format!("Drift left as it is: {id}{place}: {}", listed(drifts)))
+            }
+            Action::Conflicted(drifts) => {
+                Some(format!("Conflict left as it is: {id}{place}: {}", listed(drifts)))
             }
             Action::Extended(drifts, _) if drifts.is_empty() => None,
             Action::Extended(drifts, why) => {

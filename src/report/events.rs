@@ -47,6 +47,13 @@ fn told(done: &Done) -> Option<(Reason, String)> {
         Action::Failed(_) => Some((Reason::ApplyFailed, done.problem()?)),
         Action::Drifted(_) => Some((Reason::DriftFound, done.problem()?)),
         Action::Extended(..) => Some((Reason::AdditionFound, done.problem()?)),
+        Action::Conflicted(_) => Some((Reason::FieldConflict, done.problem()?)),
+        Action::Adopted(drifts) => Some((Reason::TakenOver, list(drifts.iter().map(drift), "; "))),
+        Action::Replaced(fields) => Some((
+            Reason::Replaced,
+            format!("Deleted and created again, since it cannot change: {fields}"),
+        )),
+        Action::Waiting(_) if done.is_deleted => Some((Reason::ApplyFailed, done.problem()?)),
         Action::Yielded(given) => {
             let all = given.iter().map(|given| format!("{} to {}", given.path, given.to));
             Some((Reason::Yielded, list(all, "; ")))
@@ -66,8 +73,10 @@ fn event(reason: Reason, regarding: Regarding, note: String, time: Timestamp) ->
     let (action, is_warning) = match reason {
         Reason::DriftReverted | Reason::Fight => ("Revert", true),
         Reason::DriftFound | Reason::AdditionFound => ("Compare", true),
-        Reason::Overridden | Reason::ApplyFailed => ("Apply", true),
+        Reason::Overridden | Reason::ApplyFailed | Reason::FieldConflict => ("Apply", true),
         Reason::Yielded => ("HandOver", false),
+        Reason::TakenOver => ("TakeOver", false),
+        Reason::Replaced => ("Replace", true),
         Reason::Pruned => ("Prune", false),
         Reason::PruneFailed => ("Prune", true),
     };
@@ -197,6 +206,25 @@ mod tests {
                 "ApplyFailed",
                 "Cannot apply deployment.apps/web in namespace demo (web.yaml:1): no",
             )),
+        );
+        check(
+            Action::Conflicted(vec![field("spec.replicas", "scale")].into()),
+            Some((
+                "FieldConflict",
+                "Conflict left as it is: deployment.apps/web in namespace demo: spec.replicas: wanted 2, \
+                 found 5, by kubectl (Update of scale, 2026-01-01T00:00:00Z)",
+            )),
+        );
+        check(
+            Action::Adopted(vec![field("spec.paused", "")]),
+            Some((
+                "TakenOver",
+                "spec.paused: wanted 2, found 5, by kubectl (Update, 2026-01-01T00:00:00Z)",
+            )),
+        );
+        check(
+            Action::Replaced("spec.selector".into()),
+            Some(("Replaced", "Deleted and created again, since it cannot change: spec.selector")),
         );
         for quiet in [
             Action::Created,

@@ -236,8 +236,13 @@ impl Outcome {
         self.count(|action| *action == Action::Fought)
     }
 
+    /// Number of objects that are left as they are because others own fields of them.
+    pub fn conflicted(&self) -> usize {
+        self.count(|action| matches!(action, Action::Conflicted(_)))
+    }
+
     /// Whether nothing went wrong. What is only told of drift is nothing wrong.
     pub fn is_success(&self) -> bool {
-        self.failure.is_none() && self.failed() == 0 && self.fought() == 0
+        self.failure.is_none() && self.failed() + self.fought() + self.conflicted() == 0
     }
 }

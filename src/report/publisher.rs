@@ -133,6 +133,11 @@ fn log_done(done: &Done) {
     let id = &done.desired.id;
     match &done.action {
         Action::Reverted(drifts) => drifts.iter().for_each(|drift| log_reverted(id, drift)),
+        Action::Adopted(drifts) => drifts.iter().for_each(|drift| log_taken_over(id, drift)),
+        Action::Replaced(fields) => warn!(
+            object = %id, namespace = some(&id.namespace), action = "replaced", fields,
+            "Replaced: it cannot be changed, and was deleted and created again"
+        ),
         Action::Recreated => {
             warn!(object = %id, namespace = some(&id.namespace), "Drift reverted: the object had been deleted");
         }
@@ -175,14 +180,18 @@ fn log_reverted(id: &ObjectId, drift: &FieldDrift) {
     log_drift!(id, drift, "Drift reverted");
 }
 
+fn log_taken_over(id: &ObjectId, drift: &FieldDrift) {
+    log_drift!(id, drift, "Taken over: removed what git does not set");
+}
+
 /// What was found and stays as it is.
 fn log_left(done: &Done) {
     let id = &done.desired.id;
     for drift in done.action.drifts() {
-        if matches!(done.action, Action::Extended(..)) {
-            log_drift!(id, drift, "Addition left as it is");
-        } else {
-            log_drift!(id, drift, "Drift left as it is");
+        match done.action {
+            Action::Extended(..) => log_drift!(id, drift, "Addition left as it is"),
+            Action::Conflicted(_) => log_drift!(id, drift, "Conflict left as it is"),
+            _ => log_drift!(id, drift, "Drift left as it is"),
         }
     }
     if let Action::Extended(_, Some(why)) = &done.action {
@@ -229,10 +238,7 @@ fn log_pass(outcome: &Outcome) {
         (outcome.revision.as_ref().map(ToString::to_string), seconds(outcome));
     let count = |what: fn(&Action) -> bool| outcome.count(what);
     let reverted = count(|a| matches!(a, Action::Reverted(_) | Action::Recreated));
-    let (created, configured) = (
-        count(|a| *a == Action::Created),
-        count(|a| matches!(a, Action::Configured | Action::Reowned)),
-    );
+    let (created, configured) = (count(|a| *a == Action::Created), count(Action::is_configured));
     let (unchanged, pruned, failed) =
         (count(Action::is_unchanged), outcome.pruned(), outcome.failed());
     let objects = outcome.done.len();
@@ -240,13 +246,15 @@ fn log_pass(outcome: &Outcome) {
     let skipped = if_any(outcome.skipped);
     let drifted = if_any(count(|a| matches!(a, Action::Drifted(_))));
     let (overridden, fought) = (if_any(outcome.overridden()), if_any(outcome.fought()));
-    let held = if_any(outcome.held());
+    let (held, conflicted) = (if_any(outcome.held()), if_any(outcome.conflicted()));
+    let replaced = if_any(count(|a| matches!(a, Action::Replaced(_))));
     // Level and message are fixed in each log statement, the fields are the same.
     macro_rules! close {
         ($log:ident, $message:literal) => {
             $log!(
                 revision, trigger, objects, created, configured, unchanged, reverted, pruned,
-                failed, held, drifted, fought, overridden, skipped, seconds, $message
+                failed, held, replaced, drifted, conflicted, fought, overridden, skipped, seconds,
+                $message
             )
         };
     }

@@ -54,7 +54,7 @@ pub struct App {
     pub target_namespace: String,
     /// Where it may work.
     pub reach: Reach,
-    /// What is done about foreign changes, where an object does not say.
+    /// What is done about foreign changes and about what cannot be changed, where an object does not say.
     pub policy: Policy,
     /// Whether objects that left the source are deleted.
     pub prune: bool,

@@ -62,12 +62,16 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
     let mut is_changed = false;
     let known = inventory.clone();
     let mut known = Lookup::new(&known.entries);
-    let is_news = |done: &&Done| done.cause != Cause::InSync && done.action.is_recorded();
+    let is_news = |done: &&Done| {
+        done.cause != Cause::InSync && (done.action.is_recorded() || done.is_deleted)
+    };
     for done in done.iter().filter(is_news) {
         let Some(entry) = known.get(&done.desired.id) else { continue };
+        let is_there = !done.is_deleted;
         let now = Entry {
             version: done.desired.resource.version.clone(),
-            set_hash: done.owned.clone().or(entry.set_hash.clone()),
+            // What we deleted ourselves is no drift: it is created as if it had never been.
+            set_hash: done.owned.clone().or(entry.set_hash.clone()).filter(|_| is_there),
             source: entry.source.clone(),
             one_shot: done.desired.one_shot.then(|| done.desired.hash.clone()),
             keep: done.desired.handling.keep,

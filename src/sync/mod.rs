@@ -1,21 +1,28 @@
 //! The pass from source to report, and the loop that runs it.
 
+mod adopt;
 pub mod app;
 pub mod apply;
 pub mod claims;
+mod conflict;
 mod consent;
 pub mod daemon;
 pub mod events;
 mod execute;
+mod extend;
 mod heal;
 pub mod memory;
 pub mod pass;
 pub mod prune;
+mod replace;
+mod restore;
 mod rivals;
 pub mod settled;
 pub mod stop;
 pub mod sweep;
+mod tell;
 pub mod watches;
+mod write;
 
 pub use app::{App, Origin};
 pub use daemon::Daemon;

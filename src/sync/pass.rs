@@ -13,6 +13,7 @@ use crate::object::ObjectId;
 use crate::object::marks::HashKey;
 use crate::plan::cause::Telling;
 use crate::plan::desired::Settings;
+use crate::plan::observed::Foreign;
 use crate::plan::steps::Circumstances;
 use crate::plan::{Cause, Desired, Inventory, Kinds, Lookup, Plan, Reach, Scope, desired, steps};
 use crate::render::{self, Diagnostic, Rendered};
@@ -385,7 +386,7 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),
-            (Action::Drifted(_) | Action::Extended(..), None) => {}
+            (Action::Drifted(_) | Action::Extended(..) | Action::Conflicted(_), None) => {}
             // A look for something else: what was told of additions still holds.
             (Action::Unchanged, None) if done.cause == Cause::Suspect => {
                 if memory.told.get(id).is_some_and(Telling::is_forged) {
@@ -394,8 +395,11 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
             }
             _ => drop(memory.told.remove(id)),
         }
-        if matches!(done.action, Action::Left(_)) && done.live.is_none() {
-            memory.observed.foreign.insert(id.clone());
+        if let (Action::Left(why), Cause::New | Cause::Missing | Cause::Unknown) =
+            (&done.action, done.cause)
+        {
+            let foreign = Foreign { hash: done.desired.hash.clone(), why };
+            memory.observed.foreign.insert(id.clone(), foreign);
         }
     }
     is_changed

@@ -5,8 +5,10 @@
 mod support;
 
 mod accidents;
+mod adopt;
 mod approvals;
 mod bad_input;
+mod conflicts;
 mod crd;
 mod drift;
 mod engine;
@@ -20,6 +22,7 @@ mod namespaces;
 mod ordinary;
 mod phantom;
 mod policy;
+mod replace;
 mod source;
 mod sync;
 mod takeover;

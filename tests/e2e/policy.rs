@@ -106,14 +106,14 @@ fn what_kubectl_applied_is_taken_over_with_what_git_does_not_have() {
     test.commit(&[("apps/web.yaml", DEPLOYMENT)]);
     let daemon = test.run(&[]);
     daemon.line(&[
-        "Drift reverted",
+        "Taken over: removed what git does not set",
         "spec.minReadySeconds",
         "found=7",
         "kubectl-client-side-apply",
     ]);
     test.expect("deploy/web", ".spec.minReadySeconds", "");
     daemon.next_sync();
-    assert_eq!(count(&daemon, "Drift reverted"), 1, "{:#?}", daemon.0.lines());
+    assert_eq!(count(&daemon, "Taken over"), 1, "{:#?}", daemon.0.lines());
 }
 
 #[test]
