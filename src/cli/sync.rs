@@ -161,6 +161,7 @@ fn object_line(done: &Done) -> String {
             format!("{id} configured{place}")
         }
         Action::Replaced(fields) => format!("{id} replaced{place}: {fields}"),
+        Action::Claimed(owner) => format!("{id} left to the app {owner}{place}"),
         Action::Conflicted(_) => {
             format!("{id} conflicts{place}, and is left so (--conflicts)")
         }

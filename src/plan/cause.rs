@@ -10,7 +10,7 @@ use super::diff::FieldDrift;
 use super::inventory::Entry;
 use super::{Desired, Fights, Inventory, Lookup, Observed};
 use crate::object::handling::{OnAdditions, OnDrift, Policy, Touch};
-use crate::object::{Live, ObjectId, additions, fields};
+use crate::object::{AppId, Live, ObjectId, additions, fields};
 
 /// What made a step necessary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
@@ -72,6 +72,8 @@ pub enum Reaction {
     Tell(String),
     /// It was told before.
     Told(Telling),
+    /// Nothing: another app has the object.
+    LeftTo(AppId),
 }
 
 /// One desired object and what is to be done about it.
@@ -92,7 +94,8 @@ pub struct Step {
 impl Step {
     /// Whether something is to be done between passes.
     pub fn is_healing(&self) -> bool {
-        self.cause.is_drift() && !matches!(self.reaction, Reaction::Told(_))
+        let is_done = matches!(self.reaction, Reaction::Told(_) | Reaction::LeftTo(_));
+        self.cause.is_drift() && !is_done
     }
 
     /// Whether the object has changed since its drift was told: it may be gone, or another.
@@ -142,6 +145,8 @@ pub struct Known<'a> {
     pub fights: &'a Fights,
     /// What was told already.
     pub told: &'a BTreeMap<ObjectId, Telling>,
+    /// Objects that another app has, and which.
+    pub claims: &'a BTreeMap<ObjectId, AppId>,
     /// What is done where an object does not say.
     pub policy: Policy,
     /// The time, by the clock of `fights`.
@@ -300,6 +305,10 @@ fn told_conflict<'a>(case: Case<'_>, cause: Cause, known: &Known<'a>) -> Option<
 /// told.
 fn reaction(case: Case<'_>, cause: Cause, known: &Known<'_>) -> Reaction {
     let Case { desired, live, policy, .. } = case;
+    let is_absent = matches!(cause, Cause::New | Cause::Missing | Cause::Unknown) && live.is_none();
+    if let Some(owner) = known.claims.get(&desired.id).filter(|_| is_absent) {
+        return Reaction::LeftTo(owner.clone());
+    }
     if let Some(telling) = told_conflict(case, cause, known) {
         return Reaction::Told(telling.clone());
     }

@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::object::handling::{Handling, OnDrift, Policy};
-    use crate::object::{GroupKind, Live};
+    use crate::object::{AppId, GroupKind, Live};
     use crate::plan::cause::{Telling, conflict};
     use crate::plan::desired::Scaling;
     use crate::plan::inventory::Entry;
@@ -183,11 +183,11 @@ mod tests {
 
     /// What is known with an inventory and a view, and nothing else.
     fn known<'a>(inventory: &'a Arc<Inventory>, observed: &'a Observed) -> Known<'a> {
-        static NOTHING: LazyLock<(Fights, BTreeMap<ObjectId, Telling>)> =
-            LazyLock::new(Default::default);
-        let (fights, told) = &*NOTHING;
+        type Nothing = (Fights, BTreeMap<ObjectId, Telling>, BTreeMap<ObjectId, AppId>);
+        static NOTHING: LazyLock<Nothing> = LazyLock::new(Default::default);
+        let (fights, told, claims) = &*NOTHING;
         let (policy, now) = (Policy::default(), Duration::ZERO);
-        Known { inventory, observed, fights, told, policy, now }
+        Known { inventory, observed, fights, told, claims, policy, now }
     }
 
     fn circumstances() -> Circumstances {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::object::{Live, ObjectId};
+use crate::object::{AppId, Live, ObjectId};
 use crate::plan::cause::Telling;
 use crate::plan::diff::{FieldDrift, Tool};
 use crate::plan::yields::Yield;
@@ -23,6 +23,8 @@ pub enum Reason {
     Yielded,
     /// Others own fields of it that git declares otherwise, and it is left as it is.
     FieldConflict,
+    /// Another app has it.
+    OwnershipConflict,
     /// What others had set of it and git does not set was removed when it was taken over.
     TakenOver,
     /// It was deleted and created again, since it could not be changed.
@@ -67,6 +69,8 @@ pub enum Action {
     Conflicted(Arc<[FieldDrift]>),
     /// It is none of our business as it is, and why.
     Left(&'static str),
+    /// Another app has it, and keeps it.
+    Claimed(AppId),
     /// Others change it again each time: it is put back later.
     Fought,
     /// It is applied later, and why.
@@ -82,7 +86,8 @@ pub enum Action {
 impl Action {
     /// Whether the object is now as git declares it.
     pub fn is_in_sync(&self) -> bool {
-        !self.is_failure() && !matches!(self, Self::Drifted(_) | Self::Conflicted(_) | Self::Fought)
+        let stays = matches!(self, Self::Drifted(_) | Self::Conflicted(_) | Self::Claimed(_));
+        !self.is_failure() && !stays && *self != Self::Fought
     }
 
     /// Whether something keeps the object from being as git declares it that another try may overcome.
@@ -194,6 +199,12 @@ impl Done {
             }
             Action::Drifted(drifts) => {
                 Some(format!("Drift left as it is: {id}{place}: {}", listed(drifts)))
+            }
+            Action::Claimed(owner) => {
+                let (origin, namespace) = (&self.desired.manifest.origin, owner.namespace());
+                Some(format!(
+                    "Left to the app {owner}, which had it first: {id}{place} ({origin}): remove it from one of the two; if {owner} is gone, delete its inventory, Secret gitops-sync-inventory-{owner} in namespace {namespace}"
+                ))
             }
             Action::Conflicted(drifts) => {
                 Some(format!("Conflict left as it is: {id}{place}: {}", listed(drifts)))

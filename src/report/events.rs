@@ -48,6 +48,7 @@ fn told(done: &Done) -> Option<(Reason, String)> {
         Action::Drifted(_) => Some((Reason::DriftFound, done.problem()?)),
         Action::Extended(..) => Some((Reason::AdditionFound, done.problem()?)),
         Action::Conflicted(_) => Some((Reason::FieldConflict, done.problem()?)),
+        Action::Claimed(_) => Some((Reason::OwnershipConflict, done.problem()?)),
         Action::Adopted(drifts) => Some((Reason::TakenOver, list(drifts.iter().map(drift), "; "))),
         Action::Replaced(fields) => Some((
             Reason::Replaced,
@@ -73,7 +74,10 @@ fn event(reason: Reason, regarding: Regarding, note: String, time: Timestamp) ->
     let (action, is_warning) = match reason {
         Reason::DriftReverted | Reason::Fight => ("Revert", true),
         Reason::DriftFound | Reason::AdditionFound => ("Compare", true),
-        Reason::Overridden | Reason::ApplyFailed | Reason::FieldConflict => ("Apply", true),
+        Reason::Overridden
+        | Reason::ApplyFailed
+        | Reason::FieldConflict
+        | Reason::OwnershipConflict => ("Apply", true),
         Reason::Yielded => ("HandOver", false),
         Reason::TakenOver => ("TakeOver", false),
         Reason::Replaced => ("Replace", true),

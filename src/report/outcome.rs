@@ -241,8 +241,14 @@ impl Outcome {
         self.count(|action| matches!(action, Action::Conflicted(_)))
     }
 
+    /// Number of objects that are left to other apps.
+    pub fn claims(&self) -> usize {
+        self.count(|action| matches!(action, Action::Claimed(_)))
+    }
+
     /// Whether nothing went wrong. What is only told of drift is nothing wrong.
     pub fn is_success(&self) -> bool {
-        self.failure.is_none() && self.failed() + self.fought() + self.conflicted() == 0
+        let stay = self.fought() + self.conflicted() + self.claims();
+        self.failure.is_none() && self.failed() + stay == 0
     }
 }

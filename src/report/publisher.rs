@@ -247,14 +247,15 @@ fn log_pass(outcome: &Outcome) {
     let drifted = if_any(count(|a| matches!(a, Action::Drifted(_))));
     let (overridden, fought) = (if_any(outcome.overridden()), if_any(outcome.fought()));
     let (held, conflicted) = (if_any(outcome.held()), if_any(outcome.conflicted()));
+    let claimed = if_any(outcome.claims());
     let replaced = if_any(count(|a| matches!(a, Action::Replaced(_))));
     // Level and message are fixed in each log statement, the fields are the same.
     macro_rules! close {
         ($log:ident, $message:literal) => {
             $log!(
                 revision, trigger, objects, created, configured, unchanged, reverted, pruned,
-                failed, held, replaced, drifted, conflicted, fought, overridden, skipped, seconds,
-                $message
+                failed, held, replaced, drifted, conflicted, claimed, fought, overridden, skipped,
+                seconds, $message
             )
         };
     }

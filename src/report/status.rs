@@ -120,7 +120,7 @@ fn held(held: &guard::Held) -> HeldSet {
 }
 
 /// Number of objects in each state, after a pass that looked at them.
-pub fn states(outcome: &Outcome) -> [(&'static str, usize); 12] {
+pub fn states(outcome: &Outcome) -> [(&'static str, usize); 13] {
     let is_unknown =
         |done: &&Done| outcome.unlisted.iter().any(|(scope, _)| scope.covers(&done.desired.id));
     let synced = || outcome.done.iter().filter(|done| done.is_synced());
@@ -133,6 +133,7 @@ pub fn states(outcome: &Outcome) -> [(&'static str, usize); 12] {
         ("overridden", outcome.overridden()),
         ("fought", outcome.fought()),
         ("conflicted", outcome.conflicted()),
+        ("claimed", outcome.claims()),
         ("left", outcome.count(|action| matches!(action, Action::Left(_)))),
         ("failed", outcome.count(|action| matches!(action, Action::Failed(_)))),
         ("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped))),

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::App;
 use super::write::{Target, Written, is_forced, write};
+use super::{App, claims};
 use crate::cluster::ApiError;
+use crate::object::Live;
 use crate::object::fields::FieldPath;
 use crate::object::handling::{OnAdditions, Touch, hands_off};
 use crate::plan::takeover::{self, removed};
@@ -15,7 +16,12 @@ use crate::report::{Action, Done};
 const TRIES: u32 = 5;
 
 /// Why an object that was found where nothing of ours was expected is left as it is, if so.
-fn left(desired: &Desired, found: &Value) -> Option<Action> {
+async fn left(app: &App, desired: &Desired, found: &Value) -> Result<Option<Action>, ApiError> {
+    let owner = claims::owner(app, &desired.id, &Live::from(found)).await?;
+    Ok(owner.map(Action::Claimed).or_else(|| left_alone(desired, found)))
+}
+
+fn left_alone(desired: &Desired, found: &Value) -> Option<Action> {
     if desired.handling.touch == Touch::OnlyCreate {
         return Some(Action::Left("it exists"));
     }
@@ -31,7 +37,7 @@ pub async fn adopt(
     theirs: &[FieldPath],
 ) -> Result<Done, ApiError> {
     let desired = &step.desired;
-    if let Some(action) = left(desired, found) {
+    if let Some(action) = left(app, desired, found).await? {
         return Ok(Done::of(step, action));
     }
     let gone = |before: &Value, written: &Written| {
@@ -87,7 +93,7 @@ async fn apply_taken(
                 let now = app.cluster.get(&desired.resource, &desired.id).await?;
                 let is_same = |now: &Value| {
                     now["metadata"]["uid"] == taken["metadata"]["uid"]
-                        && left(desired, now).is_none()
+                        && left_alone(desired, now).is_none()
                 };
                 let Some(now) = now.filter(is_same) else { return Err(error) };
                 taken = now;

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::{App, Memory};
+use crate::cluster::ApiError;
 use crate::cluster::store::{Store, StoreError};
 use crate::object::{AppId, Live, ObjectId};
 use crate::plan::Inventory;
@@ -14,11 +15,15 @@ use crate::report::problems::named;
 
 /// The app that an object as it was found belongs to: the one that it names, as long as its inventory
 /// lists it. What only carries the marks of an app that is gone is free.
-pub async fn owner(app: &App, id: &ObjectId, found: &Live) -> Result<Option<AppId>, StoreError> {
+pub async fn owner(app: &App, id: &ObjectId, found: &Live) -> Result<Option<AppId>, ApiError> {
     let named = found.identity.as_ref().and_then(|identity| AppId::of_identity(identity, id));
     let Some(other) = named.filter(|other| *other != app.id) else { return Ok(None) };
-    let is_owner = store_of(app, &other).lists(&other, id).await?;
-    Ok(is_owner.then_some(other))
+    match store_of(app, &other).lists(&other, id).await {
+        Ok(is_owner) => Ok(is_owner.then_some(other)),
+        Err(StoreError::Api { source, .. }) => Err(source),
+        // What cannot be read may well list it.
+        Err(_) => Ok(Some(other)),
+    }
 }
 
 /// Forgets the claims on what its owner has given up: that is taken over now.
@@ -39,6 +44,10 @@ pub async fn refresh(app: &App, memory: &mut Memory) -> Result<(), StoreError> {
 /// Tells the owners in the same namespace what is claimed of theirs, when that changed. What cannot be
 /// told now is told later.
 pub async fn tell(app: &App, memory: &mut Memory) -> Result<(), StoreError> {
+    if let Some(resolved) = &memory.resolved {
+        let find = |id: &ObjectId| resolved.wanted.binary_search_by(|object| object.id.cmp(id));
+        memory.claims.retain(|id, _| find(id).is_ok());
+    }
     let mut now: BTreeMap<AppId, Vec<ObjectId>> = BTreeMap::new();
     for (id, owner) in &memory.claims {
         now.entry(owner.clone()).or_default().push(id.clone());

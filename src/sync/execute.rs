@@ -27,6 +27,7 @@ pub async fn execute(
         (Cause::Fought, _) => return Ok(Done::of(step, Action::Fought)),
         (Cause::Terminating, _) => return Ok(Done::of(step, Action::Waiting(ENDING))),
         (Cause::Unseen, _) => return Ok(Done::of(step, Action::Waiting(UNSEEN))),
+        (_, Reaction::LeftTo(owner)) => return Ok(Done::of(step, Action::Claimed(owner.clone()))),
         (cause, Reaction::Told(telling)) => {
             let overridden = step.overridden.clone();
             return Ok(Done { overridden, ..Done::of(step, told(cause, telling)) });

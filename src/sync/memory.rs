@@ -67,6 +67,7 @@ impl Memory {
             observed: &self.observed,
             fights: &self.fights,
             told: &self.told,
+            claims: &self.claims,
             policy: app.policy,
             now: self.clock.now(),
         }

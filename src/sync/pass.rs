@@ -76,6 +76,7 @@ async fn run(
     }
     clock.stage("apply", outcome);
     applied?;
+    claims::tell(app, memory).await?;
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
     forget_new_kinds(memory, outcome);
     pruned?;
@@ -383,6 +384,11 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
         if let Some(live) = done.live.clone().filter(|_| is_seen && !app.dry_run) {
             let is_cleared = done.cause != Cause::Extended;
             memory.observed.applied(&app.id, id.clone(), live, is_cleared);
+        }
+        if let Action::Claimed(owner) = &done.action {
+            memory.claims.insert(id.clone(), owner.clone());
+        } else {
+            memory.claims.remove(id);
         }
         match (&done.action, &done.telling) {
             (_, Some(telling)) => drop(memory.told.insert(id.clone(), telling.clone())),

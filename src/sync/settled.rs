@@ -151,13 +151,14 @@ mod tests {
     fn what_was_planned_and_not_reached_is_not_unchanged() {
         let wanted = resolved("abc", &[]).wanted;
         let (inventory, observed) = (Arc::default(), Observed::default());
-        let (fights, told) = (Fights::default(), BTreeMap::new());
+        let (fights, told, claims) = (Fights::default(), BTreeMap::new(), BTreeMap::new());
         let (policy, now) = (Policy::default(), Duration::ZERO);
         let known = Known {
             inventory: &inventory,
             observed: &observed,
             fights: &fights,
             told: &told,
+            claims: &claims,
             policy,
             now,
         };

@@ -12,7 +12,7 @@ const FILE: usize = 500;
 
 fn file(at: usize) -> String {
     (at * FILE..(at + 1) * FILE).fold(String::new(), |mut text, n| {
-        let _ = write!(text, "{}---\n", config_map(&format!("m{n}"), "1"));
+        let _ = writeln!(text, "{}---", config_map(&format!("m{n}"), "1"));
         text
     })
 }

@@ -18,6 +18,7 @@ mod guard;
 mod half_open;
 mod install;
 mod large;
+mod moves;
 mod namespaces;
 mod ordinary;
 mod phantom;

@@ -51,10 +51,10 @@ impl Fixture {
     }
 
     /// The arguments that place an app in the test's namespace of the cluster.
-    fn place(&self, command: &mut Command, kubeconfig: &Path) {
+    fn place(&self, command: &mut Command, kubeconfig: &Path, name: &str) {
         command.arg("--kubeconfig").arg(kubeconfig);
         command.args(["--namespace", &self.namespace, "--target-namespace", &self.namespace]);
-        command.args(["--name", &self.namespace]);
+        command.args(["--name", name]);
         command.arg("--data-dir").arg(self.data.path());
     }
 
@@ -89,8 +89,17 @@ impl Fixture {
         command.args(["run", "--repo", url, "--path", path, "--listen", "127.0.0.1:0"]);
         command.args(arguments);
         command.env("GITOPS_SYNC_INTERVAL", "500ms");
-        self.place(&mut command, kubeconfig);
+        self.place(&mut command, kubeconfig, &self.namespace);
         command
+    }
+
+    /// Starts the daemon of another app of the namespace, on another folder of the repository.
+    pub fn run_app(&self, name: &str, path: &str, arguments: &[&str]) -> Daemon {
+        let mut command = program();
+        command.args(["run", "--repo", self.repo.url(), "--path", path, "--listen", "127.0.0.1:0"]);
+        command.args(arguments).env("GITOPS_SYNC_INTERVAL", "500ms");
+        self.place(&mut command, plane().kubeconfig(), name);
+        Daemon::start(command)
     }
 
     /// Makes a service account `sync` without any rights, and gives its user name and kubeconfig.
@@ -105,7 +114,7 @@ impl Fixture {
     pub fn sync(&self, arguments: &[&str]) -> Finished {
         let mut command = program();
         command.arg("sync");
-        self.place(&mut command, plane().kubeconfig());
+        self.place(&mut command, plane().kubeconfig(), &self.namespace);
         Finished::of(command.args(arguments).output().unwrap())
     }
 

@@ -1,0 +1,133 @@
+//! Objects that move from app to app, and apps that want the same object.
+
+use crate::support::{Daemon, Fixture, config_map, plane};
+
+fn uid(test: &Fixture, name: &str) -> String {
+    test.field(&format!("configmap/{name}"), ".metadata.uid")
+}
+
+/// Both apps say that one has what the other declares, each once.
+fn both_say(first: &Daemon, second: &Daemon) {
+    second.line(&["Left to the app first, which had it first: configmap/shared", "apps/b/s.yaml"]);
+    first.line(&["Declared by the app second as well: configmap/shared"]);
+}
+
+#[test]
+fn two_apps_that_claim_one_object_do_not_flap_and_both_say_it() {
+    let test = Fixture::new("claims");
+    let more = config_map("shared", "first") + "  more: \"1\"\n";
+    test.commit(&[
+        ("apps/a/s.yaml", &more),
+        ("apps/a/a.yaml", &config_map("a", "1")),
+        ("apps/b/s.yaml", &config_map("shared", "second")),
+        ("apps/b/b.yaml", &config_map("b", "1")),
+    ]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    first.line(&["INFO Synced", "created=2"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    both_say(&first, &second);
+    second.line(&["Synced in part", "created=1", "claimed=1"]);
+    let mark = plane().audit().mark().unwrap();
+    first.next_pass();
+    second.next_pass();
+    let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+    let touched = requests.iter().filter(|r| r.namespace == test.namespace && r.name == "shared");
+    assert_eq!(touched.count(), 0, "{requests:#?}");
+    assert_eq!(test.field("configmap/shared", ".data.key"), "first");
+    assert!(second.metrics().contains("state=\"claimed\"} 1"));
+    // The first lets it go: the second takes it over as it is, with what only the first had set gone.
+    let before = uid(&test, "shared");
+    test.repo.remove("apps/a/s.yaml").unwrap();
+    test.repo.commit("It is the second one's").unwrap();
+    first
+        .line(&["Not pruned: configmap/shared", "declared by the app second, which takes it over"]);
+    test.expect("configmap/shared", ".data.key", "second");
+    second.line(&["INFO Synced", "failed=0"]);
+    assert_eq!(uid(&test, "shared"), before);
+    assert_eq!(test.field("configmap/shared", ".data.more"), "");
+    first.next_sync();
+    second.next_sync();
+    let said = first.0.lines().join("\n") + &second.0.lines().join("\n");
+    assert_eq!(said.matches("Declared by the app second").count(), 1, "{said}");
+    assert_eq!(said.matches("Left to the app first").count(), 1, "{said}");
+    assert!(!said.contains("Drift reverted"), "{said}");
+}
+
+#[test]
+fn an_object_that_moves_between_apps_is_never_deleted() {
+    let test = Fixture::new("between");
+    test.commit(&[
+        ("apps/a/m.yaml", &config_map("m", "1")),
+        ("apps/a/a.yaml", &config_map("a", "1")),
+        ("apps/b/b.yaml", &config_map("b", "1")),
+    ]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    first.line(&["INFO Synced", "created=2"]);
+    second.line(&["INFO Synced", "created=1"]);
+    let before = uid(&test, "m");
+    for (round, (from, to)) in [("a", "b"), ("b", "a"), ("a", "b")].into_iter().enumerate() {
+        let value = format!("{}", round + 2);
+        test.repo.remove(&format!("apps/{from}/m.yaml")).unwrap();
+        test.commit(&[(&format!("apps/{to}/m.yaml"), &config_map("m", &value))]);
+        test.expect("configmap/m", ".data.key", &value);
+        let owner = if to == "a" { "first" } else { "second" };
+        test.expect("configmap/m", ".metadata.labels.gitops-sync\\.dev/app", owner);
+        assert_eq!(uid(&test, "m"), before, "round {round}");
+    }
+    // What nobody declares any more goes, if a little later.
+    test.repo.remove("apps/b/m.yaml").unwrap();
+    test.repo.commit("Nobody's").unwrap();
+    second.line(&["Pruned", "configmap/m"]);
+    assert_eq!(uid(&test, "m"), "");
+}
+
+/// Two apps declare one namespace; one of them drops it.
+#[test]
+fn a_shared_namespace_that_one_app_drops_stays() {
+    let test = Fixture::new("shared");
+    let space = format!("{}-space", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    test.commit(&[
+        ("apps/a/ns.yaml", &namespace),
+        ("apps/a/a.yaml", &config_map("a", "1")),
+        ("apps/b/ns.yaml", &namespace),
+        ("apps/b/b.yaml", &config_map("b", "1")),
+    ]);
+    let arguments = ["--prune", "--protect-kinds=PersistentVolumeClaim"];
+    let first = test.run_app("first", "apps/a", &arguments);
+    first.line(&["INFO Synced", "created=2"]);
+    let second = test.run_app("second", "apps/b", &arguments);
+    second.line(&["Left to the app first", "namespace/"]);
+    test.repo.remove("apps/a/ns.yaml").unwrap();
+    test.repo.commit("Without the namespace").unwrap();
+    first.line(&["Not pruned: namespace/", "declared by the app second, which takes it over"]);
+    second.line(&["INFO Synced", "failed=0"]);
+    let label = "jsonpath={.metadata.labels.gitops-sync\\.dev/app}{.status.phase}";
+    let found = plane().kubectl(&["get", "namespace", &space, "-o", label]).unwrap();
+    assert_eq!(found, "secondActive");
+}
+
+/// Another `--name` for the same folder: the old one still has all, until a person says that it is gone.
+#[test]
+fn a_renamed_app_takes_over_only_when_the_old_one_is_gone() {
+    let test = Fixture::new("renamed");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
+    let old = test.run_app("old", "apps", &["--prune"]);
+    old.line(&["INFO Synced", "created=2"]);
+    let before = uid(&test, "a");
+    drop(old);
+    let new = test.run_app("new", "apps", &["--prune"]);
+    new.line(&[
+        "Left to the app old, which had it first: configmap/a",
+        "gitops-sync-inventory-old",
+    ]);
+    new.next_pass();
+    test.kubectl(&["delete", "secret", "gitops-sync-inventory-old"]);
+    new.line(&["INFO Synced", "configured=2", "failed=0"]);
+    assert_eq!(uid(&test, "a"), before);
+    assert_eq!(test.field("configmap/a", ".metadata.labels.gitops-sync\\.dev/app"), "new");
+    test.repo.remove("apps/a.yaml").unwrap();
+    test.repo.commit("Without a").unwrap();
+    new.line(&["Pruned", "configmap/a"]);
+}
