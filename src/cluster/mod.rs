@@ -1,11 +1,13 @@
 //! The only module that talks to Kubernetes. It decides nothing: plans are made above it.
 
 pub mod apply;
+mod breaker;
 pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod events;
 pub mod list;
+mod pressure;
 pub mod prune;
 pub mod store;
 mod transport;

@@ -121,7 +121,7 @@ impl Watch {
             requests.watch_metadata(&params, &self.version).map_err(ApiError::BadRequest)?;
         let opening = self.cluster.client.request_events::<Value>(request);
         let opened = timeout(OPENING, opening).await;
-        let events = match opened.map_err(|_| ApiError::TimedOut(OPENING.as_secs()))? {
+        let events = match opened.map_err(|_| silence(OPENING))? {
             Ok(events) => events,
             Err(kube::Error::Api(status)) => match self.counted(status.code) {
                 410 => return Ok(End::Expired),
@@ -134,7 +134,7 @@ impl Watch {
         let mut events = pin!(events);
         loop {
             let event = timeout(SILENCE, events.try_next()).await;
-            let event = event.map_err(|_| ApiError::TimedOut(SILENCE.as_secs()))?;
+            let event = event.map_err(|_| silence(SILENCE))?;
             match event.map_err(|error| ApiError::Unreachable(chain(&error)))? {
                 None => return Ok(End::Over),
                 Some(WatchEvent::Error(status)) if status.code == 410 => return Ok(End::Expired),
@@ -170,8 +170,8 @@ impl Watch {
     }
 
     fn lose(&self, error: &ApiError) {
-        let is_passing = matches!(error.code(), 429 | 500..600);
-        let (why, is_outage) = (error.to_string(), error.is_outage());
+        let (why, is_outage, is_passing) =
+            (error.to_string(), error.is_outage(), error.is_passing());
         self.tell(Sighting::Lost(Blind { why, is_outage, is_passing }));
     }
 
@@ -185,4 +185,9 @@ impl Watch {
         let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
         ObjectId::new(self.resource.kind.clone(), text("namespace"), text("name"))
     }
+}
+
+/// A watch that says nothing is taken for an outage: nothing tells otherwise.
+fn silence(time: Duration) -> ApiError {
+    ApiError::TimedOut { seconds: time.as_secs_f64(), answers_others: false }
 }

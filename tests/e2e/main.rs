@@ -15,6 +15,7 @@ mod install;
 mod namespaces;
 mod ordinary;
 mod policy;
+mod pressure;
 mod source;
 mod sync;
 mod takeover;
