@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     /// Delete objects that are no longer in the repository
     #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
     prune: bool,
+    /// Write nothing of a commit unless a dry-run of all of it is accepted
+    #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
+    atomic: bool,
     #[command(flatten)]
     cluster: ClusterArguments,
     /// Objects applied side by side
@@ -127,6 +130,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         cluster,
         policy: arguments.policy.policy(),
         prune: arguments.prune,
+        atomic: arguments.atomic,
         dry_run: false,
         refuse_other_source: false,
         parallel: arguments.parallel.into(),

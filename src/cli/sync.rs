@@ -37,6 +37,9 @@ pub(super) struct Arguments {
     /// Delete objects of --name that are no longer among the manifests
     #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
     prune: bool,
+    /// Write nothing of a commit unless a dry-run of all of it is accepted
+    #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
+    atomic: bool,
     /// Name of the app [default: from the repository and the path, or the folder]
     #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
     name: Option<AppId>,
@@ -76,6 +79,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         cluster,
         policy: arguments.policy.policy(),
         prune: arguments.prune,
+        atomic: arguments.atomic,
         dry_run: !arguments.apply,
         refuse_other_source: true,
         parallel: arguments.parallel.into(),
@@ -111,6 +115,12 @@ fn print(outcome: &Outcome, dry_run: bool) -> std::io::Result<()> {
     }
     for (scope, why) in &outcome.unlisted {
         eprintln!("warning: cannot list {scope}: {why}; nothing is pruned");
+    }
+    for Done { desired, action, .. } in &outcome.unchecked {
+        if let Action::NotChecked(why) = action {
+            let (id, place) = (&desired.id, place(&desired.id));
+            writeln!(out, "{id} not checked by the server beforehand{place}: {why}")?;
+        }
     }
     for done in &outcome.done {
         writeln!(out, "{}", object_line(done))?;

@@ -12,6 +12,7 @@ pub mod observed;
 pub mod order;
 pub mod overrides;
 pub mod prune;
+pub mod schema;
 pub mod scope;
 pub mod steps;
 pub mod strip;

@@ -35,6 +35,7 @@ impl Publisher {
 
     /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
+        outcome.unchecked.iter().for_each(log_unchecked);
         outcome.done.iter().for_each(log_done);
         self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
         if outcome.trigger == Trigger::Drift {
@@ -100,6 +101,13 @@ fn now() -> f64 {
 /// A field that is left out of the line when it is empty.
 fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
+}
+
+fn log_unchecked(done: &Done) {
+    let id = &done.desired.id;
+    if let Action::NotChecked(why) = done.action {
+        info!(object = %id, namespace = some(&id.namespace), "Not checked by the server before the first write: {why}");
+    }
 }
 
 fn log_done(done: &Done) {

@@ -12,7 +12,7 @@ use crate::source::Fetcher;
 use crate::source::error::display_url;
 
 /// Where an app's manifests are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Origin {
     /// Below a path of a git repository.
     Git(Fetcher),
@@ -38,6 +38,8 @@ impl Origin {
 }
 
 /// An app and how it is synced.
+#[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of their own, as on the command line")]
 pub struct App {
     /// Its name.
     pub id: AppId,
@@ -55,6 +57,8 @@ pub struct App {
     pub policy: Policy,
     /// Whether objects that left the source are deleted.
     pub prune: bool,
+    /// Whether a commit is applied only as a whole.
+    pub atomic: bool,
     /// Whether the API server only checks and nothing is written.
     pub dry_run: bool,
     /// Whether a source other than the inventory's is refused.

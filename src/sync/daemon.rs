@@ -111,7 +111,7 @@ impl Daemon {
 
     /// Puts back what drifted, but for what is fought over. `false` if that takes a whole pass.
     async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
-        if state.memory.resolved.is_none() {
+        if state.memory.in_force(&self.app).is_none() {
             return state.dirty.is_empty();
         }
         let mut ids = std::mem::take(&mut state.dirty);
@@ -179,7 +179,7 @@ impl Loop {
         while let Ok(seen) = timeout_at(end, watches.next(&app.id, observed)).await {
             self.dirty.extend(seen);
         }
-        let Some(resolved) = &self.memory.resolved else { return };
+        let Some(resolved) = self.memory.in_force(app) else { return };
         let gone = |id: &&ObjectId| !self.memory.observed.live.contains_key(id);
         let of = |stage| self.dirty.iter().filter(move |id| Stage::of(&id.kind) == stage);
         let namespaces: BTreeSet<_> =

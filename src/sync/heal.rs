@@ -19,7 +19,7 @@ pub async fn heal(
     stop: &Stop,
 ) -> Option<Outcome> {
     let start = Instant::now();
-    let wanted = &memory.resolved.as_ref()?.wanted;
+    let wanted = &memory.in_force(app)?.wanted;
     let find = |id| wanted.binary_search_by(|object| object.id.cmp(id)).ok();
     let known = ids.iter().filter(|id| memory.inventory.entries.contains_key(id));
     let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();

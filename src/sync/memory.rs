@@ -22,6 +22,8 @@ pub struct Memory {
     pub rendered: Option<(Revision, Arc<Rendered>)>,
     /// What that resolved to, with the kinds of then.
     pub resolved: Option<Arc<Resolved>>,
+    /// The last state that was accepted as a whole, with `--atomic`.
+    pub accepted: Option<Arc<Resolved>>,
     /// What the cluster has, as the watches see it.
     pub observed: Observed,
     /// The watches.
@@ -49,6 +51,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// What is kept in place between passes: the last state that is not refused.
+    pub fn in_force(&self, app: &App) -> Option<&Arc<Resolved>> {
+        if app.atomic { self.accepted.as_ref() } else { self.resolved.as_ref() }
+    }
+
     /// What is known when something is planned.
     pub fn known(&self, app: &App) -> Known<'_> {
         Known {

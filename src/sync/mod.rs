@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod apply;
+mod atomic;
 pub mod daemon;
 pub mod events;
 mod execute;

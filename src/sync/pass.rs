@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::app::{App, Origin};
 use super::memory::Memory;
 use super::settled::{Resolved, Settled, add_unchanged};
-use super::{Stop, apply, prune};
+use super::{Stop, apply, atomic, prune};
 use crate::cluster::ApiError;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
@@ -61,6 +61,10 @@ async fn run(
     news = news.filter(|_| holds);
     let mut plan = plan(app, memory, wanted, news.as_deref(), stale.is_some(), outcome);
     clock.stage("plan", outcome);
+    if app.atomic && !app.dry_run {
+        atomic::admit(app, memory, &resolved, &plan, stop, outcome).await?;
+        clock.stage("check", outcome);
+    }
     store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
     let applied = apply::apply(app, &plan.steps, stop, outcome).await;

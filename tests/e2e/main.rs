@@ -4,6 +4,7 @@
 
 mod support;
 
+mod atomic;
 mod bad_input;
 mod crd;
 mod drift;
