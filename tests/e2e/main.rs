@@ -10,6 +10,7 @@ mod crd;
 mod drift;
 mod engine;
 mod events;
+mod faults;
 mod foreign;
 mod half_open;
 mod install;

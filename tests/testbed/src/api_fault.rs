@@ -65,7 +65,7 @@ pub struct Call {
     pub uri: String,
     /// How many were under way when it came, itself included. Watches do not count.
     pub in_flight: usize,
-    /// What became of it.
+    /// What was to become of it when it came.
     pub fault: ApiFault,
 }
 

@@ -118,7 +118,7 @@ impl ApiProxy {
         self.shared.ends.send_replace(());
     }
 
-    /// All requests so far, in the order in which it was decided about them.
+    /// All requests so far, in the order in which they came.
     pub fn calls(&self) -> Vec<Call> {
         lock(&self.shared.calls).clone()
     }
@@ -193,9 +193,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     };
     let flight = Flight::begin(&shared, &call);
     call.in_flight = flight.number;
-    call.fault = shared.decide(&call).await;
-    lock(&shared.calls).push(call.clone());
-    match call.fault {
+    match shared.decide(&mut call).await {
         ApiFault::Status { code, retry_after } => Ok(ApiFault::answer(code, retry_after)?),
         ApiFault::Cut => Err("cut before the answer".into()),
         ApiFault::Lose => {
@@ -211,18 +209,22 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
 }
 
 impl Shared {
-    /// What is to become of a request; waits while it is to hang.
-    async fn decide(&self, call: &Call) -> ApiFault {
+    /// Notes what is to become of a request; waits while it is to hang.
+    async fn decide(&self, call: &mut Call) -> ApiFault {
         let mut rules = self.rule.subscribe();
-        loop {
+        let ask = |rules: &mut watch::Receiver<Rule>, call: &Call| {
             let rule = Arc::clone(&rules.borrow_and_update());
-            let fault = rule(call);
-            if fault != ApiFault::Hang {
-                return fault;
-            }
+            rule(call)
+        };
+        call.fault = ask(&mut rules, call);
+        lock(&self.calls).push(call.clone());
+        let mut fault = call.fault.clone();
+        while fault == ApiFault::Hang {
             // The sender lives as long as this.
             let _ = rules.changed().await;
+            fault = ask(&mut rules, call);
         }
+        fault
     }
 
     async fn pass_on(&self, request: Request<Incoming>) -> Result<Response<Body>, Failed> {
