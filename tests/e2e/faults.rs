@@ -17,7 +17,11 @@ use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
 fn random() -> StdRng {
     let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = given.unwrap_or_else(rand::random);
-    eprintln!("again with SEED={seed}");
+    // Shown if the test fails.
+    #[expect(clippy::print_stderr, reason = "for people")]
+    {
+        eprintln!("again with SEED={seed}");
+    }
     StdRng::seed_from_u64(seed)
 }
 
@@ -45,12 +49,20 @@ impl Wanted {
         self.values.keys().nth(at).unwrap().clone()
     }
 
+    /// One of those that were added last: it may be that nobody has recorded it.
+    fn pick_new(&self, random: &mut StdRng) -> String {
+        let number = |name: &String| name[1..].parse::<usize>().unwrap();
+        let mut names: Vec<_> = self.values.keys().cloned().collect();
+        names.sort_by_key(|name| std::cmp::Reverse(number(name)));
+        names.swap_remove(random.random_range(0..6))
+    }
+
     /// Commits a few of each: new, changed, removed. Says how many.
     fn commit(&mut self, repo: &Repo, random: &mut StdRng) -> (String, usize) {
         let mut count = || random.random_range(1..=3);
         let (new, changed, removed) = (count(), count(), count());
         (0..removed).for_each(|_| {
-            let name = self.pick(random);
+            let name = self.pick_new(random);
             repo.remove(&format!("apps/{name}.yaml")).unwrap();
             self.values.remove(&name);
         });
@@ -90,14 +102,27 @@ fn assert_converged(test: &Fixture, wanted: &Wanted, round: usize) {
 /// From the write with this number on nothing is carried out any more; that one is, if it is `lost`.
 fn freeze_at(proxy: &ApiProxy, number: usize, lost: bool) {
     let writes = Arc::new(AtomicUsize::new(0));
-    proxy.set_faults(move |call| match call.is_write() {
-        false => ApiFault::None,
-        true => match writes.fetch_add(1, Ordering::SeqCst) {
-            n if n < number => ApiFault::None,
-            n if n == number && lost => ApiFault::Lose,
-            _ => ApiFault::Hang,
-        },
+    proxy.set_faults(move |call| {
+        match call.is_write().then(|| writes.fetch_add(1, Ordering::SeqCst)) {
+            Some(n) if n == number && lost => ApiFault::Lose,
+            Some(n) if n >= number => ApiFault::Hang,
+            _ => ApiFault::None,
+        }
     });
+}
+
+/// Starts the daemon, and kills it once it can do no more.
+fn kill_when_frozen(test: &Fixture, proxy: &ApiProxy, commit: &str) {
+    let mark = proxy.calls().len();
+    let victim = test.run_as(proxy.kubeconfig(), &["--prune", "--parallel", "2"]);
+    eventually(DEADLINE, "the moment to kill it", || {
+        let is_frozen = proxy.calls()[mark..].iter().any(|call| call.fault != ApiFault::None);
+        let has_ended = || victim.0.lines().iter().any(|line| line.contains(commit));
+        Ok::<_, String>((is_frozen || has_ended()).then_some(()))
+    })
+    .unwrap();
+    victim.0.kill().unwrap();
+    proxy.set_fault(ApiFault::None);
 }
 
 /// Kills the daemon at random writes of its passes, and lets another one finish the work.
@@ -111,19 +136,14 @@ fn kill_and_converge(rounds: usize) {
     (0..30).for_each(|_| wanted.add(&test.repo));
     let proxy = plane().proxy().unwrap();
     for round in 0..rounds {
-        let (commit, changes) = wanted.commit(&test.repo, &mut random);
-        let mark = proxy.calls().len();
-        // Two more for the inventory: before the first write and after the last.
-        freeze_at(&proxy, random.random_range(0..changes + 2), random.random());
-        let victim = test.run_as(proxy.kubeconfig(), &["--prune", "--parallel", "2"]);
-        eventually(DEADLINE, "the moment to kill it", || {
-            let is_frozen = proxy.calls()[mark..].iter().any(|call| call.fault != ApiFault::None);
-            let has_ended = || victim.0.lines().iter().any(|line| line.contains(&commit));
-            Ok::<_, String>((is_frozen || has_ended()).then_some(()))
-        })
-        .unwrap();
-        victim.0.kill().unwrap();
-        proxy.set_fault(ApiFault::None);
+        // What one has begun may have left git before the next one starts.
+        for _ in 0..2 {
+            let (commit, changes) = wanted.commit(&test.repo, &mut random);
+            // Two more for the inventory: before the first write and after the last.
+            freeze_at(&proxy, random.random_range(0..changes + 2), random.random());
+            kill_when_frozen(&test, &proxy, &commit);
+        }
+        let commit = test.repo.head().unwrap();
         let heir = test.run_as(proxy.kubeconfig(), &["--prune"]);
         heir.line(&["INFO Synced", &commit, "failed=0"]);
         assert_converged(&test, &wanted, round);
@@ -188,7 +208,8 @@ fn through_refusals_cut_connections_and_lost_responses_nothing_is_reverted_or_pr
     let (test, proxy, mut random) = (Fixture::new("storm"), plane().proxy().unwrap(), random());
     let write = |name: usize, round: usize| {
         // Each round changes a value and adds a field: what we own changes as well.
-        let more: String = (0..round).map(|n| format!("  more{n}: x\n")).collect();
+        let more =
+            ["  more0: x\n", "  more1: x\n", "  more2: x\n", "  more3: x\n"][..round].concat();
         let text = format!("{}{more}", config_map(&format!("c{name}"), &round.to_string()));
         test.repo.write(&format!("apps/c{name}.yaml"), text).unwrap();
     };
