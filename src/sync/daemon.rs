@@ -119,9 +119,10 @@ impl Daemon {
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
         let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
         state.dirty.extend(ids);
-        let Some(outcome) = outcome else { return true };
+        let is_certain = !std::mem::take(&mut state.memory.is_in_doubt);
+        let Some(outcome) = outcome else { return is_certain };
         self.close(state, &outcome);
-        outcome.failure.is_none()
+        outcome.failure.is_none() && is_certain
     }
 
     /// Publishes an outcome and draws the conclusions about fights.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::pass::{record, remember};
-use super::{App, Memory, Stop, apply};
+use super::{App, Memory, Stop, apply, rivals};
 use crate::object::ObjectId;
 use crate::plan::{Step, steps};
 use crate::report::{Outcome, Trigger};
@@ -31,6 +31,15 @@ pub async fn heal(
     };
     *ids = steps.iter().filter(undecided).map(|step| step.desired.id.clone()).collect();
     steps.retain(Step::is_healing);
+    let healing = steps.len();
+    steps.retain(|step| !rivals::is_doubtful(app, memory, step));
+    if steps.len() < healing {
+        memory.is_in_doubt = true;
+        if let Err(failure) = rivals::check(app, memory).await {
+            let (failure, duration) = (Some(failure), start.elapsed());
+            return Some(Outcome { failure, duration, ..Outcome::new(Trigger::Drift) });
+        }
+    }
     if steps.is_empty() {
         return None;
     }

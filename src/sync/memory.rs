@@ -1,7 +1,7 @@
 //! What is remembered of an app from pass to pass.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::App;
@@ -42,6 +42,12 @@ pub struct Memory {
     pub kinds: Option<Kinds>,
     /// In what the last pass left everything in sync, if it did.
     pub settled: Option<Settled>,
+    /// What was once in place as a whole, to recognize it.
+    pub complete: Weak<Resolved>,
+    /// Whether the last pass could not read its source.
+    pub is_stale: bool,
+    /// Whether only a pass can tell what is to be done about something.
+    pub is_in_doubt: bool,
     /// The key of manifest hashes.
     pub key: Option<HashKey>,
     /// The inventory as it is stored.

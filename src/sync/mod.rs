@@ -10,6 +10,7 @@ mod heal;
 pub mod memory;
 pub mod pass;
 pub mod prune;
+mod rivals;
 pub mod settled;
 pub mod stop;
 pub mod sweep;

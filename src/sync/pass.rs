@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::app::{App, Origin};
 use super::memory::Memory;
 use super::settled::{Resolved, Settled, add_unchanged};
-use super::{Stop, apply, atomic, prune};
+use super::{Stop, apply, atomic, prune, rivals};
 use crate::cluster::ApiError;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
@@ -60,6 +60,9 @@ async fn run(
     let holds = settled.is_some_and(|s| s.holds(&memory.inventory, &memory.observed));
     news = news.filter(|_| holds);
     let mut plan = plan(app, memory, wanted, news.as_deref(), stale.is_some(), outcome);
+    if stale.is_some() {
+        rivals::give_way(memory, &resolved, &mut plan);
+    }
     clock.stage("plan", outcome);
     if app.atomic && !app.dry_run {
         atomic::admit(app, memory, &resolved, &plan, stop, outcome).await?;
@@ -79,6 +82,7 @@ async fn run(
     pruned?;
     record(app, memory).await?;
     clock.stage("prune", outcome);
+    rivals::note(memory, &resolved, stale.is_some(), outcome);
     if stale.is_none() {
         memory.settled = settle(app, memory, resolved.clone(), outcome);
     }
@@ -178,7 +182,7 @@ async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> {
     memory.key = Some(key.clone());
     if memory.loaded.is_none() {
         let loaded = app.store.load(&app.id).await?;
-        memory.inventory = loaded.inventory.clone();
+        memory.inventory = rivals::rejoined(&loaded.inventory, memory);
         memory.loaded = Some(loaded);
     }
     let given = app.origin.identity();

@@ -21,4 +21,5 @@ mod pressure;
 mod source;
 mod sync;
 mod takeover;
+mod twins;
 mod yaml;
