@@ -100,11 +100,11 @@ impl ApiError {
         causes.any(|cause| cause.reason == "NamespaceTerminating")
     }
 
-    /// The namespace that a refusal says does not exist.
-    pub fn missing_namespace(&self) -> Option<&str> {
+    /// Plural and name of the object that a refusal says does not exist.
+    pub fn missing(&self) -> Option<(&str, &str)> {
         let Self::Refused(status) = self else { return None };
-        let details = status.details.as_ref().filter(|d| d.kind == "namespaces")?;
-        (status.code == 404).then_some(details.name.as_str())
+        let details = status.details.as_ref().filter(|details| !details.name.is_empty())?;
+        (status.code == 404).then_some((details.kind.as_str(), details.name.as_str()))
     }
 }
 

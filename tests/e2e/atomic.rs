@@ -172,3 +172,32 @@ fn without_atomic_what_can_be_applied_is_and_nothing_is_pruned() {
     test.expect("configmap/c", ".data.key", "1");
     assert_eq!(test.field("configmap/b", ".data.key"), "1");
 }
+
+#[test]
+fn what_refers_to_what_its_own_commit_brings_is_not_refused_for_that() {
+    let test = Fixture::new("atomicref");
+    let (account, kubeconfig) = test.account();
+    let rights = [
+        ("state", "get,create,update", "secrets,configmaps"),
+        ("work", "get,list,watch,create,patch", "roles,rolebindings"),
+    ];
+    for (name, verbs, resources) in rights {
+        let (verbs, resources) = (format!("--verb={verbs}"), format!("--resource={resources}"));
+        test.kubectl(&["create", "role", name, &verbs, &resources]);
+        let (role, user) = (format!("--role={name}"), format!("--user={account}"));
+        test.kubectl(&["create", "rolebinding", name, &role, &user]);
+    }
+    let group = "rbac.authorization.k8s.io";
+    let role = format!(
+        "apiVersion: {group}/v1\nkind: Role\nmetadata: {{name: reader}}\nrules:\n- {{apiGroups: [''], \
+         resources: [configmaps], verbs: [get]}}\n"
+    );
+    let binding = format!(
+        "apiVersion: {group}/v1\nkind: RoleBinding\nmetadata: {{name: reader}}\nroleRef: {{apiGroup: \
+         {group}, kind: Role, name: reader}}\nsubjects: [{{apiGroup: {group}, kind: User, name: bob}}]\n"
+    );
+    test.commit(&[("apps/role.yaml", &role), ("apps/binding.yaml", &binding)]);
+    let daemon = test.run_as(&kubeconfig, &["--atomic", "--namespaces", &test.namespace]);
+    daemon.line(&["Not checked by the server", "its role is new", "rolebinding"]);
+    daemon.line(&["INFO Synced", "created=2", "failed=0"]);
+}
