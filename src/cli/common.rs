@@ -34,13 +34,16 @@ pub(super) struct ConnectionArguments {
     /// Namespace of gitops-sync's own Secrets [default: the pod's, or the context's]
     #[arg(long, env = "GITOPS_SYNC_NAMESPACE", value_name = "NAME")]
     pub namespace: Option<String>,
+    /// Longest time a request to the API server may take, which itself gives up after 60 s
+    #[arg(long, env = "GITOPS_SYNC_REQUEST_TIMEOUT", default_value = "65s", value_name = "TIME", value_parser = duration)]
+    pub request_timeout: Duration,
 }
 
 impl ConnectionArguments {
     /// Prepares the connection.
     pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
-        let connection =
-            Connection { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() };
+        let (kubeconfig, context) = (self.kubeconfig.clone(), self.context.clone());
+        let connection = Connection { kubeconfig, context, timeout: self.request_timeout };
         let metrics = metrics.clone();
         let count = Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code));
         Ok(Cluster::connect(&connection, count).await?)

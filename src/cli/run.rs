@@ -43,6 +43,9 @@ pub(super) struct Arguments {
     interval: Duration,
     #[command(flatten)]
     prune: PruneArguments,
+    /// Write nothing of a commit unless a dry-run of all of it is accepted
+    #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
+    atomic: bool,
     #[command(flatten)]
     cluster: ClusterArguments,
     /// Objects applied side by side
@@ -140,6 +143,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         prune: arguments.prune.prune,
         guard: arguments.prune.guard(),
         approved: arguments.prune.approved(),
+        atomic: arguments.atomic,
         dry_run: false,
         refuse_other_source: false,
         interval: arguments.interval,

@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     parallel: u16,
     #[command(flatten)]
     prune: PruneArguments,
+    /// Write nothing of a commit unless a dry-run of all of it is accepted
+    #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
+    atomic: bool,
     /// Name of the app [default: from the repository and the path, or the folder]
     #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
     name: Option<AppId>,
@@ -78,6 +81,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         prune: arguments.prune.prune,
         guard: arguments.prune.guard(),
         approved: arguments.prune.approved(),
+        atomic: arguments.atomic,
         dry_run: !arguments.apply,
         refuse_other_source: true,
         interval: Duration::ZERO,
@@ -115,6 +119,12 @@ fn print(app: &App, outcome: &Outcome) -> std::io::Result<()> {
     }
     for (scope, why) in &outcome.unlisted {
         eprintln!("warning: cannot list {scope}: {why}; nothing is pruned");
+    }
+    for Done { desired, action, .. } in &outcome.unchecked {
+        if let Action::NotChecked(why) = action {
+            let (id, place) = (&desired.id, place(&desired.id));
+            writeln!(out, "{id} not checked by the server beforehand{place}: {why}")?;
+        }
     }
     for done in &outcome.done {
         writeln!(out, "{}", object_line(done))?;

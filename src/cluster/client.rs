@@ -1,4 +1,5 @@
-//! The connection to one cluster: every request goes through [`Cluster::send`], with a deadline.
+//! The connection to one cluster: every request goes through [`Cluster::send`], with a deadline. What the
+//! API server refuses because it has too much to do is tried again.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,26 +9,34 @@ use http::{Request, StatusCode};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Status;
+use kube::core::response::StatusDetails;
 use kube::{Client, Config};
 use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::breaker::{self, Breaker};
 use super::error::{ApiError, chain};
+use super::pressure::{End, Pressure, pause};
 use super::transport;
 use crate::object::ObjectId;
 use crate::plan::Resource;
 
-/// Longest time a request may take, in seconds; the API server itself gives up after 60.
-pub(super) const DEADLINE: u64 = 65;
+/// Longest wait for a sign of life.
+const PROBE: Duration = Duration::from_secs(5);
+/// Tries of one request.
+const TRIES: u32 = 10;
 /// Longest time a connection may take to open, in seconds.
 const CONNECT: u64 = 5;
 
 /// Which cluster to talk to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Connection {
     /// Kubeconfig file; `None` for `KUBECONFIG`, `~/.kube/config` or the pod's own account.
     pub kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig; `None` for its current one.
     pub context: Option<String>,
+    /// Longest time a request may take, with all its tries.
+    pub timeout: Duration,
 }
 
 /// Counts requests, by verb and HTTP code (0 without an answer).
@@ -38,14 +47,17 @@ pub type Count = Arc<dyn Fn(&'static str, u16) + Send + Sync>;
 pub struct Cluster {
     pub(super) client: Client,
     count: Count,
+    timeout: Duration,
+    pressure: Arc<Pressure>,
+    breaker: Arc<Breaker>,
 }
 
 impl Cluster {
     /// Prepares a connection; nothing is sent yet.
     pub async fn connect(connection: &Connection, count: Count) -> Result<Self, ApiError> {
         let mut config = configuration(connection).await?;
-        // A refusal is one object's failure, tried again by the next pass; kube's own retries would
-        // hold up all others.
+        // A refusal is one object's failure, tried again by the next pass; kube's own retries, of
+        // whatever the server fails at, would hold up all others.
         config.default_retry = false;
         config.connect_timeout = Some(Duration::from_secs(CONNECT));
         let agent = concat!("gitops-sync/", env!("CARGO_PKG_VERSION"));
@@ -53,7 +65,8 @@ impl Cluster {
         config.headers.push((http::header::USER_AGENT, agent));
         let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
         let client = transport::client(config).map_err(unusable)?;
-        Ok(Self { client, count })
+        let (pressure, breaker) = (Arc::default(), Arc::default());
+        Ok(Self { client, count, timeout: connection.timeout, pressure, breaker })
     }
 
     /// The namespace of the kubeconfig's context or of the pod, else `default`.
@@ -67,14 +80,62 @@ impl Cluster {
         verb: &'static str,
         request: Request<Vec<u8>>,
     ) -> Result<(StatusCode, Value), ApiError> {
-        let answer = tokio::time::timeout(Duration::from_secs(DEADLINE), self.exchange(request));
-        let answer = answer.await.unwrap_or(Err(ApiError::TimedOut(DEADLINE)));
-        let code = match &answer {
-            Ok((code, _)) => code.as_u16(),
-            Err(error) => error.code(),
-        };
-        (self.count)(verb, code);
+        let sort = breaker::sort(verb, request.uri().path());
+        if self.breaker.is_open(&sort) {
+            let seconds = self.timeout.as_secs_f64();
+            return Err(ApiError::TimedOut { seconds, answers_others: true });
+        }
+        let answer = self.persist(verb, || self.exchange(request.clone())).await;
+        if let Err(ApiError::TimedOut { answers_others: true, .. }) = answer {
+            self.breaker.open(sort, Instant::now() + self.timeout);
+        }
         answer
+    }
+
+    /// Tries until the API server takes the request, which it may say that it cannot for the moment. Each
+    /// try is counted. The deadline begins with the first one.
+    pub(super) async fn persist<T, F: Future<Output = Result<(StatusCode, T), ApiError>>>(
+        &self,
+        verb: &'static str,
+        attempt: impl Fn() -> F,
+    ) -> Result<(StatusCode, T), ApiError> {
+        let (mut deadline, mut tries) = (None, 1);
+        loop {
+            let turn = self.pressure.turn().await;
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.timeout);
+            let answer = timeout_at(deadline, attempt()).await;
+            let answer = match answer {
+                Ok(answer) => answer,
+                Err(_) => Err(self.silence().await),
+            };
+            let error = answer.as_ref().err();
+            let code = answer.as_ref().map_or_else(ApiError::code, |(code, _)| code.as_u16());
+            (self.count)(verb, code);
+            let asked = error.and_then(ApiError::retry_after);
+            turn.ends(match (asked, code) {
+                (Some(_), _) => End::TooMuch,
+                (None, 0) => End::Silent,
+                _ => End::Taken,
+            });
+            let wait = asked.map(|asked| pause(asked, tries, rand::random()));
+            match wait.filter(|wait| tries < TRIES && Instant::now() + *wait < deadline) {
+                Some(wait) => sleep(wait).await,
+                None => return answer,
+            }
+            tries += 1;
+        }
+    }
+
+    /// What it means that no answer came: the API server may be away, or hang at this request alone.
+    async fn silence(&self) -> ApiError {
+        let probe = Request::get("/version").body(Vec::new()).map(|probe| self.exchange(probe));
+        let answers_others = match probe {
+            Ok(probe) => {
+                matches!(timeout(PROBE, probe).await, Ok(Ok(_) | Err(ApiError::Refused(_))))
+            }
+            Err(_) => false,
+        };
+        ApiError::TimedOut { seconds: self.timeout.as_secs_f64(), answers_others }
     }
 
     async fn exchange(&self, request: Request<Vec<u8>>) -> Result<(StatusCode, Value), ApiError> {
@@ -82,9 +143,11 @@ impl Cluster {
         let answer =
             self.client.send(request.map(Body::from)).await.map_err(|e| unreachable(&e))?;
         let code = answer.status();
+        let retry_after = answer.headers().get(http::header::RETRY_AFTER);
+        let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = answer.into_body().collect_bytes().await.map_err(|e| unreachable(&e))?;
         if !code.is_success() {
-            return Err(ApiError::Refused(Box::new(refusal(code, &body))));
+            return Err(ApiError::Refused(Box::new(refusal(code, &body, retry_after))));
         }
         let body = serde_json::from_slice(&body);
         Ok((code, body.map_err(|error| ApiError::Unreadable(error.to_string()))?))
@@ -97,13 +160,18 @@ impl Cluster {
 }
 
 /// The server's own words on a refusal, or what little there is of them.
-fn refusal(code: StatusCode, body: &[u8]) -> Status {
+fn refusal(code: StatusCode, body: &[u8], retry_after: Option<u32>) -> Status {
     let parsed = serde_json::from_slice::<Status>(body).ok().filter(|s| !s.message.is_empty());
     let mut status = parsed.unwrap_or_else(|| {
         let text: String = String::from_utf8_lossy(body).chars().take(200).collect();
         Status::failure(text.trim(), code.canonical_reason().unwrap_or_default())
     });
     status.code = code.as_u16();
+    if let Some(retry_after_seconds) = retry_after {
+        let unknown = || serde_json::from_value(serde_json::json!({})).ok();
+        let details = status.details.take().or_else(unknown);
+        status.details = details.map(|details| StatusDetails { retry_after_seconds, ..details });
+    }
     status
 }
 

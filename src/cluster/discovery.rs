@@ -1,11 +1,9 @@
 //! Which kinds the cluster serves.
 
-use std::time::Duration;
-
+use http::StatusCode;
 use kube::core::discovery::{Scope, verbs};
 use kube::discovery::{ApiGroup, Discovery};
 
-use super::client::DEADLINE;
 use super::error::chain;
 use super::{ApiError, Cluster};
 use crate::object::GroupKind;
@@ -14,15 +12,16 @@ use crate::plan::{Kinds, Resource};
 impl Cluster {
     /// Asks for all kinds: two requests, by aggregated discovery (Kubernetes 1.26).
     pub async fn discover(&self) -> Result<Kinds, ApiError> {
-        let discovery = Discovery::new(self.client.clone()).run_aggregated();
-        let found = tokio::time::timeout(Duration::from_secs(DEADLINE), discovery).await;
-        let found = found.map_err(|_| ApiError::TimedOut(DEADLINE))?;
-        let code = if found.is_ok() { 200 } else { 0 };
-        (0..2).for_each(|_| self.count("get", code));
-        let found = found.map_err(|error| match error {
-            kube::Error::Api(status) => ApiError::Refused(status),
-            other => ApiError::Unreachable(chain(&other)),
-        })?;
+        let found = self.persist("get", || async {
+            let discovery = Discovery::new(self.client.clone()).run_aggregated();
+            discovery.await.map(|found| (StatusCode::OK, found)).map_err(|error| match error {
+                kube::Error::Api(status) => ApiError::Refused(status),
+                other => ApiError::Unreachable(chain(&other)),
+            })
+        });
+        let (_, found) = found.await?;
+        // The first of the two is counted already.
+        self.count("get", 200);
         let mut kinds = Kinds::default();
         found.groups().for_each(|group| add(group, &mut kinds));
         Ok(kinds)

@@ -1,6 +1,7 @@
 //! What a request to the API server can end in.
 
 use std::error::Error;
+use std::time::Duration;
 
 use kube::core::Status;
 use kube::core::response::StatusCause;
@@ -17,8 +18,16 @@ pub enum ApiError {
     #[error("the API server cannot be reached: {0}")]
     Unreachable(String),
     /// No answer came in time.
-    #[error("the API server did not answer within {0} s")]
-    TimedOut(u64),
+    #[error(
+        "the API server did not answer within {seconds} s{}",
+        if *answers_others { ", though it answers others" } else { "" }
+    )]
+    TimedOut {
+        /// How long was waited.
+        seconds: f64,
+        /// Whether it has answered other requests meanwhile.
+        answers_others: bool,
+    },
     /// The answer made no sense.
     #[error("the API server's answer cannot be read: {0}")]
     Unreadable(String),
@@ -77,7 +86,24 @@ impl ApiError {
 
     /// Whether nothing was wrong with the request itself, so that all others would fail as well.
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::TimedOut(_))
+        matches!(self, Self::Unreachable(_) | Self::TimedOut { answers_others: false, .. })
+    }
+
+    /// Whether another answer may come soon: a server in trouble, not a refusal.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::TimedOut { .. }) || matches!(self.code(), 429 | 500..600)
+    }
+
+    /// How long to wait before another try, if the server has too much to do for the moment and says so.
+    /// A broken extension of it answers 503 as well, but names no time.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Refused(status) = self else { return None };
+        let asked = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
+        match (status.code, asked) {
+            (429, 0) => Some(Duration::from_secs(1)),
+            (429 | 503, 1..) => Some(Duration::from_secs(asked.into())),
+            _ => None,
+        }
     }
 
     /// The message about an object of this kind, as it may be shown. The API server quotes values; a
@@ -101,11 +127,11 @@ impl ApiError {
         self.causes("NamespaceTerminating").next().is_some()
     }
 
-    /// The namespace that a refusal says does not exist.
-    pub fn missing_namespace(&self) -> Option<&str> {
+    /// Plural and name of the object that a refusal says does not exist.
+    pub fn missing(&self) -> Option<(&str, &str)> {
         let Self::Refused(status) = self else { return None };
-        let details = status.details.as_ref().filter(|d| d.kind == "namespaces")?;
-        (status.code == 404).then_some(details.name.as_str())
+        let details = status.details.as_ref().filter(|details| !details.name.is_empty())?;
+        (status.code == 404).then_some((details.kind.as_str(), details.name.as_str()))
     }
 }
 
@@ -137,6 +163,23 @@ pub fn chain(error: &dyn Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_who_says_when_to_come_again_is_asked_again() {
+        let check = |code: u16, asked: u32, wait: Option<u64>| {
+            let details = serde_json::json!({"retryAfterSeconds": asked});
+            let status = Status::failure("no", "no").with_code(code);
+            let status = status.with_details(serde_json::from_value(details).unwrap());
+            let wait = wait.map(Duration::from_secs);
+            assert_eq!(ApiError::Refused(Box::new(status)).retry_after(), wait, "{code} {asked}");
+        };
+        check(429, 0, Some(1));
+        check(429, 7, Some(7));
+        check(503, 7, Some(7));
+        check(503, 0, None);
+        check(500, 7, None);
+        check(409, 7, None);
+    }
 
     #[test]
     fn messages_are_one_line() {

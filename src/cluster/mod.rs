@@ -1,12 +1,14 @@
 //! The only module that talks to Kubernetes. It decides nothing: plans are made above it.
 
 pub mod apply;
+mod breaker;
 pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod events;
 mod immutable;
 pub mod list;
+mod pressure;
 pub mod prune;
 pub mod store;
 mod transport;

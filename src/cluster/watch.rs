@@ -97,7 +97,7 @@ impl Cluster {
         request: Request<Vec<u8>>,
     ) -> Result<Opened<impl Stream<Item = kube::Result<WatchEvent<Value>>> + use<>>, ApiError> {
         let opened = timeout(OPENING, self.client.request_events::<Value>(request)).await;
-        match opened.map_err(|_| ApiError::TimedOut(OPENING.as_secs()))? {
+        match opened.map_err(|_| silence(OPENING))? {
             Ok(events) => {
                 self.count("watch", 200);
                 Ok(Opened::Events(events))
@@ -160,7 +160,7 @@ impl Watch {
         };
         loop {
             let event = timeout(SILENCE, events.try_next()).await;
-            let event = event.map_err(|_| ApiError::TimedOut(SILENCE.as_secs()))?;
+            let event = event.map_err(|_| silence(SILENCE))?;
             match event.map_err(|error| ApiError::Unreachable(chain(&error)))? {
                 None => return Ok(End::Over),
                 Some(WatchEvent::Error(status)) if status.code == 410 => return Ok(End::Expired),
@@ -191,8 +191,8 @@ impl Watch {
     }
 
     fn lose(&self, error: &ApiError) {
-        let is_passing = matches!(error.code(), 429 | 500..600);
-        let (why, is_outage) = (error.to_string(), error.is_outage());
+        let (why, is_outage, is_passing) =
+            (error.to_string(), error.is_outage(), error.is_passing());
         self.tell(Sighting::Lost(Blind { why, is_outage, is_passing }));
     }
 
@@ -206,4 +206,9 @@ impl Watch {
         let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
         ObjectId::new(self.resource.kind.clone(), text("namespace"), text("name"))
     }
+}
+
+/// A watch that says nothing is taken for an outage: nothing tells otherwise.
+pub(super) fn silence(time: Duration) -> ApiError {
+    ApiError::TimedOut { seconds: time.as_secs_f64(), answers_others: false }
 }

@@ -15,6 +15,7 @@ pub mod observed;
 pub mod order;
 pub mod overrides;
 pub mod prune;
+pub mod schema;
 pub mod scope;
 pub mod shards;
 pub mod steps;

@@ -67,6 +67,17 @@ pub enum Failure {
         "suspended by the annotation gitops-sync.dev/suspend of its inventory: nothing is synced until gitops-sync resume"
     )]
     Suspended,
+    /// With `--atomic`, something of a commit would not be taken.
+    #[error(
+        "nothing was written (--atomic): {refused} object(s) and {diagnostics} manifest(s) of the commit \
+         cannot be applied; mend or revert it; what was accepted before is kept in place"
+    )]
+    CommitRefused {
+        /// Objects that were refused, or that have to wait.
+        refused: usize,
+        /// Manifests that are wrong in themselves.
+        diagnostics: usize,
+    },
     /// The process is ending.
     #[error("stopped: the process is ending")]
     Stopped,
@@ -139,6 +150,8 @@ pub struct Outcome {
     pub skipped: usize,
     /// The desired objects.
     pub done: Vec<Done>,
+    /// With `--atomic`, what the API server could not check before the first write.
+    pub unchecked: Vec<Done>,
     /// The objects that git no longer declares.
     pub leftovers: Vec<(ObjectId, Fate)>,
     /// Those of them that the prune guard holds, set by set.
@@ -171,6 +184,7 @@ impl Outcome {
             manifests_hash: String::new(),
             skipped: 0,
             done: Vec::new(),
+            unchecked: Vec::new(),
             leftovers: Vec::new(),
             held: Vec::new(),
             unread: None,

@@ -47,6 +47,7 @@ impl Publisher {
         if matches!(outcome.failure, Some(Failure::Suspended)) {
             return self.suspended(true);
         }
+        outcome.unchecked.iter().for_each(log_unchecked);
         outcome.done.iter().for_each(log_done);
         self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
         if outcome.trigger == Trigger::Drift {
@@ -127,6 +128,13 @@ fn now() -> f64 {
 /// A field that is left out of the line when it is empty.
 fn some(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
+}
+
+fn log_unchecked(done: &Done) {
+    let id = &done.desired.id;
+    if let Action::NotChecked(why) = done.action {
+        info!(object = %id, namespace = some(&id.namespace), "Not checked by the server before the first write: {why}");
+    }
 }
 
 fn log_done(done: &Done) {

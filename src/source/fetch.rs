@@ -80,7 +80,7 @@ pub struct Head {
 }
 
 /// Fetches one branch into one clone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fetcher {
     /// What to fetch.
     pub repository: Repository,

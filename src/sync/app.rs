@@ -15,7 +15,7 @@ use crate::source::Fetcher;
 use crate::source::error::display_url;
 
 /// Where an app's manifests are.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Origin {
     /// Below a path of a git repository.
     Git(Fetcher),
@@ -41,6 +41,8 @@ impl Origin {
 }
 
 /// An app and how it is synced.
+#[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of their own, as on the command line")]
 pub struct App {
     /// Its name.
     pub id: AppId,
@@ -62,6 +64,8 @@ pub struct App {
     pub guard: Guard,
     /// Hashes of the held sets that the command line approved.
     pub approved: BTreeSet<String>,
+    /// Whether a commit is applied only as a whole.
+    pub atomic: bool,
     /// Whether the API server only checks and nothing is written.
     pub dry_run: bool,
     /// Whether a source other than the inventory's is refused.

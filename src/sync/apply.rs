@@ -1,11 +1,10 @@
 //! Executes the steps of a plan, stage by stage.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 
-use super::execute::{execute, in_sync};
+use super::execute::{New, execute, in_sync};
 use super::{App, Stop};
 use crate::object::ObjectId;
 use crate::plan::inventory::{Entry, Inventory};
@@ -20,7 +19,7 @@ pub async fn apply(
     stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let new_namespaces = new_namespaces(steps);
+    let new = new_objects(steps);
     for stage in steps.chunk_by(|a, b| a.desired.stage == b.desired.stage) {
         let (lacking, able): (Vec<_>, Vec<_>) =
             stage.iter().partition(|step| lacks_crd(&step.desired, &outcome.done));
@@ -31,7 +30,7 @@ pub async fn apply(
             able.into_iter().partition(|step| step.cause == Cause::InSync);
         outcome.done.extend(idle.into_iter().map(in_sync));
         let run = |step: &'_ Step| {
-            let (step, new) = (step.clone(), &new_namespaces);
+            let (step, new) = (step.clone(), &new);
             async move {
                 if stop.is_set() {
                     return Ok(Done::of(&step, Action::Skipped));
@@ -85,10 +84,11 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
     is_changed
 }
 
-/// Namespaces among the steps that are not there yet.
-fn new_namespaces(steps: &[Step]) -> BTreeSet<String> {
-    let namespaces = steps.iter().filter(|s| s.desired.stage == Stage::Namespaces);
-    namespaces.filter(|s| s.live.is_none()).map(|s| s.desired.id.name.clone()).collect()
+/// What others may refer to, and is not there yet.
+fn new_objects(steps: &[Step]) -> New {
+    let early = steps.iter().filter(|step| step.desired.stage < Stage::Objects);
+    let new = early.filter(|step| step.live.is_none());
+    new.map(|step| (step.desired.resource.plural.clone(), step.desired.id.name.clone())).collect()
 }
 
 /// Waits until the CRDs of a stage serve their kinds.

@@ -118,7 +118,7 @@ impl Daemon {
         if state.memory.controls.suspended {
             return true;
         }
-        if state.memory.resolved.is_none() {
+        if state.memory.in_force(&self.app).is_none() {
             return state.dirty.is_empty();
         }
         let mut ids = std::mem::take(&mut state.dirty);
@@ -126,9 +126,10 @@ impl Daemon {
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
         let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
         state.dirty.extend(ids);
-        let Some(outcome) = outcome else { return true };
+        let is_certain = !std::mem::take(&mut state.memory.is_in_doubt);
+        let Some(outcome) = outcome else { return is_certain };
         self.close(state, &outcome);
-        outcome.failure.is_none()
+        outcome.failure.is_none() && is_certain
     }
 
     /// Publishes an outcome and draws the conclusions about fights.
@@ -186,7 +187,7 @@ impl Loop {
         while let Ok(seen) = timeout_at(end, watches.next(&app.id, observed)).await {
             self.dirty.extend(seen);
         }
-        let Some(resolved) = &self.memory.resolved else { return };
+        let Some(resolved) = self.memory.in_force(app) else { return };
         let gone = |id: &&ObjectId| !self.memory.observed.live.contains_key(id);
         let of = |stage| self.dirty.iter().filter(move |id| Stage::of(&id.kind) == stage);
         let namespaces: BTreeSet<_> =

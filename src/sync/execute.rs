@@ -15,12 +15,11 @@ use crate::report::{Action, Done, Failure};
 /// Why an object waits.
 const UNSEEN: &str = "its kind cannot be listed for the moment";
 
+/// Plural and name of what a plan brings.
+pub type New = BTreeSet<(String, String)>;
+
 /// Does what one step says. Only an outage is an error.
-pub async fn execute(
-    app: &App,
-    step: &Step,
-    new_namespaces: &BTreeSet<String>,
-) -> Result<Done, Failure> {
+pub async fn execute(app: &App, step: &Step, new: &New) -> Result<Done, Failure> {
     let result = match (step.cause, &step.reaction) {
         (Cause::InSync, _) => return Ok(in_sync(step)),
         (Cause::Left(why), _) => return Ok(Done::of(step, Action::Left(why))),
@@ -39,7 +38,7 @@ pub async fn execute(
         Ok(done) => Ok(done),
         Err(error) => {
             let error = Failure::unless_refused("applying objects", error)?;
-            let unchecked = app.dry_run.then(|| unchecked(step, &error, new_namespaces)).flatten();
+            let unchecked = app.dry_run.then(|| unchecked(step, &error, new)).flatten();
             let failed = || Action::Failed(error.shown(&step.desired.id.kind));
             Ok(Done::of(step, unchecked.unwrap_or_else(failed)))
         }
@@ -80,10 +79,17 @@ pub fn in_sync(step: &Step) -> Done {
 
 /// Why a dry-run could not be checked by the server, if it is for want of something that the same
 /// plan brings.
-fn unchecked(step: &Step, error: &ApiError, new_namespaces: &BTreeSet<String>) -> Option<Action> {
+fn unchecked(step: &Step, error: &ApiError, new: &New) -> Option<Action> {
     if step.desired.kind_is_new {
         return Some(Action::NotChecked("its CRD is new"));
     }
-    let missing = error.missing_namespace()?;
-    new_namespaces.contains(missing).then_some(Action::NotChecked("namespace is new"))
+    let (kind, name) = error.missing()?;
+    if kind == "namespaces" && new.contains(&(kind.to_owned(), name.to_owned())) {
+        return Some(Action::NotChecked("namespace is new"));
+    }
+    // Of a role that a binding refers to, the server says that the binding does not exist.
+    let body = step.desired.manifest.body();
+    let text = |key: &str| body["roleRef"][key].as_str().unwrap_or_default();
+    let role = (format!("{}s", text("kind").to_lowercase()), text("name").to_owned());
+    new.contains(&role).then_some(Action::NotChecked("its role is new"))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::pass::{record, remember};
-use super::{App, Memory, Stop, apply};
+use super::{App, Memory, Stop, apply, twins};
 use crate::object::ObjectId;
 use crate::plan::{Step, steps};
 use crate::report::{Outcome, Trigger};
@@ -19,7 +19,7 @@ pub async fn heal(
     stop: &Stop,
 ) -> Option<Outcome> {
     let start = Instant::now();
-    let wanted = &memory.resolved.as_ref()?.wanted;
+    let wanted = &memory.in_force(app)?.wanted;
     let find = |id| wanted.binary_search_by(|object| object.id.cmp(id)).ok();
     let known = ids.iter().filter(|id| memory.inventory.entries.contains_key(id));
     let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();
@@ -31,6 +31,16 @@ pub async fn heal(
     };
     *ids = steps.iter().filter(undecided).map(|step| step.desired.id.clone()).collect();
     steps.retain(Step::is_healing);
+    let (doubtful, steps): (Vec<_>, Vec<_>) =
+        steps.into_iter().partition(|step| twins::is_doubtful(app, memory, step));
+    if !doubtful.is_empty() {
+        memory.is_in_doubt = true;
+        let doubtful: Vec<_> = doubtful.iter().map(|step| step.desired.id.clone()).collect();
+        if let Err(failure) = twins::check(app, memory, &doubtful).await {
+            let (failure, duration) = (Some(failure), start.elapsed());
+            return Some(Outcome { failure, duration, ..Outcome::new(Trigger::Drift) });
+        }
+    }
     if steps.is_empty() {
         return None;
     }

@@ -1,7 +1,7 @@
 //! What is remembered of an app from pass to pass.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::App;
@@ -23,6 +23,8 @@ pub struct Memory {
     pub rendered: Option<(Revision, Arc<Rendered>)>,
     /// What that resolved to, with the kinds of then.
     pub resolved: Option<Arc<Resolved>>,
+    /// The last state that was accepted as a whole, with `--atomic`.
+    pub accepted: Option<Arc<Resolved>>,
     /// What the cluster has, as the watches see it.
     pub observed: Observed,
     /// The watches.
@@ -41,6 +43,12 @@ pub struct Memory {
     pub kinds: Option<Kinds>,
     /// In what the last pass left everything in sync, if it did.
     pub settled: Option<Settled>,
+    /// What was once in place as a whole, to recognize it.
+    pub complete: Weak<Resolved>,
+    /// Whether the last pass could not read its source.
+    pub is_stale: bool,
+    /// Whether only a pass can tell what is to be done about something.
+    pub is_in_doubt: bool,
     /// The key of manifest hashes.
     pub key: Option<HashKey>,
     /// The inventory as it is stored.
@@ -60,6 +68,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// What is kept in place between passes: the last state that is not refused.
+    pub fn in_force(&self, app: &App) -> Option<&Arc<Resolved>> {
+        if app.atomic { self.accepted.as_ref() } else { self.resolved.as_ref() }
+    }
+
     /// What is known when something is planned.
     pub fn known(&self, app: &App) -> Known<'_> {
         Known {

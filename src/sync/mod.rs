@@ -3,6 +3,7 @@
 mod adopt;
 pub mod app;
 pub mod apply;
+mod atomic;
 pub mod claims;
 mod conflict;
 mod consent;
@@ -21,6 +22,7 @@ pub mod settled;
 pub mod stop;
 pub mod sweep;
 mod tell;
+mod twins;
 pub mod watches;
 mod write;
 

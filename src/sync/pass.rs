@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::app::{App, Origin};
 use super::memory::Memory;
 use super::settled::{Resolved, Settled, add_unchanged};
-use super::{Stop, apply, claims, prune};
+use super::{Stop, apply, atomic, claims, prune, twins};
 use crate::cluster::ApiError;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
@@ -66,7 +66,14 @@ async fn run(
     let holds = settled.is_some_and(|s| s.holds(&memory.inventory, &memory.observed));
     news = news.filter(|_| holds);
     let mut plan = plan(app, memory, wanted, news.as_deref(), is_stale, outcome);
+    if is_stale {
+        twins::give_way(memory, &resolved, &mut plan);
+    }
     clock.stage("plan", outcome);
+    if app.atomic && !app.dry_run {
+        atomic::admit(app, memory, &resolved, &plan, stop, outcome).await?;
+        clock.stage("check", outcome);
+    }
     store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
     let applied = apply::apply(app, &plan.steps, stop, outcome).await;
@@ -87,6 +94,7 @@ async fn run(
     reach(memory, outcome);
     record(app, memory).await?;
     clock.stage("prune", outcome);
+    twins::note(memory, &resolved, is_stale, outcome);
     if trouble.is_none() {
         memory.settled = settle(app, memory, resolved.clone(), outcome);
     }
@@ -226,7 +234,7 @@ async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> {
     memory.key = Some(key.clone());
     if memory.loaded.is_none() {
         let loaded = app.store.load(&app.id).await?;
-        memory.inventory = loaded.inventory.clone();
+        memory.inventory = twins::rejoined(&loaded.inventory, memory);
         memory.controls = loaded.controls.clone();
         memory.loaded = Some(loaded);
     }

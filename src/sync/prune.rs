@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::consent::{self, Consent};
 use super::rivals::Rivals;
-use super::{App, Memory, Stop};
+use super::{App, Memory, Stop, twins};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
 use crate::plan::guard::{Approvals, Candidate, Ruling, Situation};
@@ -57,7 +57,8 @@ pub async fn prune(
     }
     // While everything waits for a person, nothing is sent.
     if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
-        check_inventory(app, memory, &plan.leftovers).await?;
+        // Another process may have declared a leftover since the inventory was loaded.
+        twins::check(app, memory, &plan.leftovers).await?;
         hand_over(app, memory, &mut leftovers).await?;
     }
     for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
@@ -96,16 +97,6 @@ async fn hand_over(app: &App, memory: &Memory, leftovers: &mut [Leftover]) -> Re
         }
     }
     Ok(())
-}
-
-/// Another process may have declared a leftover since the inventory was loaded.
-async fn check_inventory(app: &App, memory: &mut Memory, ids: &[ObjectId]) -> Result<(), Failure> {
-    let Some(loaded) = &memory.loaded else { return Ok(()) };
-    let checked = app.store.check(&app.id, loaded, ids).await;
-    if checked.is_err() {
-        memory.loaded = None;
-    }
-    Ok(checked?)
 }
 
 fn context(app: &App, outcome: &Outcome) -> Context {

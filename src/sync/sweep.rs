@@ -66,8 +66,7 @@ pub struct Sweep {
 impl Sweep {
     /// A sweep over all objects that an app wants and can see.
     pub fn of(app: &App, memory: &Memory) -> Self {
-        let resolved = memory.resolved.as_ref();
-        let wanted = resolved.iter().flat_map(|resolved| &resolved.wanted);
+        let wanted = memory.in_force(app).into_iter().flat_map(|resolved| &resolved.wanted);
         let wanted: BTreeMap<_, _> =
             wanted.map(|object| (object.id.clone(), object.clone())).collect();
         let scope = |object: &Arc<Desired>| {

@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::{Store, StoreError, secrets, shard_name};
 use crate::cluster::error::chain;
-use crate::cluster::watch::{Opened, SILENCE, WATCH_SECONDS};
+use crate::cluster::watch::{Opened, SILENCE, WATCH_SECONDS, silence};
 use crate::cluster::{ApiError, client};
 use crate::object::AppId;
 use crate::plan::Controls;
@@ -59,7 +59,7 @@ impl Store {
         let mut events = pin!(events);
         loop {
             let event = timeout(SILENCE, events.try_next()).await;
-            let event = event.map_err(|_| ApiError::TimedOut(SILENCE.as_secs()))?;
+            let event = event.map_err(|_| silence(SILENCE))?;
             match event.map_err(|error| ApiError::Unreachable(chain(&error)))? {
                 Some(WatchEvent::Added(secret) | WatchEvent::Modified(secret)) => {
                     tell(controls, Some(&secret));

@@ -1,9 +1,10 @@
 //! A running Kubernetes control plane.
 
 use crate::{
-    Audit, Error, Programs, Signal, Spawned, Tool, User, api_client::ApiClient, command,
-    eventually, lock::lock, node, site::Site,
+    ApiProxy, Audit, Error, Programs, Signal, Spawned, Tool, User, api_client::ApiClient, command,
+    eventually, http, lock::lock, node, site::Site,
 };
+use serde_json::{Value, json};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -108,6 +109,35 @@ impl ControlPlane {
     /// If the file cannot be written.
     pub fn kubeconfig_for_token(&self, name: &str, token: &str) -> Result<PathBuf, Error> {
         self.site.write_kubeconfig(name, token)
+    }
+
+    /// Starts a proxy before the API server. The holder of its kubeconfig is the administrator.
+    ///
+    /// # Errors
+    /// If the system has no port for it.
+    pub fn proxy(&self) -> Result<ApiProxy, Error> {
+        let configure = |proxy: &str| self.site.write_proxied_kubeconfig(proxy);
+        let token = self.token(User::Admin);
+        ApiProxy::serve(&self.site.server, &self.site.pki.ca, &token, configure)
+    }
+
+    /// Makes etcd forget all versions of objects but the last ones, as it does every five minutes by order of
+    /// the API server: whoever wants to go on from an earlier version has to list again.
+    ///
+    /// # Errors
+    /// If etcd refuses.
+    pub fn compact_etcd(&self) -> Result<(), Error> {
+        let etcd = |path: &str, body: Value| -> Result<Value, Error> {
+            let url = format!("{}/v3/kv/{path}", self.site.etcd_url());
+            let (code, answer) = http("POST", &url, &[], body.to_string().as_bytes())?;
+            let invalid =
+                || Error::Api { request: url.clone(), answer: format!("{code} {answer}") };
+            serde_json::from_str(&answer).ok().filter(|_| code == 200).ok_or_else(invalid)
+        };
+        // The key is one zero byte: only the revision is asked for.
+        let found = etcd("range", json!({"key": "AA=="}))?;
+        etcd("compaction", json!({"revision": found["header"]["revision"], "physical": true}))?;
+        Ok(())
     }
 
     /// The static token of a user.

@@ -9,6 +9,8 @@
 //! Every process started here dies with the process that started it, also when that one is killed.
 
 mod api_client;
+mod api_fault;
+mod api_proxy;
 mod audit;
 mod cache;
 mod cargo_bin;
@@ -36,6 +38,8 @@ mod spawner;
 mod tool;
 mod wait;
 
+pub use api_fault::{ApiFault, Call};
+pub use api_proxy::ApiProxy;
 pub use audit::{ApiRequest, Audit, Mark};
 pub use cargo_bin::build_bin;
 pub use control_plane::ControlPlane;

@@ -79,8 +79,20 @@ impl Site {
         self.folder.write(&format!("{name}.kubeconfig"), content)
     }
 
+    /// Writes a kubeconfig for the administrator that leads to a proxy, named after its port.
+    pub(crate) fn write_proxied_kubeconfig(&self, proxy: &str) -> Result<PathBuf, Error> {
+        let content = kubeconfig::render(proxy, &self.pki.ca, &self.pki.token(User::Admin.name()));
+        let port = proxy.rsplit(':').next().unwrap_or_default();
+        self.folder.write(&format!("proxy-{port}.kubeconfig"), content)
+    }
+
+    /// Where etcd answers its clients.
+    pub(crate) fn etcd_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.etcd_port)
+    }
+
     pub(crate) fn etcd(&self) -> Command {
-        let clients = format!("http://127.0.0.1:{}", self.etcd_port);
+        let clients = self.etcd_url();
         let peers = format!("http://127.0.0.1:{}", self.etcd_peer_port);
         let mut command = self.command(Tool::Etcd);
         command.arg("--data-dir").arg(self.path("etcd")).arg("--unsafe-no-fsync");
@@ -104,7 +116,7 @@ impl Site {
             "--audit-log-maxsize=10000",
         ]);
         command.arg(format!("--secure-port={}", self.api_port));
-        command.arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port));
+        command.arg(format!("--etcd-servers={}", self.etcd_url()));
         let files = [
             ("--tls-cert-file", "server.pem"),
             ("--tls-private-key-file", "server.key"),

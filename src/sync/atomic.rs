@@ -1,0 +1,117 @@
+//! All or nothing (`--atomic`): before the first write of a commit the API server checks all of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::settled::Resolved;
+use super::{App, Memory, Stop, apply};
+use crate::plan::{Cause, Desired, Plan, Stage, Step, schema};
+use crate::report::{Action, Done, Failure, Outcome};
+
+/// What is said of a custom resource that only its CRD could be asked about.
+const BY_SCHEMA: &str =
+    "its CRD comes with the same commit; names, types and required fields fit its schema";
+
+/// Lets a commit through if everything that it writes would be taken; what the server cannot check yet is
+/// noted. If anything is refused, all refusals are in `outcome.done`, and what was accepted before stays
+/// in force. What was accepted once is not checked again.
+pub async fn admit(
+    app: &App,
+    memory: &mut Memory,
+    resolved: &Arc<Resolved>,
+    plan: &Plan,
+    stop: &Stop,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    let is_same = |accepted: &Arc<Resolved>| Arc::ptr_eq(&accepted.rendered, &resolved.rendered);
+    let is_sound = outcome.diagnostics.is_empty();
+    if !is_sound || !memory.accepted.as_ref().is_some_and(is_same) {
+        let done = rehearse(app, plan, stop, outcome).await?;
+        if !is_sound || done.iter().any(|done| done.action.is_failure()) {
+            return Err(refuse(memory, resolved, plan, done, outcome));
+        }
+        outcome.unchecked = done.into_iter().filter(is_unchecked).collect();
+    }
+    memory.accepted = Some(resolved.clone());
+    Ok(())
+}
+
+fn is_unchecked(done: &Done) -> bool {
+    matches!(done.action, Action::NotChecked(_))
+}
+
+/// Does by dry-run what the plan says.
+async fn rehearse(
+    app: &App,
+    plan: &Plan,
+    stop: &Stop,
+    outcome: &Outcome,
+) -> Result<Vec<Done>, Failure> {
+    let definitions = definitions(plan);
+    let definition = |step: &Step| definitions.get(&step.desired.crd_name()).copied();
+    let (early, ready): (Vec<_>, Vec<_>) =
+        plan.steps.iter().cloned().partition(|step| definition(step).is_some());
+    let mut trial = Outcome::new(outcome.trigger);
+    let rehearsal = App { dry_run: true, ..app.clone() };
+    apply::apply(&rehearsal, &ready, stop, &mut trial).await?;
+    if stop.is_set() {
+        return Err(Failure::Stopped);
+    }
+    let held = early.iter().filter_map(|step| Some(hold_against(app, definition(step)?, step)));
+    trial.done.extend(held);
+    Ok(trial.done)
+}
+
+/// The CRDs that the plan writes, by name: of their objects the server would judge by what is there now.
+fn definitions(plan: &Plan) -> BTreeMap<String, &Desired> {
+    let is_written = |step: &&Step| {
+        step.desired.stage == Stage::Definitions
+            && (step.cause == Cause::New || step.cause.is_drift())
+    };
+    let written = plan.steps.iter().filter(is_written);
+    written.map(|step| (step.desired.id.name.clone(), &*step.desired)).collect()
+}
+
+fn hold_against(app: &App, crd: &Desired, step: &Step) -> Done {
+    if step.cause == Cause::InSync {
+        return Done::of(step, Action::Unchanged);
+    }
+    let problems = schema::problems(&crd.body(&app.id), &step.desired.body(&app.id));
+    let action = match problems.as_slice() {
+        [] => Action::NotChecked(BY_SCHEMA),
+        problems => Action::Failed(format!("by its CRD: {}", problems.join("; "))),
+    };
+    Done::of(step, action)
+}
+
+/// Notes what was refused; all else was not even tried.
+fn refuse(
+    memory: &mut Memory,
+    resolved: &Arc<Resolved>,
+    plan: &Plan,
+    mut done: Vec<Done>,
+    outcome: &mut Outcome,
+) -> Failure {
+    let refused = done.iter().filter(|done| done.action.is_failure()).count();
+    for done in &mut done {
+        if !done.action.is_failure() && done.action != Action::Unchanged {
+            done.action = Action::Skipped;
+        }
+    }
+    outcome.done = done;
+    memory.accepted.get_or_insert_with(|| Arc::new(untouched(resolved, plan)));
+    Failure::CommitRefused { refused, diagnostics: outcome.diagnostics.len() }
+}
+
+/// After a restart nothing tells what was accepted last, but for what a commit does not change.
+fn untouched(resolved: &Resolved, plan: &Plan) -> Resolved {
+    let is_as_applied = |step: &&Step| {
+        step.live.as_ref().is_some_and(|live| live.hash.as_ref() == Some(&step.desired.hash))
+    };
+    let steps = plan.steps.iter().filter(is_as_applied);
+    let mut wanted: Vec<_> = steps.map(|step| step.desired.clone()).collect();
+    wanted.sort_by(|a, b| a.id.cmp(&b.id));
+    let (settings, diagnostics) = (resolved.settings.clone(), Vec::new());
+    // It is the state of no commit, and is never taken for one.
+    Resolved { rendered: Arc::default(), settings, wanted, diagnostics }
+}

@@ -1,0 +1,82 @@
+//! A server that has too much to do, or that hangs at one kind alone.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use testbed::{ApiFault, Call};
+
+use crate::support::{DEADLINE, Fixture, config_map, plane};
+
+fn is_apply_of(call: &Call, plural: &str) -> bool {
+    call.method == "PATCH" && call.uri.contains(&format!("/{plural}/"))
+}
+
+#[test]
+fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
+    let test = Fixture::new("toomuch");
+    for n in 0..200 {
+        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Two hundred").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let writes = AtomicUsize::new(0);
+    proxy.set_faults(move |call| {
+        let is_refused = |n: usize| n < 120 && n.is_multiple_of(3);
+        let is_counted = is_apply_of(call, "configmaps");
+        if is_counted && is_refused(writes.fetch_add(1, Ordering::SeqCst)) {
+            return ApiFault::too_many(1);
+        }
+        // So that many are in flight.
+        ApiFault::Delay(Duration::from_millis(10))
+    });
+    let daemon = test.run_as(proxy.kubeconfig(), &["--interval", "1h"]);
+    let line = daemon.0.wait_for_line(|line| line.contains("Synced"), DEADLINE);
+    let line = line.unwrap();
+    assert!(line.contains("INFO Synced") && line.contains("created=200"), "{line}");
+    let calls: Vec<_> =
+        proxy.calls().into_iter().filter(|call| is_apply_of(call, "configmaps")).collect();
+    assert_eq!(calls.len(), 240, "each refused one is tried again");
+    let refused = calls.iter().filter(|call| call.fault == ApiFault::too_many(1)).count();
+    assert_eq!(refused, 40);
+    let highest = |calls: &[Call]| calls.iter().map(|call| call.in_flight).max().unwrap();
+    let (begin, low, end) =
+        (highest(&calls[..40]), highest(&calls[70..120]), highest(&calls[200..]));
+    assert!(begin >= 16 && low <= 8 && end > low, "{begin}, {low}, {end} in flight");
+    let counted = daemon.metrics();
+    assert!(
+        counted.contains("gitops_sync_api_requests_total{code=\"429\",verb=\"apply\"} 40"),
+        "{counted}"
+    );
+}
+
+#[test]
+fn a_kind_that_hangs_or_fails_holds_up_no_other() {
+    let test = Fixture::new("hangs");
+    let account = |n| format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: a{n}}}\n");
+    for n in 0..10 {
+        test.repo.write(&format!("apps/a{n}.yaml"), account(n)).unwrap();
+        test.repo.write(&format!("apps/c{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Accounts come in the stage before").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let spoil = |fault: ApiFault| {
+        proxy.set_faults(move |call| {
+            if is_apply_of(call, "serviceaccounts") { fault.clone() } else { ApiFault::None }
+        });
+    };
+    spoil(ApiFault::Hang);
+    let daemon = test.run_as(
+        proxy.kubeconfig(),
+        &["--request-timeout", "1s", "--parallel", "4", "--interval", "1s"],
+    );
+    daemon.line(&["Synced in part", "created=10", "failed=10"]);
+    daemon.line(&["serviceaccount/a0", "did not answer within 1 s, though it answers others"]);
+    drop(daemon);
+    spoil(ApiFault::status(500));
+    let daemon = test.run_as(proxy.kubeconfig(), &[]);
+    daemon.line(&["Synced in part", "unchanged=10", "failed=10"]);
+    let commit = test.commit(&[("apps/c0.yaml", &config_map("c0", "2"))]);
+    daemon.line(&["Synced in part", &commit, "configured=1 unchanged=9", "failed=10"]);
+    spoil(ApiFault::None);
+    daemon.line(&["INFO Synced", "failed=0"]);
+}
