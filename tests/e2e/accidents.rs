@@ -158,6 +158,43 @@ fn a_partial_directory_under_the_apps_name_is_refused() {
     assert_eq!(left(&test), 3);
 }
 
+/// Every annotation by which a tool says "do not delete", as people wrote them for that tool.
+#[test]
+fn what_any_tool_says_to_keep_is_kept_and_no_longer_managed() {
+    let test = Fixture::new("kept");
+    let marks = [
+        ("gitops-sync.dev/prune", "keep"),
+        ("argocd.argoproj.io/sync-options", "ServerSideApply=true,Prune=false"),
+        ("argocd.argoproj.io/sync-options", "Delete=false"),
+        ("argocd.argoproj.io/sync-options", "Prune=confirm"),
+        ("kustomize.toolkit.fluxcd.io/prune", "Disabled"),
+        ("client.lifecycle.config.k8s.io/deletion", "detach"),
+        ("cli-utils.sigs.k8s.io/on-remove", "keep"),
+        ("helm.sh/resource-policy", "keep"),
+        ("kapp.k14s.io/delete-strategy", "orphan"),
+        ("kluctl.io/skip-delete", "true"),
+    ];
+    let kept = |n: usize, (key, value): (&str, &str)| {
+        let mark = format!("  name: k{n}\n  annotations: {{{key}: {value:?}}}\n");
+        config_map(&format!("k{n}"), "1").replace(&format!("  name: k{n}\n"), &mark)
+    };
+    let all: Vec<_> = marks.into_iter().enumerate().map(|(n, mark)| kept(n, mark)).collect();
+    test.commit(&[("apps/kept.yaml", &all.join("---\n")), ("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=11"]);
+    test.repo.remove("apps/kept.yaml").unwrap();
+    test.repo.commit("Without them").unwrap();
+    for (n, (key, _)) in marks.iter().enumerate() {
+        let id = format!("Not pruned: configmap/k{n} ");
+        daemon.line(&[&id, "is marked to be kept", key, "it is no longer managed"]);
+        assert_eq!(test.field(&format!("configmap/k{n}"), ".data.key"), "1");
+        assert_eq!(test.field(&format!("configmap/k{n}"), ".metadata.labels"), "");
+    }
+    daemon.line(&["INFO Synced", "pruned=0"]);
+    let gauge = format!("gitops_sync_objects{{app=\"{}\",state=\"abandoned\"}} 10", test.namespace);
+    assert!(daemon.metrics().contains(&gauge));
+}
+
 /// Somebody takes the mark off that kept it; git had it when it was applied last.
 #[test]
 fn a_stripped_keep_annotation_still_keeps() {
