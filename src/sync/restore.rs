@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::App;
-use super::adopt::adopt;
+use super::adopt::{self, adopt};
 use super::write::{Target, write};
 use crate::cluster::ApiError;
 use crate::object::fields::FieldPath;
@@ -52,14 +52,22 @@ pub async fn put_back(
         let written = write(app, Target { desired, found: None, theirs }).await?;
         return Ok(written.restored(step, None, theirs));
     };
-    if found["metadata"]["deletionTimestamp"].is_string() {
-        return Ok(Done::of(step, Action::Waiting(ENDING)));
+    if let Some(action) = left(app, step, found).await? {
+        return Ok(Done::of(step, action));
     }
     if !is_expected(step, found) {
         return adopt(app, step, found, theirs).await;
     }
     let written = write(app, Target { desired, found: Some(found), theirs }).await?;
     Ok(written.restored(step, Some(found), theirs))
+}
+
+/// Why an object stays as it was found, if so.
+pub async fn left(app: &App, step: &Step, found: &Value) -> Result<Option<Action>, ApiError> {
+    if found["metadata"]["deletionTimestamp"].is_string() {
+        return Ok(Some(Action::Waiting(ENDING)));
+    }
+    if is_expected(step, found) { Ok(None) } else { adopt::left(app, &step.desired, found).await }
 }
 
 /// Whether an object is the one that the view shows as ours.
