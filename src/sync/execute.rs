@@ -47,8 +47,11 @@ pub async fn execute(app: &App, step: &Step, new: &New) -> Result<Done, Failure>
 
 /// Sends what a cause asks for, and decides what follows from a refusal.
 async fn act(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
-    match attempt(app, step, state).await {
+    let result = match attempt(app, step, state).await {
         Err(error) if !error.conflicts().is_empty() => conflict::resolve(app, step, error).await,
+        result => result,
+    };
+    match result {
         Err(error) if step.cause != Cause::Extended && !error.immutable().is_empty() => {
             replace::replace(app, step, &error).await
         }

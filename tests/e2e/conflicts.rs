@@ -190,3 +190,24 @@ fn what_is_none_of_our_business_is_no_conflict() {
     test.kubectl(&["patch", "configmap/ending", "--type=merge", "-p", nothing]);
     test.expect("configmap/ending", ".data.key", "git");
 }
+
+#[test]
+fn what_cannot_be_changed_is_replaced_also_where_others_keep_fields() {
+    let test = Fixture::new("yieldreplace");
+    let map = |value: &str| {
+        let annotations = "{gitops-sync.dev/replace: 'true'}";
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, labels: {{by: git}}, annotations: {annotations}}}\n\
+             immutable: true\ndata: {{k: {value}}}\n"
+        )
+    };
+    test.commit(&[("apps/x.yaml", &map("one"))]);
+    let daemon = test.run(&["--conflicts", "yield"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    test.kubectl(&["label", "configmap/x", "by=theirs", "--overwrite"]);
+    daemon.line(&["Given up", "configmap/x", "metadata.labels.by", "kubectl-label"]);
+    test.commit(&[("apps/x.yaml", &map("two"))]);
+    daemon.line(&["Replaced", "configmap/x", "data"]);
+    daemon.line(&["INFO Synced", "replaced=1"]);
+    assert_eq!(test.field("configmap/x", ".data.k"), "two");
+}
