@@ -79,6 +79,10 @@ fn forbidden(app: &App, step: &Step, live: &Live) -> Option<String> {
     if let Some(owner) = &live.owner {
         return Some(format!("not replaced, since it is owned by {owner}"));
     }
+    if live.hash.as_ref() == Some(&step.desired.hash) && !step.overridden.is_empty() {
+        let fields = step.overridden.join("; ");
+        return Some(format!("not replaced, since admission would make it so again: {fields}"));
+    }
     let is_ours = live.identity.as_ref() == Some(&app.id.identity(&step.desired.id));
     let is_allowed = handling.replace || (app.policy.replace && is_ours && !is_precious(kind));
     (!is_allowed).then(|| format!("set the annotation {REPLACE}: \"true\", or delete it"))

@@ -144,9 +144,13 @@ async fn sent(
     sending: Sending<'_>,
 ) -> Result<Written, ApiError> {
     let response = send(app, desired, body, sending).await?;
-    let overridden = overridden(body, &response.object);
-    let overridden = overridden.iter().take(OVERRIDDEN_MAX).map(ToString::to_string).collect();
+    let overridden = remembered(body, &response.object);
     Ok(Written { response, given, overridden })
+}
+
+/// What is remembered of what the cluster has otherwise than it was sent.
+pub fn remembered(sent: &Value, live: &Value) -> Vec<String> {
+    overridden(sent, live).iter().take(OVERRIDDEN_MAX).map(ToString::to_string).collect()
 }
 
 /// What is left to be applied once others have what is given up.

@@ -1,6 +1,8 @@
 //! What cannot be changed as git declares it: told, or deleted and created again where that is allowed.
 
-use crate::support::{DEPLOYMENT, Daemon, Fixture, config_map, plane};
+use testbed::eventually;
+
+use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
 const ALLOWED: &str = "annotations: {gitops-sync.dev/replace: 'true'}";
 
@@ -312,4 +314,55 @@ fn a_dry_run_tells_what_would_be_replaced_and_deletes_nothing() {
     assert_eq!(test.field("configmap/x", ".data.k"), "one");
     test.sync(&["--manifests", path, "--replace", "--apply"]);
     assert_eq!(test.field("configmap/x", ".data.k"), "two");
+}
+
+#[test]
+fn what_admission_alone_makes_different_is_not_replaced() {
+    let test = Fixture::new("mutated");
+    let name = format!("mutated-{}", test.namespace);
+    let policy = format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n  \
+         failurePolicy: Fail\n  reinvocationPolicy: Never\n  matchConstraints:\n    \
+         namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}\n    \
+         resourceRules: [{{apiGroups: [batch], apiVersions: [v1], operations: [CREATE], resources: [jobs]}}]\n  \
+         mutations: [{{patchType: JSONPatch, jsonPatch: {{expression: \"[JSONPatch{{op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'mirror/one'}}]\"}}}}]\n---\n\
+         apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingAdmissionPolicyBinding\nmetadata: {{name: {name}}}\n\
+         spec: {{policyName: {name}}}\n",
+        namespace = test.namespace
+    );
+    plane().kubectl_with_stdin(&["apply", "-f", "-"], &policy).unwrap();
+    let job = format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: x, labels: {{by: git}}, {ALLOWED}}}\nspec:\n  template:\n    \
+         metadata: {{labels: {{app: x}}}}\n    spec: {{restartPolicy: Never, containers: [{{name: c, image: one}}]}}\n"
+    );
+    let dry = ["-n", &test.namespace, "create", "--dry-run=server", "-o", "yaml", "-f", "-"];
+    eventually(DEADLINE, "the policy to be in force", || {
+        let made = plane().kubectl_with_stdin(&dry, &job);
+        Ok::<_, String>(made.is_ok_and(|text| text.contains("mirror/one")).then_some(()))
+    })
+    .unwrap();
+    test.commit(&[("apps/x.yaml", &job)]);
+    let daemon = test.run(&[]);
+    daemon.line(&["Overridden by admission", "job.batch/x", "mirror/one"]);
+    let (before, mark) = (uid(&test, "job/x"), plane().audit().mark().unwrap());
+    // As a queue does: its generation moves.
+    test.kubectl(&[
+        "patch",
+        "job/x",
+        "--field-manager=queue",
+        "-p",
+        r#"{"spec":{"suspend":true}}"#,
+    ]);
+    daemon.next_pass();
+    daemon.next_pass();
+    let same = || (uid(&test, "job/x"), deletes(&test, mark));
+    assert_eq!(same(), (before.clone(), 0), "{:#?}", daemon.0.lines());
+    assert_eq!(count(&daemon, "Cannot apply"), 0, "{:#?}", daemon.0.lines());
+    // Nor does drift of something else make a job run twice.
+    test.kubectl(&["label", "job/x", "by=theirs", "--overwrite"]);
+    daemon.line(&["Cannot apply job.batch/x", "admission would make it so again"]);
+    assert_eq!(same(), (before, 0), "{:#?}", daemon.0.lines());
+    plane()
+        .kubectl(&["delete", "mutatingadmissionpolicy,mutatingadmissionpolicybinding", &name])
+        .unwrap();
 }
