@@ -1,6 +1,8 @@
 //! What cannot be changed as git declares it: told, or deleted and created again where that is allowed.
 
-use testbed::eventually;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use testbed::{ApiFault, eventually};
 
 use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
@@ -314,6 +316,41 @@ fn a_dry_run_tells_what_would_be_replaced_and_deletes_nothing() {
     assert_eq!(test.field("configmap/x", ".data.k"), "one");
     test.sync(&["--manifests", path, "--replace", "--apply"]);
     assert_eq!(test.field("configmap/x", ".data.k"), "two");
+}
+
+#[test]
+fn killed_between_deletion_and_creation_the_next_one_creates_it_whatever_the_policy() {
+    for (policy, lost) in [("warn", false), ("ignore", true)] {
+        let test = Fixture::new("killed");
+        let map = |value: &str| {
+            format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, {ALLOWED}}}\nimmutable: true\ndata: {{k: {value}}}\n"
+            )
+        };
+        test.commit(&[("apps/x.yaml", &map("one"))]);
+        let proxy = plane().proxy().unwrap();
+        let victim = test.run_as(proxy.kubeconfig(), &["--drift", policy]);
+        victim.line(&["INFO Synced", "created=1"]);
+        let is_over = AtomicBool::new(false);
+        proxy.set_faults(move |call| {
+            let is_real = call.method == "DELETE" && !call.uri.contains("dryRun");
+            match (is_over.load(Ordering::SeqCst), is_real) {
+                (true, _) => ApiFault::Hang,
+                (false, true) => {
+                    is_over.store(true, Ordering::SeqCst);
+                    if lost { ApiFault::Lose } else { ApiFault::None }
+                }
+                (false, false) => ApiFault::None,
+            }
+        });
+        test.commit(&[("apps/x.yaml", &map("two"))]);
+        test.expect("configmap/x", ".metadata.name", "");
+        victim.0.kill().unwrap();
+        proxy.set_fault(ApiFault::None);
+        let heir = test.run(&["--drift", policy]);
+        heir.line(&["INFO Synced", "failed=0"]);
+        assert_eq!(test.field("configmap/x", ".data.k"), "two", "{policy} {:#?}", heir.0.lines());
+    }
 }
 
 #[test]
