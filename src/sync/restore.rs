@@ -28,10 +28,21 @@ pub async fn create(app: &App, step: &Step) -> Result<Done, ApiError> {
 
 /// Reads an object and brings it to what git declares, but for fields that others keep.
 pub async fn restore(app: &App, step: &Step, theirs: &[FieldPath]) -> Result<Done, ApiError> {
+    let read_and_write = || async {
+        let found = app.cluster.get(&step.desired.resource, &step.desired.id).await?;
+        put_back(app, step, found.as_ref(), theirs).await
+    };
+    repeated(step, read_and_write).await
+}
+
+/// Does again what was refused because the object had changed since it was read.
+pub async fn repeated<F>(step: &Step, attempt: impl Fn() -> F) -> Result<Done, ApiError>
+where
+    F: Future<Output = Result<Done, ApiError>>,
+{
     let mut tries = 1;
     loop {
-        let found = app.cluster.get(&step.desired.resource, &step.desired.id).await?;
-        match put_back(app, step, found.as_ref(), theirs).await {
+        match attempt().await {
             Err(error) if error.is_stale() && tries < TRIES => tries += 1,
             // It changes all the time: later.
             Err(error) if error.is_stale() => return Ok(Done::of(step, Action::Skipped)),
