@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::App;
 use super::adopt::{self, adopt};
-use super::write::{Target, write};
+use super::write::{Target, succeed, successor, write};
 use crate::cluster::ApiError;
 use crate::object::fields::FieldPath;
 use crate::plan::Step;
@@ -19,8 +19,12 @@ pub const ENDING: &str = "it or its namespace is being deleted";
 
 /// Creates an object that is not there. If it is, it is decided on what was found.
 pub async fn create(app: &App, step: &Step) -> Result<Done, ApiError> {
-    let target = Target { desired: &step.desired, found: None, theirs: &[] };
-    match write(app, target).await {
+    let desired = &step.desired;
+    let written = match &step.predecessor {
+        None => write(app, Target { desired, found: None, theirs: &[] }).await,
+        Some(before) => succeed(app, desired, &successor(app, desired, before)).await,
+    };
+    match written {
         Err(error) if error.is_stale() => restore(app, step, &[]).await,
         written => written.map(|written| written.done(step, Action::Created)),
     }

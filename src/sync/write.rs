@@ -13,7 +13,7 @@ use crate::object::fields::FieldPath;
 use crate::object::handling::OnConflict;
 use crate::plan::diff::{FieldDrift, drift};
 use crate::plan::overrides::overridden;
-use crate::plan::yields::{Yield, Yielded, give_up_also};
+use crate::plan::yields::{Yield, Yielded, give_up, give_up_also};
 use crate::plan::{Cause, Desired, Step};
 use crate::report::{Action, Done};
 
@@ -112,6 +112,11 @@ pub async fn write(app: &App, target: Target<'_>) -> Result<Written, ApiError> {
     let expected = left.version.as_deref().map_or(Expected::Any, Expected::Version);
     let sending = Sending { expected, dry_run: app.dry_run, force };
     sent(app, target.desired, &left.body, left.given, sending).await
+}
+
+/// What succeeds an object that was deleted, with what others had of it.
+pub fn successor(app: &App, desired: &Desired, before: &Value) -> Value {
+    give_up(desired.body(&app.id), &desired.yields(), before).succeeding(before)
 }
 
 /// Creates the successor of an object, with what others had of it at its last values.

@@ -403,3 +403,25 @@ fn what_admission_alone_makes_different_is_not_replaced() {
         .kubectl(&["delete", "mutatingadmissionpolicy,mutatingadmissionpolicybinding", &name])
         .unwrap();
 }
+
+#[test]
+fn replicas_of_an_autoscaler_outlive_a_replacement_that_takes_long() {
+    let test = Fixture::new("slowreplicas");
+    let hpa = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec:\n  \
+               maxReplicas: 9\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n";
+    let web = allowed(DEPLOYMENT, "web").replace("  replicas: 5\n", "");
+    test.commit(&[("apps/web.yaml", &selector(&web, "one")), ("apps/hpa.yaml", hpa)]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    let scale = ["patch", "deploy/web", "--subresource=scale", "--type=merge"];
+    let by = ["--field-manager=kube-controller-manager", "-p", "{\"spec\":{\"replicas\":7}}"];
+    test.kubectl(&[&scale[..], &by[..]].concat());
+    test.expect("deploy/web", ".spec.replicas", "7");
+    let finalizers = |list: &str| format!("{{\"metadata\":{{\"finalizers\":{list}}}}}");
+    test.kubectl(&["patch", "deploy/web", "-p", &finalizers("[\"example.com/wait\"]")]);
+    test.commit(&[("apps/web.yaml", &selector(&web, "two"))]);
+    daemon.line(&["Waiting with deployment.apps/web", "was deleted to be created again"]);
+    test.kubectl(&["patch", "deploy/web", "--type=merge", "-p", &finalizers("null")]);
+    test.expect("deploy/web", ".spec.selector.matchLabels.app", "two");
+    assert_eq!(test.field("deploy/web", ".spec.replicas"), "7");
+}
