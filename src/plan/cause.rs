@@ -89,6 +89,8 @@ pub struct Step {
     pub live: Option<Arc<Live>>,
     /// What admission made of our last apply otherwise than it was sent.
     pub overridden: Vec<String>,
+    /// The object that we deleted to create this one, as it was.
+    pub predecessor: Option<Arc<Value>>,
 }
 
 impl Step {
@@ -211,7 +213,8 @@ pub fn judge(desired: &Arc<Desired>, view: &mut View<'_>) -> Step {
     };
     let reaction = reaction(case, cause, known);
     let overridden = entry.map(|entry| entry.overridden.clone()).unwrap_or_default();
-    Step { desired: desired.clone(), cause, reaction, live: live.cloned(), overridden }
+    let predecessor = known.observed.predecessors.get(&desired.id).cloned();
+    Step { desired: desired.clone(), cause, reaction, live: live.cloned(), overridden, predecessor }
 }
 
 fn cause(case: Case<'_>, known: &Known<'_>) -> Cause {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::{Reach, Scope};
 use crate::object::{AppId, GroupKind, Live, ObjectId};
 
@@ -48,6 +50,8 @@ pub struct Observed {
     pub suspects: BTreeSet<ObjectId>,
     /// Objects of others that were found and left.
     pub foreign: BTreeMap<ObjectId, Foreign>,
+    /// Objects that we deleted to create them again, as they were: what others had of them is to come back.
+    pub predecessors: BTreeMap<ObjectId, Arc<Value>>,
     /// Scopes of which nothing is known.
     pub blind: BTreeMap<Scope, Blind>,
     /// Grows with each change that an object could be judged by.

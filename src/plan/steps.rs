@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::cause::{View, judge};
-use super::inventory::SourceIdentity;
-use super::{Desired, Inventory, Known, Observed, Stage, Step};
+use super::inventory::{Entry, SourceIdentity};
+use super::{Cause, Desired, Inventory, Known, Observed, Reaction, Stage, Step};
 use crate::object::ObjectId;
+use crate::object::handling::OnDrift;
 
 /// Why nothing is pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, thiserror::Error)]
@@ -62,14 +63,37 @@ pub fn plan(desired: &[Arc<Desired>], known: &Known<'_>, circumstances: &Circums
     if !is_mine && (superset.source.is_none() || leftovers.is_empty()) {
         Arc::make_mut(&mut superset).source = Some(source.clone());
     }
+    forget_applied(&mut superset, &steps, known);
     Plan { steps, superset, leftovers, hold, had: known.inventory.entries.len() }
+}
+
+/// Notes of what may be deleted to be created again that nothing is known to be applied. Killed in between, the
+/// next process would else take it for deleted by others, and may not put that back.
+fn forget_applied(superset: &mut Arc<Inventory>, steps: &[Step], known: &Known<'_>) {
+    let is_replaced = |step: &&Step| {
+        let (handling, cause) = (&step.desired.handling, step.cause);
+        let policy = handling.policy(known.policy);
+        matches!(cause, Cause::Changed | Cause::ChangedAndDrifted)
+            && matches!(step.reaction, Reaction::Act(_))
+            && policy.drift != OnDrift::Revert
+            && (handling.replace || policy.replace)
+    };
+    for step in steps.iter().filter(is_replaced) {
+        let is_known = |entry: &Entry| entry.set_hash.is_some();
+        if superset.entries.get(&step.desired.id).is_some_and(is_known)
+            && let Some(entry) = Arc::make_mut(superset).entries.get_mut(&step.desired.id)
+        {
+            entry.set_hash = None;
+        }
+    }
 }
 
 /// What is to be done about some objects while all others are known to be in sync.
 pub fn plan_news(news: &[Arc<Desired>], known: &Known<'_>, source: &SourceIdentity) -> Plan {
     let touched = news.iter().filter(|object| object.is_ever_written());
-    let superset = known.inventory.with(touched.map(AsRef::as_ref), source);
+    let mut superset = known.inventory.with(touched.map(AsRef::as_ref), source);
     let (steps, had) = (steps(news, known), known.inventory.entries.len());
+    forget_applied(&mut superset, &steps, known);
     Plan { steps, superset, leftovers: Vec::new(), hold: None, had }
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use crate::object::{AppId, Live, ObjectId};
 use crate::plan::cause::Telling;
 use crate::plan::diff::{FieldDrift, Tool};
@@ -147,8 +149,8 @@ pub struct Done {
     pub overridden: Vec<String>,
     /// What was told of it for the first time instead of being put back.
     pub telling: Option<Telling>,
-    /// Whether it was deleted to be created again, and is not there yet.
-    pub is_deleted: bool,
+    /// The object as it was, if it was deleted to be created again and is not there yet.
+    pub deleted: Option<Arc<Value>>,
 }
 
 impl Done {
@@ -162,7 +164,7 @@ impl Done {
             owned: None,
             overridden: Vec::new(),
             telling: None,
-            is_deleted: false,
+            deleted: None,
         }
     }
 
@@ -176,7 +178,7 @@ impl Done {
             owned: None,
             overridden: Vec::new(),
             telling: None,
-            is_deleted: false,
+            deleted: None,
         }
     }
 

@@ -54,7 +54,9 @@ fn told(done: &Done) -> Option<(Reason, String)> {
             Reason::Replaced,
             format!("Deleted and created again, since it cannot change: {fields}"),
         )),
-        Action::Waiting(_) if done.is_deleted => Some((Reason::ApplyFailed, done.problem()?)),
+        Action::Waiting(_) if done.deleted.is_some() => {
+            Some((Reason::ApplyFailed, done.problem()?))
+        }
         Action::Yielded(given) => {
             let all = given.iter().map(|given| format!("{} to {}", given.path, given.to));
             Some((Reason::Yielded, list(all, "; ")))
@@ -158,7 +160,8 @@ mod tests {
         let live = Some(Arc::new(Live { uid: "u".into(), ..Live::default() }));
         let (cause, reaction, overridden) =
             (Cause::Drifted, Reaction::Act(String::new()), Vec::new());
-        Done::of(&Step { desired, cause, reaction, live, overridden }, action)
+        let predecessor = None;
+        Done::of(&Step { desired, cause, reaction, live, overridden, predecessor }, action)
     }
 
     fn field(path: &str, subresource: &str) -> FieldDrift {

@@ -16,7 +16,7 @@ use crate::report::{Action, Done};
 const TRIES: u32 = 5;
 
 /// Why an object that was found where nothing of ours was expected is left as it is, if so.
-async fn left(app: &App, desired: &Desired, found: &Value) -> Result<Option<Action>, ApiError> {
+pub async fn left(app: &App, desired: &Desired, found: &Value) -> Result<Option<Action>, ApiError> {
     let owner = claims::owner(app, &desired.id, &Live::from(found)).await?;
     Ok(owner.map(Action::Claimed).or_else(|| left_alone(desired, found)))
 }
@@ -28,8 +28,8 @@ fn left_alone(desired: &Desired, found: &Value) -> Option<Action> {
     hands_off(found).map(Action::Left)
 }
 
-/// Decides about an object that was found where nothing of ours was expected. It is left, or it is ours from
-/// now on, with what `kubectl apply` had set client-side.
+/// Takes over an object that was found where nothing of ours was expected, and is not to be left: it is ours
+/// from now on, with what `kubectl apply` had set client-side.
 pub async fn adopt(
     app: &App,
     step: &Step,
@@ -37,9 +37,6 @@ pub async fn adopt(
     theirs: &[FieldPath],
 ) -> Result<Done, ApiError> {
     let desired = &step.desired;
-    if let Some(action) = left(app, desired, found).await? {
-        return Ok(Done::of(step, action));
-    }
     let gone = |before: &Value, written: &Written| {
         removed(before, &written.response.object, &desired.handling.ignored)
     };

@@ -62,11 +62,11 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
     let known = inventory.clone();
     let mut known = Lookup::new(&known.entries);
     let is_news = |done: &&Done| {
-        done.cause != Cause::InSync && (done.action.is_recorded() || done.is_deleted)
+        done.cause != Cause::InSync && (done.action.is_recorded() || done.deleted.is_some())
     };
     for done in done.iter().filter(is_news) {
         let Some(entry) = known.get(&done.desired.id) else { continue };
-        let is_there = !done.is_deleted;
+        let is_there = done.deleted.is_none();
         let now = Entry {
             version: done.desired.resource.version.clone(),
             // What we deleted ourselves is no drift: it is created as if it had never been.

@@ -1,7 +1,7 @@
 //! Others own fields that git declares otherwise, and they are not taken by force.
 
 use super::App;
-use super::restore::put_back;
+use super::restore::{left, put_back};
 use crate::cluster::ApiError;
 use crate::object::fields::FieldPath;
 use crate::object::handling::OnConflict;
@@ -19,6 +19,9 @@ pub async fn resolve(app: &App, step: &Step, mut refusal: ApiError) -> Result<Do
     for _ in 0..TRIES {
         let found = app.cluster.get(&desired.resource, &desired.id).await?;
         if let Some(found) = &found {
+            if let Some(action) = left(app, step, found).await? {
+                return Ok(Done::of(step, action));
+            }
             let fields = conflict::named(&refusal.conflicts(), found);
             let is_told = desired.handling.policy(app.policy).conflicts == OnConflict::Report;
             if is_told && !fields.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::App;
 use super::extend::remove_additions;
-use super::restore::{ENDING, create, restore};
+use super::restore::{ENDING, create, repeated, restore};
 use super::tell::{tell, told, verify};
 use super::write::rewrite;
 use super::{conflict, replace};
@@ -31,7 +31,7 @@ pub async fn execute(app: &App, step: &Step, new: &New) -> Result<Done, Failure>
             let overridden = step.overridden.clone();
             return Ok(Done { overridden, ..Done::of(step, told(cause, telling)) });
         }
-        (_, Reaction::Tell(state)) => tell(app, step, state).await,
+        (_, Reaction::Tell(state)) => repeated(step, || tell(app, step, state)).await,
         (_, Reaction::Act(state)) => act(app, step, state).await,
     };
     match result {
@@ -47,8 +47,11 @@ pub async fn execute(app: &App, step: &Step, new: &New) -> Result<Done, Failure>
 
 /// Sends what a cause asks for, and decides what follows from a refusal.
 async fn act(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> {
-    match attempt(app, step, state).await {
+    let result = match attempt(app, step, state).await {
         Err(error) if !error.conflicts().is_empty() => conflict::resolve(app, step, error).await,
+        result => result,
+    };
+    match result {
         Err(error) if step.cause != Cause::Extended && !error.immutable().is_empty() => {
             replace::replace(app, step, &error).await
         }
@@ -67,7 +70,7 @@ async fn attempt(app: &App, step: &Step, state: &str) -> Result<Done, ApiError> 
             Ok(written.done(step, if is_new { Action::Created } else { Action::Configured }))
         }
         Cause::Extended => remove_additions(app, step, state).await,
-        Cause::Suspect => verify(app, step).await,
+        Cause::Suspect => repeated(step, || verify(app, step)).await,
         _ => restore(app, step, &[]).await,
     }
 }

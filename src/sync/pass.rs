@@ -393,6 +393,11 @@ pub(super) fn remember(app: &App, memory: &mut Memory, outcome: &Outcome) -> boo
             let is_cleared = done.cause != Cause::Extended;
             memory.observed.applied(&app.id, id.clone(), live, is_cleared);
         }
+        if let Some(before) = &done.deleted {
+            memory.observed.predecessors.insert(id.clone(), before.clone());
+        } else if done.action.is_in_sync() {
+            memory.observed.predecessors.remove(id);
+        }
         if let Action::Claimed(owner) = &done.action {
             memory.claims.insert(id.clone(), owner.clone());
         } else {

@@ -1,17 +1,17 @@
 //! Deletes and creates again what cannot be changed as git declares it, where that is allowed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use super::App;
 use super::restore::{ENDING, create};
-use super::write::succeed;
+use super::write::{succeed, successor};
 use crate::cluster::ApiError;
 use crate::object::handling::REPLACE;
 use crate::object::{GroupKind, Live};
 use crate::plan::Step;
-use crate::plan::yields::give_up;
 use crate::report::{Action, Done};
 
 /// Looks at an object that changes between judgement and deletion.
@@ -44,15 +44,15 @@ pub async fn replace(app: &App, step: &Step, refusal: &ApiError) -> Result<Done,
         let Some(found) = app.cluster.get(resource, id).await? else {
             return create(app, step).await;
         };
-        let live = Live::from(&found);
+        let found = Arc::new(found);
+        let live = Live::from(&*found);
         if live.terminating {
             return Ok(Done::of(step, Action::Waiting(ENDING)));
         }
         if let Some(why) = forbidden(app, step, &live) {
             return failed(why);
         }
-        let body = step.desired.body(&app.id);
-        let body = give_up(body, &step.desired.yields(), &found).succeeding(&found);
+        let body = successor(app, &step.desired, &found);
         match app.cluster.could_create(resource, id, &body).await {
             Err(error) if error.is_outage() => return Err(error),
             Err(error) => {
@@ -65,7 +65,7 @@ pub async fn replace(app: &App, step: &Step, refusal: &ApiError) -> Result<Done,
             Err(error) if error.code() == 409 && tries < TRIES => tries += 1,
             Err(error) => return Err(error),
             Ok(()) if app.dry_run => return Ok(Done::of(step, Action::Replaced(fields))),
-            Ok(()) => return Ok(follow(app, step, &live, &body, fields).await),
+            Ok(()) => return Ok(follow(app, step, &found, &body, fields).await),
         }
     }
 }
@@ -78,6 +78,10 @@ fn forbidden(app: &App, step: &Step, live: &Live) -> Option<String> {
     }
     if let Some(owner) = &live.owner {
         return Some(format!("not replaced, since it is owned by {owner}"));
+    }
+    if live.hash.as_ref() == Some(&step.desired.hash) && !step.overridden.is_empty() {
+        let fields = step.overridden.join("; ");
+        return Some(format!("not replaced, since admission would make it so again: {fields}"));
     }
     let is_ours = live.identity.as_ref() == Some(&app.id.identity(&step.desired.id));
     let is_allowed = handling.replace || (app.policy.replace && is_ours && !is_precious(kind));
@@ -109,10 +113,11 @@ fn is_alone(found: &Value, kind: &GroupKind) -> bool {
 
 /// Waits until a deleted object is gone, and creates its successor. From here on it has to be known that we
 /// deleted it, whatever comes.
-async fn follow(app: &App, step: &Step, live: &Live, body: &Value, fields: String) -> Done {
-    let gone = is_gone(app, step, live).await;
+async fn follow(app: &App, step: &Step, found: &Arc<Value>, body: &Value, fields: String) -> Done {
+    let gone = is_gone(app, step, found).await;
+    let deleted = Some(found.clone());
     if matches!(gone, Ok(false)) {
-        return Done { is_deleted: true, ..Done::of(step, Action::Waiting(DELETED)) };
+        return Done { deleted, ..Done::of(step, Action::Waiting(DELETED)) };
     }
     let created = match gone {
         Ok(_) => succeed(app, &step.desired, body).await,
@@ -123,17 +128,17 @@ async fn follow(app: &App, step: &Step, live: &Live, body: &Value, fields: Strin
         Err(error) => {
             let why = error.shown(&step.desired.id.kind);
             let why = format!("it was deleted to be created again, and that failed: {why}");
-            Done { is_deleted: true, ..Done::of(step, Action::Failed(why)) }
+            Done { deleted, ..Done::of(step, Action::Failed(why)) }
         }
     }
 }
 
 /// Waits until an object is gone. `false` if it is not in time.
-async fn is_gone(app: &App, step: &Step, live: &Live) -> Result<bool, ApiError> {
+async fn is_gone(app: &App, step: &Step, deleted: &Value) -> Result<bool, ApiError> {
     let start = Instant::now();
     loop {
         let found = app.cluster.get(&step.desired.resource, &step.desired.id).await?;
-        if found.is_none_or(|found| found["metadata"]["uid"] != live.uid.as_str()) {
+        if found.is_none_or(|found| found["metadata"]["uid"] != deleted["metadata"]["uid"]) {
             return Ok(true);
         }
         if start.elapsed() > GONE {

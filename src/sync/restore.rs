@@ -4,8 +4,8 @@
 use serde_json::Value;
 
 use super::App;
-use super::adopt::adopt;
-use super::write::{Target, write};
+use super::adopt::{self, adopt};
+use super::write::{Target, succeed, successor, write};
 use crate::cluster::ApiError;
 use crate::object::fields::FieldPath;
 use crate::plan::Step;
@@ -19,8 +19,12 @@ pub const ENDING: &str = "it or its namespace is being deleted";
 
 /// Creates an object that is not there. If it is, it is decided on what was found.
 pub async fn create(app: &App, step: &Step) -> Result<Done, ApiError> {
-    let target = Target { desired: &step.desired, found: None, theirs: &[] };
-    match write(app, target).await {
+    let desired = &step.desired;
+    let written = match &step.predecessor {
+        None => write(app, Target { desired, found: None, theirs: &[] }).await,
+        Some(before) => succeed(app, desired, &successor(app, desired, before)).await,
+    };
+    match written {
         Err(error) if error.is_stale() => restore(app, step, &[]).await,
         written => written.map(|written| written.done(step, Action::Created)),
     }
@@ -28,10 +32,21 @@ pub async fn create(app: &App, step: &Step) -> Result<Done, ApiError> {
 
 /// Reads an object and brings it to what git declares, but for fields that others keep.
 pub async fn restore(app: &App, step: &Step, theirs: &[FieldPath]) -> Result<Done, ApiError> {
+    let read_and_write = || async {
+        let found = app.cluster.get(&step.desired.resource, &step.desired.id).await?;
+        put_back(app, step, found.as_ref(), theirs).await
+    };
+    repeated(step, read_and_write).await
+}
+
+/// Does again what was refused because the object had changed since it was read.
+pub async fn repeated<F>(step: &Step, attempt: impl Fn() -> F) -> Result<Done, ApiError>
+where
+    F: Future<Output = Result<Done, ApiError>>,
+{
     let mut tries = 1;
     loop {
-        let found = app.cluster.get(&step.desired.resource, &step.desired.id).await?;
-        match put_back(app, step, found.as_ref(), theirs).await {
+        match attempt().await {
             Err(error) if error.is_stale() && tries < TRIES => tries += 1,
             // It changes all the time: later.
             Err(error) if error.is_stale() => return Ok(Done::of(step, Action::Skipped)),
@@ -52,14 +67,22 @@ pub async fn put_back(
         let written = write(app, Target { desired, found: None, theirs }).await?;
         return Ok(written.restored(step, None, theirs));
     };
-    if found["metadata"]["deletionTimestamp"].is_string() {
-        return Ok(Done::of(step, Action::Waiting(ENDING)));
+    if let Some(action) = left(app, step, found).await? {
+        return Ok(Done::of(step, action));
     }
     if !is_expected(step, found) {
         return adopt(app, step, found, theirs).await;
     }
     let written = write(app, Target { desired, found: Some(found), theirs }).await?;
     Ok(written.restored(step, Some(found), theirs))
+}
+
+/// Why an object stays as it was found, if so.
+pub async fn left(app: &App, step: &Step, found: &Value) -> Result<Option<Action>, ApiError> {
+    if found["metadata"]["deletionTimestamp"].is_string() {
+        return Ok(Some(Action::Waiting(ENDING)));
+    }
+    if is_expected(step, found) { Ok(None) } else { adopt::left(app, &step.desired, found).await }
 }
 
 /// Whether an object is the one that the view shows as ours.

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::App;
 use super::restore::put_back;
-use super::write::preview;
+use super::write::{Written, preview, remembered};
 use crate::cluster::ApiError;
 use crate::object::Live;
 use crate::plan::cause::Telling;
@@ -34,11 +34,24 @@ pub async fn verify(app: &App, step: &Step) -> Result<Done, ApiError> {
         return Ok(Done { overridden: Vec::new(), ..seen(step, &found) });
     }
     // Admission may have made it so: the server tells what an apply would make of it.
-    let tried = preview(app, &step.desired, &found).await?;
+    let Some(tried) = tried(app, step, &found).await? else { return Ok(seen(step, &found)) };
     if drift(&found, &tried.response.object).is_empty() {
         return Ok(Done { overridden: tried.overridden, ..seen(step, &found) });
     }
     put_back(app, step, Some(&found), &[]).await
+}
+
+/// What an apply would make of an object, by a dry-run. `None` for a suspect that cannot be applied again, and
+/// is as admission left it when it was applied.
+async fn tried(app: &App, step: &Step, found: &Value) -> Result<Option<Written>, ApiError> {
+    let is_as_left = || {
+        let sent = give_up(step.desired.body(&app.id), &step.desired.yields(), found).body;
+        step.cause == Cause::Suspect && remembered(&sent, found) == step.overridden
+    };
+    match preview(app, &step.desired, found).await {
+        Err(error) if !error.immutable().is_empty() && is_as_left() => Ok(None),
+        tried => tried.map(Some),
+    }
 }
 
 /// Finds out what differs, by a dry-run, and leaves it.
@@ -50,7 +63,7 @@ pub async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError>
         let free = step.desired.free(yielded.as_ref());
         return Ok(telling(step, state, added(&found, free, None), None));
     }
-    let tried = preview(app, &step.desired, &found).await?;
+    let Some(tried) = tried(app, step, &found).await? else { return Ok(seen(step, &found)) };
     let drifts = drift(&found, &tried.response.object);
     if drifts.is_empty() && step.cause == Cause::Suspect {
         return Ok(Done { overridden: tried.overridden, ..seen(step, &found) });

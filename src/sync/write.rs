@@ -13,7 +13,7 @@ use crate::object::fields::FieldPath;
 use crate::object::handling::OnConflict;
 use crate::plan::diff::{FieldDrift, drift};
 use crate::plan::overrides::overridden;
-use crate::plan::yields::{Yield, Yielded, give_up_also};
+use crate::plan::yields::{Yield, Yielded, give_up, give_up_also};
 use crate::plan::{Cause, Desired, Step};
 use crate::report::{Action, Done};
 
@@ -114,6 +114,11 @@ pub async fn write(app: &App, target: Target<'_>) -> Result<Written, ApiError> {
     sent(app, target.desired, &left.body, left.given, sending).await
 }
 
+/// What succeeds an object that was deleted, with what others had of it.
+pub fn successor(app: &App, desired: &Desired, before: &Value) -> Value {
+    give_up(desired.body(&app.id), &desired.yields(), before).succeeding(before)
+}
+
 /// Creates the successor of an object, with what others had of it at its last values.
 pub async fn succeed(app: &App, desired: &Desired, body: &Value) -> Result<Written, ApiError> {
     let force = is_forced(app, desired);
@@ -144,9 +149,13 @@ async fn sent(
     sending: Sending<'_>,
 ) -> Result<Written, ApiError> {
     let response = send(app, desired, body, sending).await?;
-    let overridden = overridden(body, &response.object);
-    let overridden = overridden.iter().take(OVERRIDDEN_MAX).map(ToString::to_string).collect();
+    let overridden = remembered(body, &response.object);
     Ok(Written { response, given, overridden })
+}
+
+/// What is remembered of what the cluster has otherwise than it was sent.
+pub fn remembered(sent: &Value, live: &Value) -> Vec<String> {
+    overridden(sent, live).iter().take(OVERRIDDEN_MAX).map(ToString::to_string).collect()
 }
 
 /// What is left to be applied once others have what is given up.

@@ -163,3 +163,43 @@ fn what_was_applied_before_ownership_was_kept_is_taken_over() {
     daemon.next_sync();
     assert_eq!(count(&daemon, "Drift"), 0, "{:#?}", daemon.0.lines());
 }
+
+#[test]
+fn an_addition_whose_removal_failed_for_the_moment_is_removed_later() {
+    let test = Fixture::new("passing");
+    let name = format!("passing-{}", test.namespace);
+    // Nobody answers for it, and it is asked about the removal alone.
+    let hook = format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {{name: {name}}}\nwebhooks:\n\
+         - name: passing.example.com\n  failurePolicy: Fail\n  sideEffects: None\n  timeoutSeconds: 1\n  admissionReviewVersions: [v1]\n  \
+           namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}\n  \
+           clientConfig: {{service: {{name: none, namespace: {namespace}}}}}\n  \
+           rules: [{{apiGroups: [''], apiVersions: [v1], operations: [UPDATE], resources: [configmaps]}}]\n  \
+           matchConditions: [{{name: removal, expression: 'has(oldObject.data.more) && !has(object.data.more)'}}]\n",
+        namespace = test.namespace
+    );
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    plane().kubectl_with_stdin(&["apply", "-f", "-"], &hook).unwrap();
+    test.kubectl(&["create", "configmap", "probe", "--from-literal=more=x"]);
+    let removal = r#"{"data":{"more":null}}"#;
+    let dry = [
+        "-n",
+        &test.namespace,
+        "patch",
+        "configmap/probe",
+        "--type=merge",
+        "--dry-run=server",
+        "-p",
+        removal,
+    ];
+    eventually(DEADLINE, "the webhook to be in force", || {
+        Ok::<_, String>(plane().kubectl(&dry).is_err().then_some(()))
+    })
+    .unwrap();
+    test.kubectl(&["patch", "configmap/a", "-p", r#"{"data":{"more":"x"}}"#]);
+    daemon.line(&["configmap/a", "failed calling webhook"]);
+    plane().kubectl(&["delete", "validatingwebhookconfiguration", &name]).unwrap();
+    test.expect("configmap/a", ".data.more", "");
+}

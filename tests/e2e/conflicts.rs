@@ -157,3 +157,57 @@ fn by_default_fields_of_others_are_taken_over() {
     daemon.line(&["INFO Synced", "configured=1"]);
     assert_eq!(test.field("configmap/a", ".data.key"), "git");
 }
+
+#[test]
+fn what_is_none_of_our_business_is_no_conflict() {
+    let test = Fixture::new("reportleft");
+    for name in ["once", "never", "ending"] {
+        others(&test, name, "theirs");
+    }
+    let once = "  name: once\n  annotations: {kustomize.toolkit.fluxcd.io/ssa: IfNotPresent}\n";
+    let once = config_map("once", "git").replacen("  name: once\n", once, 1);
+    test.kubectl(&["annotate", "configmap/never", "gitops-sync.dev/reconcile=disabled"]);
+    let finalizers = "{\"metadata\":{\"finalizers\":[\"example.com/wait\"]}}";
+    test.kubectl(&["patch", "configmap/ending", "-p", finalizers]);
+    test.kubectl(&["delete", "configmap/ending", "--wait=false"]);
+    test.commit(&[("mine/both.yaml", &config_map("both", "mine"))]);
+    let first = test.run_app("first", "mine", &[]);
+    first.line(&["INFO Synced", "created=1"]);
+    test.commit(&[
+        ("apps/once.yaml", &once),
+        ("apps/never.yaml", &config_map("never", "git")),
+        ("apps/ending.yaml", &config_map("ending", "git")),
+        ("apps/both.yaml", &config_map("both", "git")),
+    ]);
+    let daemon = test.run(&["--conflicts", "report"]);
+    daemon.line(&["Left to the app first", "configmap/both"]);
+    daemon.line(&["Waiting with configmap/ending", "being deleted"]);
+    daemon.next_pass();
+    assert_eq!(count(&daemon, "Conflict left as it is"), 0, "{:#?}", daemon.0.lines());
+    let line = daemon.line(&["Synced in part"]);
+    assert!(line.contains("unchanged=2"), "{line}");
+    let nothing = r#"{"metadata":{"finalizers":null}}"#;
+    test.kubectl(&["patch", "configmap/ending", "--type=merge", "-p", nothing]);
+    test.expect("configmap/ending", ".data.key", "git");
+}
+
+#[test]
+fn what_cannot_be_changed_is_replaced_also_where_others_keep_fields() {
+    let test = Fixture::new("yieldreplace");
+    let map = |value: &str| {
+        let annotations = "{gitops-sync.dev/replace: 'true'}";
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, labels: {{by: git}}, annotations: {annotations}}}\n\
+             immutable: true\ndata: {{k: {value}}}\n"
+        )
+    };
+    test.commit(&[("apps/x.yaml", &map("one"))]);
+    let daemon = test.run(&["--conflicts", "yield"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    test.kubectl(&["label", "configmap/x", "by=theirs", "--overwrite"]);
+    daemon.line(&["Given up", "configmap/x", "metadata.labels.by", "kubectl-label"]);
+    test.commit(&[("apps/x.yaml", &map("two"))]);
+    daemon.line(&["Replaced", "configmap/x", "data"]);
+    daemon.line(&["INFO Synced", "replaced=1"]);
+    assert_eq!(test.field("configmap/x", ".data.k"), "two");
+}

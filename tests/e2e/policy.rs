@@ -1,6 +1,6 @@
 //! What is done about foreign changes where the app, the object or a peer's annotation says so.
 
-use testbed::eventually;
+use testbed::{ApiFault, eventually};
 
 use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
@@ -434,4 +434,30 @@ fn what_admission_overrides_is_named_and_not_fought() {
         .unwrap();
     test.expect("configmap/a", ".data.key", "1");
     assert_eq!(count(&daemon, "Drift"), 0, "{:#?}", daemon.0.lines());
+}
+
+#[test]
+fn a_suspect_that_changes_while_it_is_put_back_is_no_failure() {
+    let test = Fixture::new("busy");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let proxy = plane().proxy().unwrap();
+    let daemon = test.run_as(proxy.kubeconfig(), &[]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    next_second(&test, "a");
+    let seen = proxy.calls().len();
+    proxy.set_faults(|call| {
+        let is_apply = call.method == "PATCH" && call.uri.contains("configmaps/a?");
+        if is_apply && !call.uri.contains("dryRun") { ApiFault::Hang } else { ApiFault::None }
+    });
+    forge(&test, "a");
+    eventually(DEADLINE, "the apply", || {
+        let calls = proxy.calls();
+        let is_sent = calls[seen..].iter().any(|call| call.fault == ApiFault::Hang);
+        Ok::<_, String>(is_sent.then_some(()))
+    })
+    .unwrap();
+    test.kubectl(&["label", "configmap/a", "note=theirs"]);
+    proxy.set_fault(ApiFault::None);
+    test.expect("configmap/a", ".data.key", "1");
+    assert_eq!(count(&daemon, "Cannot apply"), 0, "{:#?}", daemon.0.lines());
 }

@@ -1,6 +1,10 @@
 //! What cannot be changed as git declares it: told, or deleted and created again where that is allowed.
 
-use crate::support::{DEPLOYMENT, Daemon, Fixture, config_map, plane};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use testbed::{ApiFault, eventually};
+
+use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
 const ALLOWED: &str = "annotations: {gitops-sync.dev/replace: 'true'}";
 
@@ -312,4 +316,112 @@ fn a_dry_run_tells_what_would_be_replaced_and_deletes_nothing() {
     assert_eq!(test.field("configmap/x", ".data.k"), "one");
     test.sync(&["--manifests", path, "--replace", "--apply"]);
     assert_eq!(test.field("configmap/x", ".data.k"), "two");
+}
+
+#[test]
+fn killed_between_deletion_and_creation_the_next_one_creates_it_whatever_the_policy() {
+    for (policy, lost) in [("warn", false), ("ignore", true)] {
+        let test = Fixture::new("killed");
+        let map = |value: &str| {
+            format!(
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, {ALLOWED}}}\nimmutable: true\ndata: {{k: {value}}}\n"
+            )
+        };
+        test.commit(&[("apps/x.yaml", &map("one"))]);
+        let proxy = plane().proxy().unwrap();
+        let victim = test.run_as(proxy.kubeconfig(), &["--drift", policy]);
+        victim.line(&["INFO Synced", "created=1"]);
+        let is_over = AtomicBool::new(false);
+        proxy.set_faults(move |call| {
+            let is_real = call.method == "DELETE" && !call.uri.contains("dryRun");
+            match (is_over.load(Ordering::SeqCst), is_real) {
+                (true, _) => ApiFault::Hang,
+                (false, true) => {
+                    is_over.store(true, Ordering::SeqCst);
+                    if lost { ApiFault::Lose } else { ApiFault::None }
+                }
+                (false, false) => ApiFault::None,
+            }
+        });
+        test.commit(&[("apps/x.yaml", &map("two"))]);
+        test.expect("configmap/x", ".metadata.name", "");
+        victim.0.kill().unwrap();
+        proxy.set_fault(ApiFault::None);
+        let heir = test.run(&["--drift", policy]);
+        heir.line(&["INFO Synced", "failed=0"]);
+        assert_eq!(test.field("configmap/x", ".data.k"), "two", "{policy} {:#?}", heir.0.lines());
+    }
+}
+
+#[test]
+fn what_admission_alone_makes_different_is_not_replaced() {
+    let test = Fixture::new("mutated");
+    let name = format!("mutated-{}", test.namespace);
+    let policy = format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingAdmissionPolicy\nmetadata: {{name: {name}}}\nspec:\n  \
+         failurePolicy: Fail\n  reinvocationPolicy: Never\n  matchConstraints:\n    \
+         namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}\n    \
+         resourceRules: [{{apiGroups: [batch], apiVersions: [v1], operations: [CREATE], resources: [jobs]}}]\n  \
+         mutations: [{{patchType: JSONPatch, jsonPatch: {{expression: \"[JSONPatch{{op: 'replace', path: '/spec/template/spec/containers/0/image', value: 'mirror/one'}}]\"}}}}]\n---\n\
+         apiVersion: admissionregistration.k8s.io/v1\nkind: MutatingAdmissionPolicyBinding\nmetadata: {{name: {name}}}\n\
+         spec: {{policyName: {name}}}\n",
+        namespace = test.namespace
+    );
+    plane().kubectl_with_stdin(&["apply", "-f", "-"], &policy).unwrap();
+    let job = format!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: x, labels: {{by: git}}, {ALLOWED}}}\nspec:\n  template:\n    \
+         metadata: {{labels: {{app: x}}}}\n    spec: {{restartPolicy: Never, containers: [{{name: c, image: one}}]}}\n"
+    );
+    let dry = ["-n", &test.namespace, "create", "--dry-run=server", "-o", "yaml", "-f", "-"];
+    eventually(DEADLINE, "the policy to be in force", || {
+        let made = plane().kubectl_with_stdin(&dry, &job);
+        Ok::<_, String>(made.is_ok_and(|text| text.contains("mirror/one")).then_some(()))
+    })
+    .unwrap();
+    test.commit(&[("apps/x.yaml", &job)]);
+    let daemon = test.run(&[]);
+    daemon.line(&["Overridden by admission", "job.batch/x", "mirror/one"]);
+    let (before, mark) = (uid(&test, "job/x"), plane().audit().mark().unwrap());
+    // As a queue does: its generation moves.
+    test.kubectl(&[
+        "patch",
+        "job/x",
+        "--field-manager=queue",
+        "-p",
+        r#"{"spec":{"suspend":true}}"#,
+    ]);
+    daemon.next_pass();
+    daemon.next_pass();
+    let same = || (uid(&test, "job/x"), deletes(&test, mark));
+    assert_eq!(same(), (before.clone(), 0), "{:#?}", daemon.0.lines());
+    assert_eq!(count(&daemon, "Cannot apply"), 0, "{:#?}", daemon.0.lines());
+    // Nor does drift of something else make a job run twice.
+    test.kubectl(&["label", "job/x", "by=theirs", "--overwrite"]);
+    daemon.line(&["Cannot apply job.batch/x", "admission would make it so again"]);
+    assert_eq!(same(), (before, 0), "{:#?}", daemon.0.lines());
+    plane()
+        .kubectl(&["delete", "mutatingadmissionpolicy,mutatingadmissionpolicybinding", &name])
+        .unwrap();
+}
+
+#[test]
+fn replicas_of_an_autoscaler_outlive_a_replacement_that_takes_long() {
+    let test = Fixture::new("slowreplicas");
+    let hpa = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: web}\nspec:\n  \
+               maxReplicas: 9\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}\n";
+    let web = allowed(DEPLOYMENT, "web").replace("  replicas: 5\n", "");
+    test.commit(&[("apps/web.yaml", &selector(&web, "one")), ("apps/hpa.yaml", hpa)]);
+    let daemon = test.run(&[]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    let scale = ["patch", "deploy/web", "--subresource=scale", "--type=merge"];
+    let by = ["--field-manager=kube-controller-manager", "-p", "{\"spec\":{\"replicas\":7}}"];
+    test.kubectl(&[&scale[..], &by[..]].concat());
+    test.expect("deploy/web", ".spec.replicas", "7");
+    let finalizers = |list: &str| format!("{{\"metadata\":{{\"finalizers\":{list}}}}}");
+    test.kubectl(&["patch", "deploy/web", "-p", &finalizers("[\"example.com/wait\"]")]);
+    test.commit(&[("apps/web.yaml", &selector(&web, "two"))]);
+    daemon.line(&["Waiting with deployment.apps/web", "was deleted to be created again"]);
+    test.kubectl(&["patch", "deploy/web", "--type=merge", "-p", &finalizers("null")]);
+    test.expect("deploy/web", ".spec.selector.matchLabels.app", "two");
+    assert_eq!(test.field("deploy/web", ".spec.replicas"), "7");
 }
