@@ -83,8 +83,10 @@ fn forbidden(app: &App, step: &Step, live: &Live) -> Option<String> {
         let fields = step.overridden.join("; ");
         return Some(format!("not replaced, since admission would make it so again: {fields}"));
     }
-    let is_ours = live.identity.as_ref() == Some(&app.id.identity(&step.desired.id));
-    let is_allowed = handling.replace || (app.policy.replace && is_ours && !is_precious(kind));
+    if live.identity.as_ref() != Some(&app.id.identity(&step.desired.id)) {
+        return Some("not replaced, since this app never applied it: delete it by hand".to_owned());
+    }
+    let is_allowed = handling.replace || (app.policy.replace && !is_precious(kind));
     (!is_allowed).then(|| format!("set the annotation {REPLACE}: \"true\", or delete it"))
 }
 

@@ -220,7 +220,11 @@ fn the_app_s_option_replaces_what_is_the_app_s_own() {
     files("two");
     daemon.line(&["Replaced", "configmap/a", "fields=\"data\""]);
     daemon.line(&["Cannot apply configmap/kept", "marked as never to be deleted"]);
-    daemon.line(&["Cannot apply configmap/theirs", "cannot be changed: set the annotation"]);
+    daemon.line(&["Cannot apply configmap/theirs", "this app never applied it"]);
+    // Nor with the annotation.
+    let commit =
+        test.commit(&[("apps/theirs.yaml", &allowed(&map("theirs", "three", ""), "theirs"))]);
+    daemon.line(&["Synced in part", &commit, "failed=2"]);
     assert_eq!(test.field("configmap/a", ".data.k"), "two");
     assert_eq!(test.field("configmap/kept", ".data.k"), "one");
     assert_eq!(test.field("configmap/theirs", ".data.k"), "x");
