@@ -124,7 +124,10 @@ impl Daemon {
         let mut ids = std::mem::take(&mut state.dirty);
         state.judged = state.memory.clock.now();
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
-        let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
+        let outcome = tokio::select! {
+            outcome = caught(outcome, || Some(panicked(Trigger::Drift))) => outcome,
+            () = stop.overdue() => None,
+        };
         state.dirty.extend(ids);
         let is_certain = !std::mem::take(&mut state.memory.is_in_doubt);
         let Some(outcome) = outcome else { return is_certain };

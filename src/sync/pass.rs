@@ -24,9 +24,11 @@ use crate::source::{Snapshot, SourceError, folder};
 pub async fn pass(app: &App, memory: &mut Memory, trigger: Trigger, stop: &Stop) -> Outcome {
     let start = Instant::now();
     let mut outcome = Outcome::new(trigger);
-    if let Err(failure) = run(app, memory, &mut outcome, stop).await {
-        outcome.failure = Some(failure);
-    }
+    let result = tokio::select! {
+        result = run(app, memory, &mut outcome, stop) => result,
+        () = stop.overdue() => Err(Failure::Stopped),
+    };
+    outcome.failure = result.err();
     outcome.duration = start.elapsed();
     outcome
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use testbed::{ApiFault, Call};
+use testbed::{ApiFault, Call, Signal, eventually};
 
 use crate::support::{DEADLINE, Fixture, config_map, plane};
 
@@ -79,4 +79,31 @@ fn a_kind_that_hangs_or_fails_holds_up_no_other() {
     daemon.line(&["Synced in part", &commit, "configured=1 unchanged=9", "failed=10"]);
     spoil(ApiFault::None);
     daemon.line(&["INFO Synced", "failed=0"]);
+}
+
+#[test]
+fn it_ends_in_time_whatever_it_waits_for() {
+    let test = Fixture::new("ending");
+    for n in 0..40 {
+        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Forty").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let check = |fault: ApiFault, is_meant: fn(&Call) -> bool| {
+        let (mark, spoiled) = (proxy.calls().len(), fault.clone());
+        proxy.set_faults(move |call| if is_meant(call) { fault.clone() } else { ApiFault::None });
+        let daemon = test.run_as(proxy.kubeconfig(), &[]);
+        eventually(DEADLINE, "the fault", || {
+            let is_hit = proxy.calls()[mark..].iter().any(|call| call.fault == spoiled);
+            Ok::<_, String>(is_hit.then_some(()))
+        })
+        .unwrap();
+        daemon.0.signal(Signal::TERM).unwrap();
+        let status = daemon.0.wait_exit(Duration::from_secs(15)).unwrap();
+        assert!(status.success(), "{spoiled:?}: {:#?}", daemon.0.lines());
+        daemon.line(&["Sync stopped"]);
+        daemon.line(&["INFO Stopped"]);
+    };
+    check(ApiFault::too_many(3600), |call| is_apply_of(call, "configmaps"));
+    check(ApiFault::Hang, |call| call.uri.contains("/secrets/"));
 }
