@@ -107,3 +107,48 @@ fn it_ends_in_time_whatever_it_waits_for() {
     check(ApiFault::too_many(3600), |call| is_apply_of(call, "configmaps"));
     check(ApiFault::Hang, |call| call.uri.contains("/secrets/"));
 }
+
+#[test]
+fn who_waits_for_a_turn_too_long_is_not_taken_for_one_that_hangs() {
+    let test = Fixture::new("turns");
+    for n in 0..30 {
+        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Thirty").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let writes = AtomicUsize::new(0);
+    proxy.set_faults(move |call| match is_apply_of(call, "configmaps") {
+        true if writes.fetch_add(1, Ordering::SeqCst) < 40 => ApiFault::too_many(1),
+        // It always answers, and soon enough.
+        true => ApiFault::Delay(Duration::from_millis(400)),
+        false => ApiFault::None,
+    });
+    let daemon = test.run_as(proxy.kubeconfig(), &["--request-timeout", "2s", "--interval", "1s"]);
+    daemon.line(&["INFO Synced", "failed=0"]);
+    let lines = daemon.0.lines();
+    let wrong: Vec<_> = lines.iter().filter(|line| line.contains("did not answer")).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_hangs_is_not_waited_for_once_each_while_little_may_be_in_flight() {
+    let test = Fixture::new("hangturns");
+    let account = |n| format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: a{n}}}\n");
+    for n in 0..10 {
+        test.repo.write(&format!("apps/a{n}.yaml"), account(n)).unwrap();
+    }
+    test.repo.commit("Ten").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let writes = AtomicUsize::new(0);
+    proxy.set_faults(move |call| match is_apply_of(call, "serviceaccounts") {
+        true if writes.fetch_add(1, Ordering::SeqCst) < 50 => ApiFault::too_many(1),
+        true => ApiFault::Hang,
+        false => ApiFault::None,
+    });
+    let arguments = ["--request-timeout", "1s", "--parallel", "10", "--interval", "1s"];
+    let daemon = test.run_as(proxy.kubeconfig(), &arguments);
+    let hangs = || proxy.calls().into_iter().filter(|call| call.fault == ApiFault::Hang).count();
+    eventually(DEADLINE, "one to hang", || Ok::<_, String>((hangs() > 0).then_some(()))).unwrap();
+    daemon.line_after(daemon.mark(), &["Synced in part", "failed=10"]);
+    assert!(hangs() <= 3, "{} were sent one after the other", hangs());
+}
