@@ -64,6 +64,7 @@ impl Daemon {
             self.close(&mut state, &outcome);
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
+            self.keep(&mut state, &stop).await;
             failures = if is_transient(&outcome) { failures + 1 } else { 0 };
             let delay = match failures {
                 // Only the next pass can watch them.
@@ -74,6 +75,16 @@ impl Daemon {
             trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
             trigger = self.watch(&mut state, delay, trigger, &stop).await;
         }
+    }
+
+    /// While a commit is refused no pass looks at what stays in force.
+    async fn keep(&mut self, state: &mut Loop, stop: &Stop) {
+        let Some(accepted) = state.memory.refused.as_ref().and(state.memory.accepted.as_ref())
+        else {
+            return;
+        };
+        state.dirty.extend(accepted.wanted.iter().map(|object| object.id.clone()));
+        self.heal(state, stop).await;
     }
 
     /// Puts back what drifts until the next pass is due, and says what made it due.

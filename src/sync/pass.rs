@@ -52,6 +52,7 @@ async fn run(
         () = stop.wait() => return Err(Failure::Stopped),
     };
     let Source { rendered, trouble, is_stale } = or_last_good(read, memory)?;
+    memory.is_stale = is_stale;
     end_fights(memory, outcome);
     outcome.found(&rendered);
     let resolved = resolve(app, memory, key, &rendered).await?;
@@ -73,7 +74,11 @@ async fn run(
     }
     clock.stage("plan", outcome);
     if app.atomic && !app.dry_run {
-        atomic::admit(app, memory, &resolved, &plan, stop, outcome).await?;
+        let admitted = atomic::admit(app, memory, &resolved, &plan, stop, outcome).await;
+        if let Err(failure) = admitted {
+            // The commit may long be mended where it cannot be read.
+            return Err(trouble.map_or(failure, Failure::from));
+        }
         clock.stage("check", outcome);
     }
     store(app, memory, std::mem::take(&mut plan.superset)).await?;
