@@ -150,6 +150,12 @@ fn what_its_own_commit_makes_possible_is_held_against_its_crd() {
         ("apps/gear.yaml", &gear("{size: 1, color: red}")),
     ]);
     daemon.line(&["INFO Synced", "configured=2"]);
+    let nullable = "size: {type: integer, nullable: true}, tags: {type: array, items: {type: string, nullable: true}}";
+    let commit = test.commit(&[
+        ("apps/crd.yaml", &crd(nullable)),
+        ("apps/gear.yaml", &gear("{size: null, tags: [a, null]}")),
+    ]);
+    daemon.line(&["INFO Synced", &commit, "failed=0"]);
 }
 
 #[test]
