@@ -135,18 +135,27 @@ fn refuse(
         }
     }
     outcome.done = done;
-    memory.accepted.get_or_insert_with(|| Arc::new(untouched(resolved, plan)));
+    let is_commit = |accepted: &Arc<Resolved>| !accepted.rendered.hash.is_empty();
+    if !memory.accepted.as_ref().is_some_and(is_commit) {
+        let known = memory.accepted.iter().flat_map(|accepted| &accepted.wanted);
+        memory.accepted = Some(Arc::new(untouched(resolved, plan, known)));
+    }
     Failure::CommitRefused { refused, diagnostics: outcome.diagnostics.len() }
 }
 
-/// After a restart nothing tells what was accepted last, but for what a commit does not change.
-fn untouched(resolved: &Resolved, plan: &Plan) -> Resolved {
+/// After a restart nothing tells what was accepted last, but for what a commit does not change. It may not
+/// all be seen at once.
+fn untouched<'a>(
+    resolved: &Resolved,
+    plan: &'a Plan,
+    known: impl Iterator<Item = &'a Arc<Desired>>,
+) -> Resolved {
     let is_as_applied = |step: &&Step| {
         step.live.as_ref().is_some_and(|live| live.hash.as_ref() == Some(&step.desired.hash))
     };
-    let steps = plan.steps.iter().filter(is_as_applied);
-    let mut wanted: Vec<_> = steps.map(|step| step.desired.clone()).collect();
-    wanted.sort_by(|a, b| a.id.cmp(&b.id));
+    let seen = plan.steps.iter().filter(is_as_applied).map(|step| &step.desired);
+    let wanted: BTreeMap<_, _> = seen.chain(known).map(|object| (&object.id, object)).collect();
+    let wanted = wanted.into_values().cloned().collect();
     let (settings, diagnostics) = (resolved.settings.clone(), Vec::new());
     // It is the state of no commit, and is never taken for one.
     Resolved { rendered: Arc::default(), settings, wanted, diagnostics }

@@ -1,6 +1,6 @@
 //! All or nothing: what becomes of a commit of which a part is refused, with `--atomic` and without.
 
-use testbed::{Fault, Mark, eventually};
+use testbed::{ApiFault, Fault, Mark, eventually};
 
 use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
@@ -280,4 +280,26 @@ fn of_a_commit_that_is_refused_only_what_was_refused_is_tried_again() {
     test.repo.remove("apps/t.yaml").unwrap();
     let commit = test.commit(&[("apps/s.yaml", &BAD_SERVICE.replace("99999", "80"))]);
     daemon.line(&["INFO Synced", &commit, "created=1 configured=30"]);
+}
+
+#[test]
+fn what_a_refused_commit_leaves_as_it_was_is_known_once_it_can_be_seen() {
+    let test = Fixture::new("atomicblind");
+    three(&test);
+    let daemon = test.run(&["--atomic"]);
+    daemon.line(&["INFO Synced", "created=3"]);
+    drop(daemon);
+    commit_in_part_bad(&test);
+    let proxy = plane().proxy().unwrap();
+    proxy.set_faults(|call| match call.uri.contains("/configmaps?") {
+        true => ApiFault::status(500),
+        false => ApiFault::None,
+    });
+    let daemon = test.run_as(proxy.kubeconfig(), &["--atomic"]);
+    daemon.line(&REFUSED);
+    let mark = daemon.mark();
+    proxy.set_fault(ApiFault::None);
+    daemon.line_after(mark, &["Sync failed: nothing was written (--atomic): 2 object(s)"]);
+    test.kubectl(&["patch", "configmap", "d", "-p", "{\"data\":{\"key\":\"9\"}}"]);
+    daemon.line(&["Drift reverted", "configmap/d", "wanted=\"1\" found=\"9\""]);
 }
