@@ -291,10 +291,12 @@ fn what_a_refused_commit_leaves_as_it_was_is_known_once_it_can_be_seen() {
     drop(daemon);
     commit_in_part_bad(&test);
     let proxy = plane().proxy().unwrap();
-    proxy.set_faults(|call| match call.uri.contains("/configmaps?") {
-        true => ApiFault::status(500),
-        false => ApiFault::None,
-    });
+    let is_list = |uri: &str| uri.contains("/configmaps?");
+    proxy.set_faults(
+        move |call| {
+            if is_list(&call.uri) { ApiFault::status(500) } else { ApiFault::None }
+        },
+    );
     let daemon = test.run_as(proxy.kubeconfig(), &["--atomic"]);
     daemon.line(&REFUSED);
     let mark = daemon.mark();
