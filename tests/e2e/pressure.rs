@@ -21,7 +21,8 @@ fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
     let proxy = plane().proxy().unwrap();
     let writes = AtomicUsize::new(0);
     proxy.set_faults(move |call| {
-        let is_refused = |n: usize| n < 120 && n.is_multiple_of(3);
+        // Not the very first ones, when few are in flight.
+        let is_refused = |n: usize| (40..160).contains(&n) && n.is_multiple_of(3);
         let is_counted = is_apply_of(call, "configmaps");
         if is_counted && is_refused(writes.fetch_add(1, Ordering::SeqCst)) {
             return ApiFault::too_many(1);
@@ -40,7 +41,7 @@ fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
     assert_eq!(refused, 40);
     let highest = |calls: &[Call]| calls.iter().map(|call| call.in_flight).max().unwrap();
     let (begin, low, end) =
-        (highest(&calls[..40]), highest(&calls[70..120]), highest(&calls[200..]));
+        (highest(&calls[..40]), highest(&calls[110..160]), highest(&calls[200..]));
     assert!(begin >= 16 && low <= 8 && end > low, "{begin}, {low}, {end} in flight");
     let counted = daemon.metrics();
     assert!(
