@@ -81,15 +81,24 @@ impl Cluster {
         request: Request<Vec<u8>>,
     ) -> Result<(StatusCode, Value), ApiError> {
         let sort = breaker::sort(verb, request.uri().path());
-        if self.breaker.is_open(&sort) {
-            let seconds = self.timeout.as_secs_f64();
-            return Err(ApiError::TimedOut { seconds, answers_others: true });
-        }
-        let answer = self.persist(verb, || self.exchange(request.clone())).await;
-        if let Err(ApiError::TimedOut { answers_others: true, .. }) = answer {
+        self.let_through(&sort)?;
+        let answer = self.persist(verb, || async {
+            // It may have begun to hang while this request waited for its turn.
+            self.let_through(&sort)?;
+            self.exchange(request.clone()).await
+        });
+        let answer = answer.await;
+        let is_hanging = answer.as_ref().is_err_and(ApiError::answers_others);
+        if is_hanging && !self.breaker.is_open(&sort) {
             self.breaker.open(sort, Instant::now() + self.timeout);
         }
         answer
+    }
+
+    fn let_through(&self, sort: &str) -> Result<(), ApiError> {
+        let seconds = self.timeout.as_secs_f64();
+        let hangs = ApiError::TimedOut { seconds, answers_others: true };
+        if self.breaker.is_open(sort) { Err(hangs) } else { Ok(()) }
     }
 
     /// Tries until the API server takes the request, which it may say that it cannot for the moment. Each
@@ -99,10 +108,13 @@ impl Cluster {
         verb: &'static str,
         attempt: impl Fn() -> F,
     ) -> Result<(StatusCode, T), ApiError> {
-        let (mut deadline, mut tries) = (None, 1);
+        let (mut deadline, mut tries, mut refusal) = (None, 1, None);
         loop {
             let turn = self.pressure.turn().await;
             let deadline = *deadline.get_or_insert_with(|| Instant::now() + self.timeout);
+            if let Some(refusal) = refusal.take_if(|_| Instant::now() >= deadline) {
+                return Err(refusal);
+            }
             let answer = timeout_at(deadline, attempt()).await;
             let answer = match answer {
                 Ok(answer) => answer,
@@ -118,10 +130,16 @@ impl Cluster {
                 _ => End::Taken,
             });
             let wait = asked.map(|asked| pause(asked, tries, rand::random()));
-            match wait.filter(|wait| tries < TRIES && Instant::now() + *wait < deadline) {
-                Some(wait) => sleep(wait).await,
-                None => return answer,
+            match (wait.filter(|wait| tries < TRIES && Instant::now() + *wait < deadline), refusal)
+            {
+                (Some(wait), _) => sleep(wait).await,
+                // It had not all its time to answer after that.
+                (None, Some(refusal)) if error.is_some_and(ApiError::answers_others) => {
+                    return Err(refusal);
+                }
+                (None, _) => return answer,
             }
+            refusal = answer.err();
             tries += 1;
         }
     }

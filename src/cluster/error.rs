@@ -89,6 +89,11 @@ impl ApiError {
         matches!(self, Self::Unreachable(_) | Self::TimedOut { answers_others: false, .. })
     }
 
+    /// Whether the server answers, but not this request.
+    pub fn answers_others(&self) -> bool {
+        matches!(self, Self::TimedOut { answers_others: true, .. })
+    }
+
     /// Whether another answer may come soon: a server in trouble, not a refusal.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::TimedOut { .. }) || matches!(self.code(), 429 | 500..600)

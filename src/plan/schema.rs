@@ -22,6 +22,9 @@ pub fn problems(crd: &Value, object: &Value) -> Vec<String> {
 }
 
 fn check(schema: &Value, value: &Value, path: &str, problems: &mut Vec<String>) {
+    if value.is_null() && schema["nullable"] == true {
+        return;
+    }
     if let Some(wanted) = type_of(schema)
         && !is_of(wanted, value)
     {
@@ -35,8 +38,9 @@ fn check(schema: &Value, value: &Value, path: &str, problems: &mut Vec<String>) 
         Value::Object(fields) => {
             let required = schema["required"].as_array().into_iter().flatten();
             for name in required.filter_map(Value::as_str) {
-                let is_filled_in = schema["properties"][name].get("default").is_some();
-                if fields.get(name).is_none_or(Value::is_null) && !is_filled_in {
+                let known = &schema["properties"][name];
+                let is_set = |value: &Value| !value.is_null() || known["nullable"] == true;
+                if !fields.get(name).is_some_and(is_set) && known.get("default").is_none() {
                     problems.push(format!("{path}.{name}: is required").replacen(
                         '.',
                         "",
@@ -119,6 +123,8 @@ mod tests {
                     "color": {"type": "string", "enum": ["red", "blue"], "default": "red"},
                     "on": {"type": "boolean"},
                     "ratio": {"type": "number"},
+                    "spare": {"type": "object", "required": ["a"], "properties": {"a": {"type": "string", "nullable": true}}},
+                    "holes": {"type": "array", "items": {"type": "string", "nullable": true}},
                     "tags": {"type": "array", "items": {"type": "string"}},
                     "labels": {"type": "object", "additionalProperties": {"type": "string"}},
                     "free": {"x-kubernetes-preserve-unknown-fields": true}}}}}}},
@@ -137,6 +143,9 @@ mod tests {
         check(json!({"spec": {"size": 1}}), &[]);
         check(json!({"spec": {"size": 1.0, "port": "http", "ratio": 1, "unknown": 1}}), &[]);
         check(json!({"spec": {"size": 1, "port": 80, "free": {"a": [1]}, "on": null}}), &[]);
+        check(json!({"spec": {"size": 1, "spare": {"a": null}, "holes": ["a", null]}}), &[]);
+        check(json!({"spec": {"size": 1, "spare": {}}}), &["spec.spare.a: is required"]);
+        check(json!({"spec": {"size": 1, "tags": [null]}}), &["spec.tags[0]: must be string"]);
         check(json!({}), &["spec: is required"]);
         check(json!({"spec": {}}), &["spec.size: is required"]);
         check(json!({"spec": {"size": null}}), &["spec.size: is required"]);

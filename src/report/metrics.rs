@@ -162,9 +162,8 @@ impl Metrics {
     pub fn record_part(&self, app: &str, outcome: &Outcome) {
         self.record_failures(app, outcome);
         for done in &outcome.done {
-            let sent =
-                !matches!(done.action, Action::Unchanged | Action::Waiting(_) | Action::Skipped);
-            if sent {
+            let is_written = done.action.is_in_sync() && !done.action.is_unchanged();
+            if is_written || matches!(done.action, Action::Failed(_)) {
                 self.applied.with_label_values(&[app, (&done.action).into()]).inc();
             }
             self.record_drift(app, done);

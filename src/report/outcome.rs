@@ -242,6 +242,7 @@ impl Outcome {
         let is_told = |done: &Done| done.action.is_told() || done.telling.is_some();
         self.is_success()
             && self.leftovers.is_empty()
+            && self.orphans.is_empty()
             && self.done.iter().all(|done| done.is_synced() && !is_told(done))
     }
 

@@ -1,20 +1,33 @@
 //! All or nothing (`--atomic`): before the first write of a commit the API server checks all of it.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Weak};
 
 use super::settled::Resolved;
 use super::{App, Memory, Stop, apply};
+use crate::object::ObjectId;
 use crate::plan::{Cause, Desired, Plan, Stage, Step, schema};
+use crate::render::{Diagnostic, Rendered};
 use crate::report::{Action, Done, Failure, Outcome};
 
 /// What is said of a custom resource that only its CRD could be asked about.
 const BY_SCHEMA: &str =
     "its CRD comes with the same commit; names, types and required fields fit its schema";
 
+/// Why an object of a refused commit is not tried again.
+const LATER: &str = "others of its commit are refused";
+
+/// The commit that was refused last.
+pub struct Refused {
+    rendered: Arc<Rendered>,
+    diagnostics: Vec<Diagnostic>,
+    objects: BTreeSet<ObjectId>,
+}
+
 /// Lets a commit through if everything that it writes would be taken; what the server cannot check yet is
 /// noted. If anything is refused, all refusals are in `outcome.done`, and what was accepted before stays
-/// in force. What was accepted once is not checked again.
+/// in force. What was accepted once is not checked again, and of what was refused only what the server refused,
+/// until it no longer does.
 pub async fn admit(
     app: &App,
     memory: &mut Memory,
@@ -26,12 +39,22 @@ pub async fn admit(
     let is_same = |accepted: &Arc<Resolved>| Arc::ptr_eq(&accepted.rendered, &resolved.rendered);
     let is_sound = outcome.diagnostics.is_empty();
     if !is_sound || !memory.accepted.as_ref().is_some_and(is_same) {
-        let done = rehearse(app, plan, stop, outcome).await?;
-        if !is_sound || done.iter().any(|done| done.action.is_failure()) {
+        let again = memory.refused.as_ref().filter(|refused| {
+            Arc::ptr_eq(&refused.rendered, &resolved.rendered)
+                && refused.diagnostics == outcome.diagnostics
+        });
+        let is_taken = |done: &[Done]| !done.iter().any(|done| done.action.is_failure());
+        let only = again.map(|refused| &refused.objects);
+        let mut done = rehearse(app, plan, only, stop, outcome).await?;
+        if only.is_some() && is_sound && is_taken(&done) {
+            done = rehearse(app, plan, None, stop, outcome).await?;
+        }
+        if !is_sound || !is_taken(&done) {
             return Err(refuse(memory, resolved, plan, done, outcome));
         }
         outcome.unchecked = done.into_iter().filter(is_unchecked).collect();
     }
+    memory.refused = None;
     memory.accepted = Some(resolved.clone());
     Ok(())
 }
@@ -40,17 +63,22 @@ fn is_unchecked(done: &Done) -> bool {
     matches!(done.action, Action::NotChecked(_))
 }
 
-/// Does by dry-run what the plan says.
+/// Does by dry-run what the plan says, or what it says of some objects only.
 async fn rehearse(
     app: &App,
     plan: &Plan,
+    only: Option<&BTreeSet<ObjectId>>,
     stop: &Stop,
     outcome: &Outcome,
 ) -> Result<Vec<Done>, Failure> {
     let definitions = definitions(plan);
     let definition = |step: &Step| definitions.get(&step.desired.crd_name()).copied();
-    let (early, ready): (Vec<_>, Vec<_>) =
+    let (early, mut ready): (Vec<_>, Vec<_>) =
         plan.steps.iter().cloned().partition(|step| definition(step).is_some());
+    let is_later = |step: &&mut Step| {
+        step.cause != Cause::InSync && only.is_some_and(|ids| !ids.contains(&step.desired.id))
+    };
+    ready.iter_mut().filter(is_later).for_each(|step| step.cause = Cause::Left(LATER));
     let mut trial = Outcome::new(outcome.trigger);
     let rehearsal = App { dry_run: true, ..app.clone() };
     apply::apply(&rehearsal, &ready, stop, &mut trial).await?;
@@ -93,24 +121,41 @@ fn refuse(
     outcome: &mut Outcome,
 ) -> Failure {
     let refused = done.iter().filter(|done| done.action.is_failure()).count();
+    let failed = done.iter().filter(|done| done.action.is_failure());
+    memory.refused = Some(Refused {
+        rendered: resolved.rendered.clone(),
+        diagnostics: outcome.diagnostics.clone(),
+        objects: failed.map(|done| done.desired.id.clone()).collect(),
+    });
+    // No pass puts back what stays in force: that is done without waiting for one.
+    memory.complete = Weak::new();
     for done in &mut done {
         if !done.action.is_failure() && done.action != Action::Unchanged {
             done.action = Action::Skipped;
         }
     }
     outcome.done = done;
-    memory.accepted.get_or_insert_with(|| Arc::new(untouched(resolved, plan)));
+    let is_commit = |accepted: &Arc<Resolved>| !accepted.rendered.hash.is_empty();
+    if !memory.accepted.as_ref().is_some_and(is_commit) {
+        let known = memory.accepted.iter().flat_map(|accepted| &accepted.wanted);
+        memory.accepted = Some(Arc::new(untouched(resolved, plan, known)));
+    }
     Failure::CommitRefused { refused, diagnostics: outcome.diagnostics.len() }
 }
 
-/// After a restart nothing tells what was accepted last, but for what a commit does not change.
-fn untouched(resolved: &Resolved, plan: &Plan) -> Resolved {
+/// After a restart nothing tells what was accepted last, but for what a commit does not change. It may not
+/// all be seen at once.
+fn untouched<'a>(
+    resolved: &Resolved,
+    plan: &'a Plan,
+    known: impl Iterator<Item = &'a Arc<Desired>>,
+) -> Resolved {
     let is_as_applied = |step: &&Step| {
         step.live.as_ref().is_some_and(|live| live.hash.as_ref() == Some(&step.desired.hash))
     };
-    let steps = plan.steps.iter().filter(is_as_applied);
-    let mut wanted: Vec<_> = steps.map(|step| step.desired.clone()).collect();
-    wanted.sort_by(|a, b| a.id.cmp(&b.id));
+    let seen = plan.steps.iter().filter(is_as_applied).map(|step| &step.desired);
+    let wanted: BTreeMap<_, _> = seen.chain(known).map(|object| (&object.id, object)).collect();
+    let wanted = wanted.into_values().cloned().collect();
     let (settings, diagnostics) = (resolved.settings.clone(), Vec::new());
     // It is the state of no commit, and is never taken for one.
     Resolved { rendered: Arc::default(), settings, wanted, diagnostics }

@@ -64,6 +64,7 @@ impl Daemon {
             self.close(&mut state, &outcome);
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
+            self.keep(&mut state, &stop).await;
             failures = if is_transient(&outcome) { failures + 1 } else { 0 };
             let delay = match failures {
                 // Only the next pass can watch them.
@@ -74,6 +75,16 @@ impl Daemon {
             trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
             trigger = self.watch(&mut state, delay, trigger, &stop).await;
         }
+    }
+
+    /// While a commit is refused no pass looks at what stays in force.
+    async fn keep(&mut self, state: &mut Loop, stop: &Stop) {
+        let Some(accepted) = state.memory.refused.as_ref().and(state.memory.accepted.as_ref())
+        else {
+            return;
+        };
+        state.dirty.extend(accepted.wanted.iter().map(|object| object.id.clone()));
+        self.heal(state, stop).await;
     }
 
     /// Puts back what drifts until the next pass is due, and says what made it due.
@@ -124,7 +135,10 @@ impl Daemon {
         let mut ids = std::mem::take(&mut state.dirty);
         state.judged = state.memory.clock.now();
         let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
-        let outcome = caught(outcome, || Some(panicked(Trigger::Drift))).await;
+        let outcome = tokio::select! {
+            outcome = caught(outcome, || Some(panicked(Trigger::Drift))) => outcome,
+            () = stop.overdue() => None,
+        };
         state.dirty.extend(ids);
         let is_certain = !std::mem::take(&mut state.memory.is_in_doubt);
         let Some(outcome) = outcome else { return is_certain };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::App;
+use super::atomic::Refused;
 use super::consent::Read;
 use super::settled::{Resolved, Settled};
 use super::watches::Watches;
@@ -25,6 +26,8 @@ pub struct Memory {
     pub resolved: Option<Arc<Resolved>>,
     /// The last state that was accepted as a whole, with `--atomic`.
     pub accepted: Option<Arc<Resolved>>,
+    /// The commit that is not, if the last one is refused.
+    pub refused: Option<Refused>,
     /// What the cluster has, as the watches see it.
     pub observed: Observed,
     /// The watches.

@@ -24,9 +24,11 @@ use crate::source::{Snapshot, SourceError, folder};
 pub async fn pass(app: &App, memory: &mut Memory, trigger: Trigger, stop: &Stop) -> Outcome {
     let start = Instant::now();
     let mut outcome = Outcome::new(trigger);
-    if let Err(failure) = run(app, memory, &mut outcome, stop).await {
-        outcome.failure = Some(failure);
-    }
+    let result = tokio::select! {
+        result = run(app, memory, &mut outcome, stop) => result,
+        () = stop.overdue() => Err(Failure::Stopped),
+    };
+    outcome.failure = result.err();
     outcome.duration = start.elapsed();
     outcome
 }
@@ -50,6 +52,7 @@ async fn run(
         () = stop.wait() => return Err(Failure::Stopped),
     };
     let Source { rendered, trouble, is_stale } = or_last_good(read, memory)?;
+    memory.is_stale = is_stale;
     end_fights(memory, outcome);
     outcome.found(&rendered);
     let resolved = resolve(app, memory, key, &rendered).await?;
@@ -71,7 +74,11 @@ async fn run(
     }
     clock.stage("plan", outcome);
     if app.atomic && !app.dry_run {
-        atomic::admit(app, memory, &resolved, &plan, stop, outcome).await?;
+        let admitted = atomic::admit(app, memory, &resolved, &plan, stop, outcome).await;
+        if let Err(failure) = admitted {
+            // The commit may long be mended where it cannot be read.
+            return Err(trouble.map_or(failure, Failure::from));
+        }
         clock.stage("check", outcome);
     }
     store(app, memory, std::mem::take(&mut plan.superset)).await?;

@@ -1,7 +1,13 @@
 //! The wish of the process to end.
 
+use std::time::Duration;
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// Time for what is under way to end by itself: a pod is killed 30 s after it was asked to end.
+const LAST: Duration = Duration::from_secs(5);
 
 /// Tells whether the process is to end, and waits for it.
 #[derive(Clone, Debug)]
@@ -39,5 +45,12 @@ impl Stop {
         let mut receiver = self.0.clone();
         // An error means that the sender is gone, which only happens at the end.
         let _ = receiver.wait_for(|stop| *stop).await;
+    }
+
+    /// Returns when the process should have ended: what is still under way is given up. The next process
+    /// finds it as if this one had been killed.
+    pub async fn overdue(&self) {
+        self.wait().await;
+        sleep(LAST).await;
     }
 }

@@ -13,9 +13,8 @@ use crate::report::{Failure, Outcome};
 
 const RIVAL: &str = "another process of this name applied another commit, and git cannot be read";
 
-/// Notes whether a pass could read its source, and whether everything has once been in place.
+/// Notes whether everything has once been in place.
 pub fn note(memory: &mut Memory, resolved: &Arc<Resolved>, is_stale: bool, outcome: &Outcome) {
-    memory.is_stale = is_stale;
     if !is_stale && outcome.failed() == 0 && outcome.fought() == 0 {
         memory.complete = Arc::downgrade(resolved);
     }

@@ -244,7 +244,20 @@ fn a_lost_inventory_deletes_nothing() {
     remove(&test, 0..1, "One goes unseen");
     let daemon = test.run(&["--prune"]);
     daemon.line(&["Not in the inventory", "configmap/m0", "declare them in git to adopt them"]);
+    for value in ["8", "9"] {
+        // Nor is it said again when something changes.
+        (0..3).for_each(|_| drop(daemon.next_sync()));
+        let url = format!("{}/api/v1/apps/{}", daemon.url(), test.namespace);
+        let status = testbed::http("GET", &url, &[], b"").unwrap().1;
+        assert!(status.contains("m0"), "it is still there: {status}");
+        let patch = format!("{{\"data\":{{\"key\":\"{value}\"}}}}");
+        test.kubectl(&["patch", "configmap", "m3", "-p", &patch]);
+        daemon.line(&["Drift reverted", &format!("found=\"{value}\"")]);
+    }
     daemon.next_sync();
+    let lines = daemon.0.lines();
+    let said = lines.iter().filter(|line| line.contains("Not in the inventory"));
+    assert_eq!(said.count(), 1, "{lines:#?}");
     assert_eq!(left(&test), 4);
     // The others are taken over as they are.
     remove(&test, 1..2, "One of those that were adopted");

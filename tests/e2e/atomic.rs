@@ -1,8 +1,8 @@
 //! All or nothing: what becomes of a commit of which a part is refused, with `--atomic` and without.
 
-use testbed::Mark;
+use testbed::{ApiFault, Fault, Mark, eventually};
 
-use crate::support::{DEPLOYMENT, Fixture, config_map, plane};
+use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
 const BAD_SERVICE: &str =
     "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}\n";
@@ -150,6 +150,12 @@ fn what_its_own_commit_makes_possible_is_held_against_its_crd() {
         ("apps/gear.yaml", &gear("{size: 1, color: red}")),
     ]);
     daemon.line(&["INFO Synced", "configured=2"]);
+    let nullable = "size: {type: integer, nullable: true}, tags: {type: array, items: {type: string, nullable: true}}";
+    let commit = test.commit(&[
+        ("apps/crd.yaml", &crd(nullable)),
+        ("apps/gear.yaml", &gear("{size: null, tags: [a, null]}")),
+    ]);
+    daemon.line(&["INFO Synced", &commit, "failed=0"]);
 }
 
 #[test]
@@ -200,4 +206,102 @@ fn what_refers_to_what_its_own_commit_brings_is_not_refused_for_that() {
     let daemon = test.run_as(&kubeconfig, &["--atomic", "--namespaces", &test.namespace]);
     daemon.line(&["Not checked by the server", "its role is new", "rolebinding"]);
     daemon.line(&["INFO Synced", "created=2", "failed=0"]);
+}
+
+const REFUSED: [&str; 2] = ["Sync failed: nothing was written (--atomic)", "CommitRefused"];
+
+/// Breaks git until a pass has found out.
+fn break_git(test: &Fixture, daemon: &Daemon) {
+    let mark = daemon.mark();
+    test.git.set_fault(Fault::Status(500));
+    daemon.line_after(mark, &["Sync failed", "500"]);
+}
+
+#[test]
+fn while_a_commit_is_refused_all_that_was_accepted_is_kept_in_place() {
+    let test = Fixture::new("atomickeep");
+    three(&test);
+    let daemon = test.run(&["--atomic", "--prune", "--fetch-timeout", "2s"]);
+    daemon.line(&["INFO Synced", "created=3"]);
+    // The commit comes right after git could not be read.
+    break_git(&test, &daemon);
+    commit_in_part_bad(&test);
+    let mark = daemon.mark();
+    test.git.set_fault(Fault::None);
+    daemon.line_after(mark, &REFUSED);
+    test.kubectl(&["delete", "configmap", "b"]);
+    test.expect("configmap/b", ".data.key", "1");
+    // As another process would have written it.
+    let patch = "{\"data\":{\"key\":\"9\"},\"metadata\":{\"annotations\":{\"gitops-sync.dev/hash\":\"x\"}}}";
+    test.kubectl(&["patch", "configmap", "d", "-p", patch]);
+    test.expect("configmap/d", ".data.key", "1");
+    // It is seen by a pass that is refused.
+    let requests = test.git.requests().len();
+    test.git.set_fault(Fault::Hang);
+    eventually(DEADLINE, "a pass", || {
+        Ok::<_, String>((test.git.requests().len() > requests).then_some(()))
+    })
+    .unwrap();
+    let mark = daemon.mark();
+    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"9\"}}"]);
+    // What is wrong with git is not hidden by what is wrong with the commit.
+    daemon.line_after(mark, &["Sync failed", "FetchTimedOut"]);
+    test.git.set_fault(Fault::None);
+    test.expect("configmap/a", ".data.key", "1");
+}
+
+#[test]
+fn of_a_commit_that_is_refused_only_what_was_refused_is_tried_again() {
+    let test = Fixture::new("atomicrest");
+    let write = |value: &str| {
+        for n in 0..30 {
+            let text = config_map(&format!("c{n}"), value);
+            test.repo.write(&format!("apps/c{n}.yaml"), text).unwrap();
+        }
+    };
+    write("1");
+    test.repo.commit("Thirty").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let daemon = test.run_as(proxy.kubeconfig(), &["--atomic"]);
+    daemon.line(&["INFO Synced", "created=30"]);
+    write("2");
+    // Another commit of the same objects, with a diagnostic.
+    for (path, text) in [("apps/s.yaml", BAD_SERVICE), ("apps/t.yaml", "a: [")] {
+        let commit = test.commit(&[(path, text)]);
+        daemon.line(&[&REFUSED[..], &[&commit]].concat());
+        let (calls, mark) = (proxy.calls().len(), daemon.mark());
+        daemon.line_after(mark, &REFUSED);
+        daemon.line_after(daemon.mark(), &REFUSED);
+        let mut tried = proxy.calls().split_off(calls);
+        tried.retain(|call| call.is_write() && !call.uri.contains("/events?"));
+        assert!(tried.iter().all(|call| call.uri.contains("/services/s?")), "{tried:#?}");
+        assert!(!tried.is_empty(), "it may be taken by now");
+    }
+    test.repo.remove("apps/t.yaml").unwrap();
+    let commit = test.commit(&[("apps/s.yaml", &BAD_SERVICE.replace("99999", "80"))]);
+    daemon.line(&["INFO Synced", &commit, "created=1 configured=30"]);
+}
+
+#[test]
+fn what_a_refused_commit_leaves_as_it_was_is_known_once_it_can_be_seen() {
+    let test = Fixture::new("atomicblind");
+    three(&test);
+    let daemon = test.run(&["--atomic"]);
+    daemon.line(&["INFO Synced", "created=3"]);
+    drop(daemon);
+    commit_in_part_bad(&test);
+    let proxy = plane().proxy().unwrap();
+    let is_list = |uri: &str| uri.contains("/configmaps?");
+    proxy.set_faults(
+        move |call| {
+            if is_list(&call.uri) { ApiFault::status(500) } else { ApiFault::None }
+        },
+    );
+    let daemon = test.run_as(proxy.kubeconfig(), &["--atomic"]);
+    daemon.line(&REFUSED);
+    let mark = daemon.mark();
+    proxy.set_fault(ApiFault::None);
+    daemon.line_after(mark, &["Sync failed: nothing was written (--atomic): 2 object(s)"]);
+    test.kubectl(&["patch", "configmap", "d", "-p", "{\"data\":{\"key\":\"9\"}}"]);
+    daemon.line(&["Drift reverted", "configmap/d", "wanted=\"1\" found=\"9\""]);
 }

@@ -461,3 +461,21 @@ fn a_suspect_that_changes_while_it_is_put_back_is_no_failure() {
     test.expect("configmap/a", ".data.key", "1");
     assert_eq!(count(&daemon, "Cannot apply"), 0, "{:#?}", daemon.0.lines());
 }
+
+#[test]
+fn what_is_left_as_it_is_counts_as_no_apply() {
+    let test = Fixture::new("uncounted");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--drift", "warn"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"2\"}}"]);
+    daemon.line(&["Drift left as it is", "configmap/a"]);
+    let applied = || {
+        let metrics = daemon.metrics();
+        let lines = metrics.lines().filter(|line| line.starts_with("gitops_sync_applied_total"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    daemon.next_sync();
+    assert_eq!(applied().len(), 1, "{:#?}", applied());
+    assert!(applied()[0].contains("created") && applied()[0].ends_with(" 1"), "{:#?}", applied());
+}

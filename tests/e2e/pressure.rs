@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use testbed::{ApiFault, Call};
+use testbed::{ApiFault, Call, Signal, eventually};
 
 use crate::support::{DEADLINE, Fixture, config_map, plane};
 
@@ -21,7 +21,8 @@ fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
     let proxy = plane().proxy().unwrap();
     let writes = AtomicUsize::new(0);
     proxy.set_faults(move |call| {
-        let is_refused = |n: usize| n < 120 && n.is_multiple_of(3);
+        // Not the very first ones, when few are in flight.
+        let is_refused = |n: usize| (40..160).contains(&n) && n.is_multiple_of(3);
         let is_counted = is_apply_of(call, "configmaps");
         if is_counted && is_refused(writes.fetch_add(1, Ordering::SeqCst)) {
             return ApiFault::too_many(1);
@@ -40,7 +41,7 @@ fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
     assert_eq!(refused, 40);
     let highest = |calls: &[Call]| calls.iter().map(|call| call.in_flight).max().unwrap();
     let (begin, low, end) =
-        (highest(&calls[..40]), highest(&calls[70..120]), highest(&calls[200..]));
+        (highest(&calls[..40]), highest(&calls[110..160]), highest(&calls[200..]));
     assert!(begin >= 16 && low <= 8 && end > low, "{begin}, {low}, {end} in flight");
     let counted = daemon.metrics();
     assert!(
@@ -79,4 +80,76 @@ fn a_kind_that_hangs_or_fails_holds_up_no_other() {
     daemon.line(&["Synced in part", &commit, "configured=1 unchanged=9", "failed=10"]);
     spoil(ApiFault::None);
     daemon.line(&["INFO Synced", "failed=0"]);
+}
+
+#[test]
+fn it_ends_in_time_whatever_it_waits_for() {
+    let test = Fixture::new("ending");
+    for n in 0..40 {
+        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Forty").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let check = |fault: ApiFault, is_meant: fn(&Call) -> bool| {
+        let (mark, spoiled) = (proxy.calls().len(), fault.clone());
+        proxy.set_faults(move |call| if is_meant(call) { fault.clone() } else { ApiFault::None });
+        let daemon = test.run_as(proxy.kubeconfig(), &[]);
+        eventually(DEADLINE, "the fault", || {
+            let is_hit = proxy.calls()[mark..].iter().any(|call| call.fault == spoiled);
+            Ok::<_, String>(is_hit.then_some(()))
+        })
+        .unwrap();
+        daemon.0.signal(Signal::TERM).unwrap();
+        let status = daemon.0.wait_exit(Duration::from_secs(15)).unwrap();
+        assert!(status.success(), "{spoiled:?}: {:#?}", daemon.0.lines());
+        daemon.line(&["Sync stopped"]);
+        daemon.line(&["INFO Stopped"]);
+    };
+    check(ApiFault::too_many(3600), |call| is_apply_of(call, "configmaps"));
+    check(ApiFault::Hang, |call| call.uri.contains("/secrets/"));
+}
+
+#[test]
+fn who_waits_for_a_turn_too_long_is_not_taken_for_one_that_hangs() {
+    let test = Fixture::new("turns");
+    for n in 0..30 {
+        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Thirty").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let writes = AtomicUsize::new(0);
+    proxy.set_faults(move |call| match is_apply_of(call, "configmaps") {
+        true if writes.fetch_add(1, Ordering::SeqCst) < 40 => ApiFault::too_many(1),
+        // It always answers, and soon enough.
+        true => ApiFault::Delay(Duration::from_millis(400)),
+        false => ApiFault::None,
+    });
+    let daemon = test.run_as(proxy.kubeconfig(), &["--request-timeout", "2s", "--interval", "1s"]);
+    daemon.line(&["INFO Synced", "failed=0"]);
+    let lines = daemon.0.lines();
+    let wrong: Vec<_> = lines.iter().filter(|line| line.contains("did not answer")).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_hangs_is_not_waited_for_once_each_while_little_may_be_in_flight() {
+    let test = Fixture::new("hangturns");
+    let account = |n| format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: a{n}}}\n");
+    for n in 0..10 {
+        test.repo.write(&format!("apps/a{n}.yaml"), account(n)).unwrap();
+    }
+    test.repo.commit("Ten").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let writes = AtomicUsize::new(0);
+    proxy.set_faults(move |call| match is_apply_of(call, "serviceaccounts") {
+        true if writes.fetch_add(1, Ordering::SeqCst) < 50 => ApiFault::too_many(1),
+        true => ApiFault::Hang,
+        false => ApiFault::None,
+    });
+    let arguments = ["--request-timeout", "1s", "--parallel", "10", "--interval", "1s"];
+    let daemon = test.run_as(proxy.kubeconfig(), &arguments);
+    let hangs = || proxy.calls().into_iter().filter(|call| call.fault == ApiFault::Hang).count();
+    eventually(DEADLINE, "one to hang", || Ok::<_, String>((hangs() > 0).then_some(()))).unwrap();
+    daemon.line_after(daemon.mark(), &["Synced in part", "failed=10"]);
+    assert!(hangs() <= 3, "{} were sent one after the other", hangs());
 }

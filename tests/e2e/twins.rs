@@ -147,3 +147,20 @@ fn one_that_is_behind_gives_way() {
     behind.line(&["INFO Synced", &commit, "failed=0"]);
     assert_eq!(state(), wanted);
 }
+
+#[test]
+fn what_only_looks_like_another_process_is_put_back_all_the_same() {
+    let test = Fixture::new("forged");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--interval", "1h"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let patch = |value: &str| {
+        let patch = format!(
+            "{{\"data\":{{\"key\":\"{value}\"}},\"metadata\":{{\"annotations\":{{\"gitops-sync.dev/hash\":\"x{value}\"}}}}}}"
+        );
+        test.kubectl(&["patch", "configmap", "a", "-p", &patch]);
+        test.expect("configmap/a", ".data.key", "1");
+    };
+    patch("8");
+    patch("9");
+}
