@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::app::{App, Origin};
 use super::memory::Memory;
 use super::settled::{Resolved, Settled, add_unchanged};
-use super::{Stop, apply, atomic, claims, prune, twins};
+use super::{Stop, apply, atomic, claims, prune, rivals, twins};
 use crate::cluster::ApiError;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
@@ -84,6 +84,9 @@ async fn run(
     clock.stage("apply", outcome);
     applied?;
     claims::tell(app, memory).await?;
+    if !is_stale && outcome.diagnostics.is_empty() {
+        prune::let_go(memory, &mut plan, outcome);
+    }
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
     forget_new_kinds(memory, outcome);
     pruned?;
@@ -144,11 +147,14 @@ fn or_last_good(
 
 /// Objects that name themselves as the app's, though its inventory does not know them: it was lost, or
 /// someone copied the marks with care. They are not ours to delete.
-fn orphans(memory: &Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
+fn orphans(memory: &mut Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
+    // What was handed over a moment ago still names itself as ours.
+    let (now, live) = (memory.clock.now(), &memory.observed.live);
+    memory.handed.retain(|id, at| live.contains_key(id) && now < *at + rivals::LONGEST);
     let mut known = Lookup::new(&memory.inventory.entries);
     let is_wanted = |id: &ObjectId| wanted.binary_search_by(|object| object.id.cmp(id)).is_ok();
     let unknown = memory.observed.live.keys().filter(|id| known.get(id).is_none());
-    unknown.filter(|id| !is_wanted(id)).cloned().collect()
+    unknown.filter(|id| !is_wanted(id) && !memory.handed.contains_key(id)).cloned().collect()
 }
 
 /// Notes the commit of which all is done that nobody has to approve. Alone that is not worth a write.

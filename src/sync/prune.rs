@@ -29,6 +29,22 @@ struct Leftover {
     is_of_other_source: bool,
 }
 
+/// Lets go of the leftovers that other apps claim. Nothing is deleted by that, so that it waits neither for a
+/// person nor for what is not in sync: two apps may wait for each other.
+pub fn let_go(memory: &mut Memory, plan: &mut Plan, outcome: &mut Outcome) {
+    let mut left: BTreeSet<_> = plan.leftovers.iter().cloned().collect();
+    for (owner, ids) in &mut outcome.claimed {
+        for id in ids.extract_if(.., |id| left.remove(id)) {
+            let fate = Fate::Forgotten(Spared::HandedOver(owner.to_string()).to_string());
+            memory.handed.insert(id.clone(), memory.clock.now());
+            strike(memory, &id, &fate);
+            outcome.leftovers.push((id, fate));
+        }
+    }
+    outcome.claimed.retain(|(_, ids)| !ids.is_empty());
+    plan.leftovers.retain(|id| left.contains(id));
+}
+
 /// Judges and deletes the leftovers, last stage first. Fills in what became of them, and takes from the
 /// inventory what is no longer ours.
 pub async fn prune(
@@ -45,7 +61,7 @@ pub async fn prune(
     let in_sync = outcome.done.iter().all(|done| done.action.is_in_sync());
     if let Some(hold) = plan.hold.or((!in_sync).then_some(Hold::NotInSync)) {
         let held = |id: &ObjectId| (id.clone(), Fate::Spared(format!("because {hold}")));
-        outcome.leftovers = plan.leftovers.iter().map(held).collect();
+        outcome.leftovers.extend(plan.leftovers.iter().map(held));
         return Ok(());
     }
     let mut context = context(app, outcome);
@@ -87,10 +103,15 @@ fn note_age(memory: &mut Memory, ids: &[ObjectId]) {
 }
 
 /// What another app of the namespace declares is its own from now on.
-async fn hand_over(app: &App, memory: &Memory, leftovers: &mut [Leftover]) -> Result<(), Failure> {
+async fn hand_over(
+    app: &App,
+    memory: &mut Memory,
+    leftovers: &mut [Leftover],
+) -> Result<(), Failure> {
     let rivals = Rivals::of(app).await?;
     for leftover in leftovers.iter_mut().filter(|leftover| leftover.is_asked()) {
         if let Some(owner) = rivals.owner(&leftover.id) {
+            memory.handed.insert(leftover.id.clone(), memory.clock.now());
             leftover.verdict = Verdict::Forget(Spared::HandedOver(owner.to_string()));
         } else if rivals.may_follow(&leftover.id, memory) {
             leftover.verdict = Verdict::Wait(Spared::Recent);

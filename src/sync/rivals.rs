@@ -11,8 +11,8 @@ use crate::cluster::store::StoreError;
 use crate::object::{AppId, ObjectId};
 use crate::plan::Inventory;
 
-/// Longest time that an object waits for another app to declare it.
-const LONGEST: Duration = Duration::from_mins(10);
+/// Longest time that an object waits for another app to declare it, or to take it over.
+pub const LONGEST: Duration = Duration::from_mins(10);
 
 /// The other apps and what they declare.
 #[derive(Debug, Default)]
