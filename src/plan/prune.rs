@@ -59,6 +59,9 @@ pub enum Spared {
     /// It left the source a moment ago, and another app may be about to declare it.
     #[error("left the source a moment ago: another app may be about to declare it")]
     Recent,
+    /// Another app may declare it: what it declares cannot be read.
+    #[error("may be another app's: {0}")]
+    RivalUnreadable(String),
     /// A person wants it left to others.
     #[error("was approved to be abandoned")]
     Approved,

@@ -113,6 +113,8 @@ async fn hand_over(
         if let Some(owner) = rivals.owner(&leftover.id) {
             memory.handed.insert(leftover.id.clone(), memory.clock.now());
             leftover.verdict = Verdict::Forget(Spared::HandedOver(owner.to_string()));
+        } else if let Some(why) = rivals.unread() {
+            leftover.verdict = Verdict::Wait(Spared::RivalUnreadable(why.clone()));
         } else if rivals.may_follow(&leftover.id, memory) {
             leftover.verdict = Verdict::Wait(Spared::Recent);
         }

@@ -18,6 +18,8 @@ pub const LONGEST: Duration = Duration::from_mins(10);
 #[derive(Debug, Default)]
 pub struct Rivals {
     inventories: Vec<(AppId, Arc<Inventory>)>,
+    /// Why the inventory of one of them cannot be read, if so.
+    unread: Option<String>,
     /// How long an object waits for one of them.
     grace: Duration,
 }
@@ -28,15 +30,27 @@ impl Rivals {
         let mut others = app.store.apps().await?;
         others.retain(|other| other.app != app.id);
         let slowest = others.iter().map(|other| other.interval).max();
-        let load = async |other: AppId| {
-            let loaded = app.store.load(&other).await?;
-            Ok::<_, StoreError>((other, loaded.inventory))
+        let load = async |other: AppId| match app.store.load(&other).await {
+            Err(error) if error.is_outage() => Err(error),
+            loaded => Ok((other, loaded)),
         };
-        let inventories = try_join_all(others.into_iter().map(|other| load(other.app))).await?;
+        let (mut inventories, mut unread) = (Vec::new(), None);
+        for (other, loaded) in try_join_all(others.into_iter().map(|other| load(other.app))).await?
+        {
+            match loaded {
+                Ok(loaded) => inventories.push((other, loaded.inventory)),
+                Err(error) => unread = Some(error.to_string()),
+            }
+        }
         // One pass of each, wherever it is in its interval.
         let grace = slowest.map(|slowest| (slowest.max(app.interval) * 2).min(LONGEST));
         let grace = grace.filter(|_| !app.interval.is_zero()).unwrap_or_default();
-        Ok(Self { inventories, grace })
+        Ok(Self { inventories, unread, grace })
+    }
+
+    /// Why it is not known what one of them declares, if so.
+    pub fn unread(&self) -> Option<&String> {
+        self.unread.as_ref()
     }
 
     /// The app that declares an object, if one does.

@@ -206,3 +206,43 @@ fn two_apps_swap_objects_in_one_commit() {
     test.expect("configmap/right", ".data.key", "a");
     assert_eq!((uid(&test, "left"), uid(&test, "right")), before);
 }
+
+/// One app holds up no other, whatever became of its inventory.
+#[test]
+fn a_damaged_inventory_stops_no_other_app() {
+    let test = Fixture::new("damaged");
+    test.commit(&[
+        ("apps/a/s.yaml", &config_map("shared", "first")),
+        ("apps/b/s.yaml", &config_map("shared", "second")),
+        ("apps/b/b.yaml", &config_map("b", "1")),
+    ]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    first.line(&["INFO Synced", "created=1"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    both_say(&first, &second);
+    drop(second);
+    let damage = |app: &str| {
+        let data = r#"{"data":{"inventory":"bm9uc2Vuc2U="}}"#;
+        test.kubectl(&["patch", "secret", &format!("gitops-sync-inventory-{app}"), "-p", data]);
+    };
+    damage("second");
+    let commit = test.commit(&[("apps/a/s.yaml", &config_map("shared", "still first"))]);
+    first.line(&["Synced", &commit]);
+    test.expect("configmap/shared", ".data.key", "still first");
+    // But nothing is deleted that it may declare.
+    test.repo.remove("apps/a/s.yaml").unwrap();
+    test.commit(&[("apps/a/a.yaml", &config_map("a", "1"))]);
+    first.line(&["Not pruned: configmap/shared", "inventory-second cannot be read"]);
+    test.expect("configmap/a", ".data.key", "1");
+    test.commit(&[("apps/a/s.yaml", &config_map("shared", "still first"))]);
+    first.line(&["INFO Synced", "objects=2", "failed=0"]);
+    // Nor the claimant by the owner.
+    test.kubectl(&["delete", "secret", "gitops-sync-inventory-second"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    second.line(&["Left to the app first"]);
+    drop(first);
+    damage("first");
+    test.commit(&[("apps/b/b.yaml", &config_map("b", "2"))]);
+    test.expect("configmap/b", ".data.key", "2");
+    assert_eq!(test.field("configmap/shared", ".data.key"), "still first");
+}
