@@ -246,3 +246,20 @@ fn a_damaged_inventory_stops_no_other_app() {
     test.expect("configmap/b", ".data.key", "2");
     assert_eq!(test.field("configmap/shared", ".data.key"), "still first");
 }
+
+/// A sync by hand is none that others may wait for.
+#[test]
+fn a_sync_by_hand_changes_no_interval() {
+    let test = Fixture::new("by-hand");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--interval", "5m"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let interval = || {
+        let key = format!(".data.app\\.{}", test.namespace);
+        test.field("secret/gitops-sync-key", &key)
+    };
+    let before = interval();
+    let arguments = ["--repo", test.repo.url(), "--path", "apps", "--apply"];
+    assert_eq!(test.sync(&arguments).code, Some(0));
+    assert_eq!(interval(), before);
+}
