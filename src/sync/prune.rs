@@ -12,6 +12,7 @@ use super::{App, Memory, Stop, twins};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
 use crate::plan::guard::{Approvals, Candidate, Ruling, Situation};
+use crate::plan::inventory::Abandoned;
 use crate::plan::prune::{Context, Spared, Verdict};
 use crate::plan::{Hold, Plan, Resource, Stage};
 use crate::report::{Failure, Fate, Outcome};
@@ -64,7 +65,7 @@ pub async fn prune(
         outcome.leftovers.extend(plan.leftovers.iter().map(held));
         return Ok(());
     }
-    let mut context = context(app, outcome);
+    let mut context = context(app, memory, outcome);
     let mut leftovers = survey(app, memory, &context, &plan.leftovers).await?;
     let mut ruling = rule(app, memory, &leftovers, plan, outcome, &Consent::default());
     if !ruling.held.is_empty() {
@@ -122,12 +123,16 @@ async fn hand_over(
     Ok(())
 }
 
-fn context(app: &App, outcome: &Outcome) -> Context {
+fn context(app: &App, memory: &Memory, outcome: &Outcome) -> Context {
     let lives = outcome.done.iter().filter_map(|done| Some(done.live.as_ref()?.uid.clone()));
     let (uids, source) = (lives.collect(), app.origin.identity().fingerprint());
     let mut context = Context::new(app.id.clone(), app.store.namespace(), source, uids);
     for done in &outcome.done {
         context.stays(&done.desired.id, Some(&done.desired.resource));
+    }
+    // What had to stay is not to go with its namespace or CRD a pass later.
+    for Abandoned { id, .. } in &memory.inventory.abandoned {
+        context.stays(id, memory.kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind)));
     }
     context
 }

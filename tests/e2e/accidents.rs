@@ -243,3 +243,34 @@ fn a_dry_run_tells_what_would_be_held() {
     let help = help.args(["sync", "--help"]).output().unwrap();
     assert!(String::from_utf8_lossy(&help.stdout).contains("--approve-prune"));
 }
+
+/// What is kept when it leaves git is kept from its namespace's end as well, in the next pass too.
+#[test]
+fn a_namespace_stays_while_it_holds_what_was_kept() {
+    let test = Fixture::new("kept-inside");
+    let space = format!("{}-space", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    let kept = config_map("kept", "1").replace(
+        "  name:",
+        &format!("  namespace: {space}\n  annotations: {{helm.sh/resource-policy: keep}}\n  name:"),
+    );
+    test.commit(&[
+        ("apps/ns.yaml", &namespace),
+        ("apps/kept.yaml", &kept),
+        ("apps/a.yaml", &config_map("a", "1")),
+    ]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=3"]);
+    test.repo.remove("apps/ns.yaml").unwrap();
+    test.repo.remove("apps/kept.yaml").unwrap();
+    test.repo.commit("Both go\n\nGitOps-Prune: all").unwrap();
+    daemon.line(&["Not pruned: configmap/kept", "helm.sh/resource-policy", "no longer managed"]);
+    daemon.line(&["Not pruned: namespace", "still holds an object of this app"]);
+    for _ in 0..2 {
+        daemon.next_sync();
+    }
+    let found =
+        plane().kubectl(&["-n", &space, "get", "configmap", "kept", "-o=jsonpath={.metadata}"]);
+    assert!(!found.unwrap().contains("deletionTimestamp"));
+    never(&daemon, "Pruned");
+}
