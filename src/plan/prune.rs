@@ -63,6 +63,9 @@ pub enum Spared {
     /// It left the source a moment ago, and another app may be about to declare it.
     #[error("left the source a moment ago: another app may be about to declare it")]
     Recent,
+    /// Another app has objects that would go with it.
+    #[error("holds objects of the app {0}, which would go with it")]
+    HoldsOthers(String),
     /// Another app may declare it: what it declares cannot be read.
     #[error("may be another app's: {0}")]
     RivalUnreadable(String),

@@ -110,10 +110,13 @@ async fn hand_over(
     leftovers: &mut [Leftover],
 ) -> Result<(), Failure> {
     let rivals = Rivals::of(app).await?;
+    let kinds = memory.kinds.as_ref();
     for leftover in leftovers.iter_mut().filter(|leftover| leftover.is_asked()) {
         if let Some(owner) = rivals.owner(&leftover.id) {
             memory.handed.insert(leftover.id.clone(), memory.clock.now());
             leftover.verdict = Verdict::Forget(Spared::HandedOver(owner.to_string()));
+        } else if let Some(holder) = kinds.and_then(|kinds| rivals.holder(&leftover.id, kinds)) {
+            leftover.verdict = Verdict::Wait(Spared::HoldsOthers(holder.to_string()));
         } else if let Some(why) = rivals.unread() {
             leftover.verdict = Verdict::Wait(Spared::RivalUnreadable(why.clone()));
         } else if rivals.may_follow(&leftover.id, memory) {

@@ -8,8 +8,8 @@ use futures::future::try_join_all;
 
 use super::{App, Memory};
 use crate::cluster::store::StoreError;
-use crate::object::{AppId, ObjectId};
-use crate::plan::Inventory;
+use crate::object::{AppId, GroupKind, ObjectId};
+use crate::plan::{Inventory, Kinds, Stage};
 
 /// Longest time that an object waits for another app to declare it, or to take it over.
 pub const LONGEST: Duration = Duration::from_mins(10);
@@ -58,6 +58,24 @@ impl Rivals {
         let declares =
             |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.contains_key(id);
         self.inventories.iter().find(declares).map(|(app, _)| app)
+    }
+
+    /// The app of which objects would go with a namespace or CRD, if any would.
+    pub fn holder(&self, id: &ObjectId, kinds: &Kinds) -> Option<&AppId> {
+        let is_namespace = id.kind.is("", "Namespace");
+        let is_crd = Stage::of(&id.kind) == Stage::Definitions;
+        if !is_namespace && !is_crd {
+            return None;
+        }
+        let defines = |kind: &GroupKind| {
+            let plural = id.name.strip_suffix(&format!(".{}", kind.group));
+            plural.is_some() && kinds.preferred(kind).map(|kind| kind.plural.as_str()) == plural
+        };
+        let goes = |other: &ObjectId| {
+            (is_namespace && other.namespace == id.name) || (is_crd && defines(&other.kind))
+        };
+        let holds = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.keys().any(goes);
+        self.inventories.iter().find(holds).map(|(app, _)| app)
     }
 
     /// Whether an object left the source so lately that another app may yet declare it.

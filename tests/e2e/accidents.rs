@@ -274,3 +274,31 @@ fn a_namespace_stays_while_it_holds_what_was_kept() {
     assert!(!found.unwrap().contains("deletionTimestamp"));
     never(&daemon, "Pruned");
 }
+
+/// Another app has its objects in a namespace that is dropped.
+#[test]
+fn a_namespace_that_holds_another_apps_objects_stays() {
+    let test = Fixture::new("theirs-inside");
+    let space = format!("{}-space", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    let inside =
+        config_map("inside", "1").replace("  name:", &format!("  namespace: {space}\n  name:"));
+    test.commit(&[
+        ("apps/a/ns.yaml", &namespace),
+        ("apps/a/a.yaml", &config_map("a", "1")),
+        ("apps/b/inside.yaml", &inside),
+    ]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    first.line(&["INFO Synced", "created=2"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    second.line(&["INFO Synced", "created=1"]);
+    test.repo.remove("apps/a/ns.yaml").unwrap();
+    test.repo.commit("Without the namespace\n\nGitOps-Prune: all").unwrap();
+    first.line(&["Not pruned: namespace/", "holds objects of the app second"]);
+    first.next_sync();
+    never(&first, "Pruned");
+    // Once they are gone it goes.
+    test.repo.remove("apps/b/inside.yaml").unwrap();
+    test.commit(&[("apps/b/b.yaml", &config_map("b", "1"))]);
+    first.line(&["Pruned", "namespace/"]);
+}
