@@ -199,7 +199,10 @@ fn rule(
     };
     let candidates: Vec<_> = leftovers.iter().filter_map(candidate).collect();
     let desired: BTreeSet<_> = outcome.done.iter().map(|done| &done.desired.id).collect();
-    let situation = Situation { had: plan.had, desired: &desired };
+    // What is gone, or never was, does not make a loss smaller.
+    let is_gone = |l: &&Leftover| l.verdict == Verdict::Forget(Spared::AlreadyGone);
+    let had = plan.had - leftovers.iter().filter(is_gone).count();
+    let situation = Situation { had, desired: &desired };
     let mut approvals = Approvals::new(&memory.controls, &app.approved);
     approvals.prune.extend(consent.hashes.iter().cloned());
     approvals.removed.clone_from(&consent.removed);

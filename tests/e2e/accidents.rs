@@ -302,3 +302,21 @@ fn a_namespace_that_holds_another_apps_objects_stays() {
     test.commit(&[("apps/b/b.yaml", &config_map("b", "1"))]);
     first.line(&["Pruned", "namespace/"]);
 }
+
+/// What never was applied is no part of an app that could make a loss look small.
+#[test]
+fn objects_that_never_were_do_not_make_the_app_larger() {
+    let (test, daemon) = many("never-were", 12);
+    for n in 0..40 {
+        let text = config_map(&format!("NOT_A_NAME_{n}"), "1");
+        test.repo.write(&format!("apps/bad{n}.yaml"), text).unwrap();
+    }
+    let commit = test.repo.commit("What no cluster takes").unwrap();
+    daemon.line(&["Synced in part", &commit]);
+    for n in 0..40 {
+        test.repo.remove(&format!("apps/bad{n}.yaml")).unwrap();
+    }
+    remove(&test, 0..11, "Too much is taken back");
+    daemon.line(&["Prune held: 11 of 12 objects are too many at once"]);
+    assert_eq!(left(&test), 12);
+}
