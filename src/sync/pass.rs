@@ -94,7 +94,9 @@ async fn run(
     if news.is_none() {
         outcome.orphans = orphans(memory, wanted);
     }
-    reach(memory, outcome);
+    if !is_stale && !stop.is_set() {
+        reach(memory, outcome);
+    }
     record(app, memory).await?;
     clock.stage("prune", outcome);
     twins::note(memory, &resolved, is_stale, outcome);
@@ -162,7 +164,10 @@ fn reach(memory: &mut Memory, outcome: &Outcome) {
     let is_stored =
         memory.loaded.as_ref().is_some_and(|loaded| loaded.inventory == memory.inventory);
     let is_left = |fate: &Fate| matches!(fate, Fate::Pending | Fate::Spared(_) | Fate::Failed(_));
-    let is_done = outcome.failed() == 0 && !outcome.leftovers.iter().any(|(_, fate)| is_left(fate));
+    let is_known = outcome.unread.is_none();
+    let is_done = is_known
+        && outcome.failed() == 0
+        && !outcome.leftovers.iter().any(|(_, fate)| is_left(fate));
     if is_done && !is_stored {
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
         Arc::make_mut(&mut memory.inventory).commit = commit;

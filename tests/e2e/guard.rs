@@ -1,8 +1,9 @@
 //! The prune guard: what waits for a person's word, and the ways to give it.
 
 use std::process::Command;
+use std::time::Duration;
 
-use testbed::eventually;
+use testbed::{ApiFault, eventually};
 
 use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
 
@@ -256,4 +257,57 @@ fn a_suspended_app_does_nothing_at_all_until_it_is_resumed() {
     test.expect("configmap/m0", ".data.key", "1");
     test.expect("configmap/new", ".data.key", "1");
     assert!(daemon.metrics().contains(&gauge("0")));
+}
+
+#[test]
+fn a_stale_pass_does_not_forget_where_approvals_begin() {
+    let (test, daemon) = many("begin", 24);
+    // Of a commit that was not applied as a whole, the rest follows while git is away.
+    let space = format!("{}-late", test.namespace);
+    let late =
+        config_map("late", "1").replace("  name:", &format!("  namespace: {space}\n  name:"));
+    let commit = test.commit(&[("apps/late.yaml", &late)]);
+    daemon.line(&["Synced in part", &commit]);
+    test.git.set_fault(testbed::Fault::Status(500));
+    daemon.line(&["Sync failed: cannot"]);
+    plane().kubectl(&["create", "namespace", &space]).unwrap();
+    daemon.line(&["Applied", "configmap/late"]);
+    remove(&test, 0..12, "Twelve go\n\nGitOps-Prune: all");
+    test.commit(&[("apps/readme.md", "another commit")]);
+    test.git.set_fault(testbed::Fault::None);
+    daemon.line(&["INFO Synced", "pruned=12"]);
+}
+
+#[test]
+fn a_pass_that_is_stopped_while_it_prunes_does_not_forget_what_was_approved() {
+    let (test, daemon) = many("stopped", 12);
+    drop(daemon);
+    for n in 0..12 {
+        let text =
+            format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: account{n}}}\n");
+        test.repo.write(&format!("apps/account{n}.yaml"), text).unwrap();
+    }
+    test.repo.commit("Accounts").unwrap();
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=12"]);
+    drop(daemon);
+    (0..12).for_each(|n| test.repo.remove(&format!("apps/account{n}.yaml")).unwrap());
+    remove(&test, 0..11, "All but one\n\nGitOps-Prune: all");
+    let proxy = plane().proxy().unwrap();
+    proxy.set_faults(|call| match call.method.as_str() {
+        "DELETE" => ApiFault::Delay(Duration::from_secs(1)),
+        _ => ApiFault::None,
+    });
+    let daemon = test.run_as(proxy.kubeconfig(), &["--prune"]);
+    eventually(DEADLINE, "the first deletion", || {
+        let is_delete = |call: &testbed::Call| call.method == "DELETE";
+        Ok::<_, String>(proxy.calls().iter().any(is_delete).then_some(()))
+    })
+    .unwrap();
+    daemon.0.signal(testbed::Signal::TERM).unwrap();
+    daemon.0.wait_exit(DEADLINE).unwrap();
+    assert_eq!(left(&test), 1);
+    test.commit(&[("apps/readme.md", "another commit")]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "pruned=12"]);
 }
