@@ -311,3 +311,17 @@ fn a_pass_that_is_stopped_while_it_prunes_does_not_forget_what_was_approved() {
     let daemon = test.run(&["--prune"]);
     daemon.line(&["INFO Synced", "pruned=12"]);
 }
+
+#[test]
+fn what_came_back_after_an_approved_removal_is_not_approved_again() {
+    let (test, daemon) = many("came-back", 24);
+    // While the daemon is away: an approved removal, its revert, and an accident.
+    drop(daemon);
+    let approved = remove(&test, 0..12, "Twelve go\n\nGitOps-Prune: all");
+    test.repo.revert(&approved).unwrap();
+    remove(&test, 0..12, "By accident");
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["Prune held: 12 of 24 objects are too many at once"]);
+    daemon.next_sync();
+    assert_eq!(left(&test), 24);
+}
