@@ -373,7 +373,9 @@ fn settle(
     resolved: Arc<Resolved>,
     outcome: &Outcome,
 ) -> Option<Settled> {
-    if app.dry_run || !outcome.leaves_all_in_sync() {
+    // Whom an orphan belongs to is looked at with all others.
+    let has_orphans = !outcome.orphans.is_empty() || !memory.handed.is_empty();
+    if app.dry_run || has_orphans || !outcome.leaves_all_in_sync() {
         return None;
     }
     let touched = outcome.done.iter().filter(|done| done.cause != Cause::InSync);

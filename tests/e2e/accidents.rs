@@ -209,6 +209,15 @@ fn a_lost_inventory_deletes_nothing() {
     daemon.line(&["Not in the inventory", "configmap/m0", "declare them in git to adopt them"]);
     daemon.next_sync();
     assert_eq!(left(&test), 4);
+    // It is shown as long as it is so, and said once.
+    let (_, shown) =
+        testbed::http("GET", &format!("{}/api/v1/apps", daemon.url()), &[], b"").unwrap();
+    assert!(shown.contains(r#""orphaned":[{"group":"","kind":"ConfigMap""#), "{shown}");
+    test.commit(&[("apps/new.yaml", &config_map("new", "1"))]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    daemon.next_sync();
+    let said = daemon.0.lines().iter().filter(|line| line.contains("Not in the inventory")).count();
+    assert_eq!(said, 1, "{:#?}", daemon.0.lines());
     // The others are taken over as they are.
     remove(&test, 1..2, "One of those that were adopted");
     daemon.line(&["Pruned", "configmap/m1"]);
