@@ -325,3 +325,31 @@ fn what_came_back_after_an_approved_removal_is_not_approved_again() {
     daemon.next_sync();
     assert_eq!(left(&test), 24);
 }
+
+#[test]
+fn a_path_that_vanishes_is_told_with_what_is_held() {
+    let (test, daemon) = many("vanished", 2);
+    test.repo.remove("apps").unwrap();
+    test.repo.write("other/x", "y").unwrap();
+    test.repo.commit("Moved by accident").unwrap();
+    let line = daemon.line(&["Prune held: the source declares nothing any more: 2 left"]);
+    daemon.line(&["Sync failed: no folder \"apps\""]);
+    let shown = api(&daemon);
+    assert!(shown.contains(&hash(&line)), "{shown}");
+}
+
+#[test]
+fn approvals_at_the_same_time_all_count() {
+    let (test, _daemon) = many("at-once", 1);
+    let given: Vec<String> = (0..8).map(|n| format!("{n:012x}")).collect();
+    std::thread::scope(|scope| {
+        for hash in &given {
+            scope.spawn(|| ask(&test, &["prune-approve", hash]));
+        }
+    });
+    let secret = format!("secret/gitops-sync-inventory-{}", test.namespace);
+    let found = test.field(&secret, ".metadata.annotations.gitops-sync\\.dev/approve-prune");
+    for hash in &given {
+        assert!(found.contains(hash), "{hash} in {found}");
+    }
+}
