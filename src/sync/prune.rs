@@ -60,9 +60,8 @@ pub async fn prune(
         return Ok(());
     }
     let in_sync = outcome.done.iter().all(|done| done.action.is_in_sync());
-    if let Some(hold) = plan.hold.or((!in_sync).then_some(Hold::NotInSync)) {
-        let held = |id: &ObjectId| (id.clone(), Fate::Spared(format!("because {hold}")));
-        outcome.leftovers.extend(plan.leftovers.iter().map(held));
+    if let Some(why) = plan.hold.or((!in_sync).then_some(Hold::NotInSync)) {
+        hold(plan, why, outcome);
         return Ok(());
     }
     let mut context = context(app, memory, outcome);
@@ -76,6 +75,10 @@ pub async fn prune(
     if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
         // Another process may have declared a leftover since the inventory was loaded.
         twins::check(app, memory, &plan.leftovers).await?;
+        if memory.controls.suspended && !app.dry_run {
+            hold(plan, Hold::Suspended, outcome);
+            return Ok(());
+        }
         hand_over(app, memory, &mut leftovers).await?;
     }
     for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
@@ -93,6 +96,12 @@ pub async fn prune(
     }
     outcome.held = ruling.held;
     Ok(())
+}
+
+/// Leaves everything as it is.
+fn hold(plan: &Plan, why: Hold, outcome: &mut Outcome) {
+    let held = |id: &ObjectId| (id.clone(), Fate::Spared(format!("because {why}")));
+    outcome.leftovers.extend(plan.leftovers.iter().map(held));
 }
 
 /// Notes since when objects are no longer declared.

@@ -353,3 +353,29 @@ fn approvals_at_the_same_time_all_count() {
         assert!(found.contains(hash), "{hash} in {found}");
     }
 }
+
+#[test]
+fn a_suspension_in_the_middle_of_a_pass_keeps_it_from_deleting() {
+    let (test, daemon) = many("midway", 3);
+    drop(daemon);
+    let proxy = plane().proxy().unwrap();
+    let daemon = test.run_as(proxy.kubeconfig(), &["--prune"]);
+    daemon.line(&["INFO Synced", "unchanged=3"]);
+    let is_slow = |call: &testbed::Call| call.method == "PATCH" && call.uri.contains("/new");
+    proxy.set_faults(move |call| {
+        if is_slow(call) { ApiFault::Delay(Duration::from_secs(3)) } else { ApiFault::None }
+    });
+    test.repo.write("apps/new.yaml", config_map("new", "1")).unwrap();
+    remove(&test, 0..1, "One comes and one goes");
+    eventually(DEADLINE, "the middle of the pass", || {
+        Ok::<_, String>(proxy.calls().iter().any(is_slow).then_some(()))
+    })
+    .unwrap();
+    ask(&test, &["suspend"]);
+    daemon.line(&["Applied", "configmap/new"]);
+    daemon.line(&["Not pruned: configmap/m0", "the app is suspended"]);
+    daemon.line(&["Suspended: nothing is synced"]);
+    assert_eq!(left(&test), 3);
+    ask(&test, &["resume"]);
+    daemon.line(&["Pruned", "configmap/m0"]);
+}
