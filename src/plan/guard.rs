@@ -168,7 +168,7 @@ impl Guard {
         let mut ruling = Ruling::default();
         let (foreign, own): (Vec<_>, Vec<_>) =
             candidates.iter().partition(|candidate| candidate.is_of_other_source);
-        let free = free(&own, situation, approvals);
+        let free = self.free(&own, situation, approvals);
         let (free, asked): (Vec<_>, Vec<_>) =
             own.into_iter().partition(|candidate| free.contains(&candidate.id));
         ruling.delete.extend(free.into_iter().map(|candidate| candidate.id.clone()));
@@ -194,6 +194,28 @@ impl Guard {
         ruling
     }
 
+    /// The candidates that need nobody's word: approved one by one, in a namespace that goes anyway, or
+    /// replaced by a successor, unless their kind is protected.
+    fn free(
+        &self,
+        candidates: &[&Candidate],
+        situation: Situation<'_>,
+        approvals: &Approvals,
+    ) -> BTreeSet<ObjectId> {
+        let is_approved = |c: &&&Candidate| c.is_allowed || approvals.removed.contains(&c.id);
+        let approved: BTreeSet<_> = candidates.iter().filter(is_approved).map(|c| &c.id).collect();
+        let namespaces: BTreeSet<_> =
+            approved.iter().filter(|id| id.kind.is("", "Namespace")).map(|id| &id.name).collect();
+        let families: BTreeSet<_> = situation.desired.iter().filter_map(|id| family(id)).collect();
+        let is_free = |id: &ObjectId| {
+            approved.contains(id)
+                || namespaces.contains(&id.namespace)
+                || !self.protects(&id.kind)
+                    && family(id).is_some_and(|family| families.contains(&family))
+        };
+        candidates.iter().map(|c| &c.id).filter(|id| is_free(id)).cloned().collect()
+    }
+
     fn protects(&self, kind: &GroupKind) -> bool {
         self.protected.iter().any(|protected| protected.is(kind))
     }
@@ -214,26 +236,6 @@ impl Ruling {
             self.held.push(Held { reason, hash, objects: ids.collect() });
         }
     }
-}
-
-/// The candidates that need nobody's word: approved one by one, in a namespace that goes anyway, or
-/// replaced by a successor.
-fn free(
-    candidates: &[&Candidate],
-    situation: Situation<'_>,
-    approvals: &Approvals,
-) -> BTreeSet<ObjectId> {
-    let is_approved = |c: &&&Candidate| c.is_allowed || approvals.removed.contains(&c.id);
-    let approved: BTreeSet<_> = candidates.iter().filter(is_approved).map(|c| &c.id).collect();
-    let namespaces: BTreeSet<_> =
-        approved.iter().filter(|id| id.kind.is("", "Namespace")).map(|id| &id.name).collect();
-    let families: BTreeSet<_> = situation.desired.iter().filter_map(|id| family(id)).collect();
-    let is_free = |id: &ObjectId| {
-        approved.contains(id)
-            || namespaces.contains(&id.namespace)
-            || family(id).is_some_and(|family| families.contains(&family))
-    };
-    candidates.iter().map(|c| &c.id).filter(|id| is_free(id)).cloned().collect()
 }
 
 /// Characters of the hashes that kustomize appends to the names of generated objects.
@@ -344,6 +346,9 @@ mod tests {
         check(&old, "b", 0);
         check(&old, &new.replace("hkmt222222", "hkmt22222a"), 0);
         check(&old, &new.replace('c', "Secret/c"), 0);
+        // Data does not come back under another name.
+        let volume = |name: &str| format!("PersistentVolumeClaim/data-{name}");
+        check(&volume("2456789bcd"), &volume("hkmt222222"), 0);
     }
 
     #[test]
