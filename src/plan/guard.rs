@@ -250,6 +250,9 @@ fn family(id: &ObjectId) -> Option<(&GroupKind, &str, &str)> {
     is_hash.then_some((&id.kind, id.namespace.as_str(), name))
 }
 
+/// Digits of the hash of a held set.
+pub const HASH_DIGITS: usize = 12;
+
 /// A hash of exactly these objects.
 fn hash(set: &[&Candidate]) -> String {
     let mut lines: Vec<_> = set
@@ -257,7 +260,7 @@ fn hash(set: &[&Candidate]) -> String {
         .map(|c| format!("{}\n{}\n{}\n{}\n", c.id.kind, c.id.namespace, c.id.name, c.uid))
         .collect();
     lines.sort_unstable();
-    hex::encode(&Sha256::digest(lines.concat())[..6])
+    hex::encode(&Sha256::digest(lines.concat())[..HASH_DIGITS / 2])
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ fn half_a_repository_deleted_in_one_commit_is_held_until_its_hash_is_approved() 
     );
     // Another set than the approved one waits again.
     let said = ask(&test, &["prune-approve", &hash(&line)]);
-    assert!(said.contains("deleted now"), "{said}");
+    assert!(said.contains("are deleted, if they are held"), "{said}");
     daemon.line(&["INFO Synced", "pruned=12"]);
     expect_left(&test, 12);
     let said = daemon.0.lines().iter().filter(|line| line.contains("Prune held")).count();
