@@ -10,7 +10,8 @@ use clap::Args;
 use super::common::ConnectionArguments;
 use crate::cluster::store::Store;
 use crate::object::AppId;
-use crate::plan::controls::{APPROVE_ABANDON, APPROVE_PRUNE, SUSPEND, hashes};
+use crate::plan::controls::{APPROVE_ABANDON, APPROVE_PRUNE, SUSPEND};
+use crate::plan::guard::HASH_DIGITS;
 use crate::report::Metrics;
 
 /// Approvals of an app that are remembered.
@@ -37,7 +38,7 @@ impl AppArguments {
 #[derive(Debug, Args)]
 pub(super) struct ApproveArguments {
     /// Hashes of the held sets, as the log and /api/v1/apps tell them
-    #[arg(required = true, value_name = "HASH")]
+    #[arg(required = true, value_name = "HASH", value_delimiter = ',', value_parser = hash)]
     hashes: Vec<String>,
     /// Leave the objects in place without gitops-sync's marks, instead of deleting them
     #[arg(long)]
@@ -62,12 +63,26 @@ pub(super) async fn resume(arguments: AppArguments) -> anyhow::Result<ExitCode> 
 /// Approves the deletion of held objects.
 pub(super) async fn approve(arguments: ApproveArguments) -> anyhow::Result<ExitCode> {
     let ApproveArguments { hashes: given, abandon, app } = arguments;
-    let given = hashes(&given.join(","));
+    let given: BTreeSet<_> = given.into_iter().collect();
     let key = if abandon { APPROVE_ABANDON } else { APPROVE_PRUNE };
     app.store().await?.annotate(&app.name, key, |now| Some(with(now, &given))).await?;
     let what = if abandon { "abandoned" } else { "deleted" };
     let given: Vec<_> = given.into_iter().collect();
-    say(&format!("{}: exactly the objects of {} are {what} now", app.name, given.join(", ")))
+    say(&format!(
+        "{}: with the next sync exactly the objects of {} are {what}, if they are held as they were told",
+        app.name,
+        given.join(", ")
+    ))
+}
+
+/// Reads the hash of a held set. Whatever else somebody approves would approve nothing, in silence.
+fn hash(text: &str) -> Result<String, String> {
+    let hash = text.trim().to_ascii_lowercase();
+    if hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(hash)
+    } else {
+        Err(format!("the hash of a held set has {HASH_DIGITS} digits, as in \"Prune held: …\""))
+    }
 }
 
 /// The latest approvals: each is for one set of objects, and of no use after it.
@@ -86,6 +101,19 @@ fn say(line: &str) -> anyhow::Result<ExitCode> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::controls::hashes;
+
+    #[test]
+    fn only_a_hash_can_be_approved() {
+        let check = |text: &str, expect: Option<&str>| {
+            assert_eq!(hash(text).ok().as_deref(), expect, "{text}");
+        };
+        check("0fbb1b8c2d1c", Some("0fbb1b8c2d1c"));
+        check(" 0FBB1B8C2D1C ", Some("0fbb1b8c2d1c"));
+        for typo in ["", "all", "0fbb1b8c2d1", "0fbb1b8c2d1cc", "0fbb1b8c2d1g"] {
+            check(typo, None);
+        }
+    }
 
     #[test]
     fn the_latest_approvals_are_remembered() {

@@ -168,7 +168,7 @@ impl Guard {
         let mut ruling = Ruling::default();
         let (foreign, own): (Vec<_>, Vec<_>) =
             candidates.iter().partition(|candidate| candidate.is_of_other_source);
-        let free = free(&own, situation, approvals);
+        let free = self.free(&own, situation, approvals);
         let (free, asked): (Vec<_>, Vec<_>) =
             own.into_iter().partition(|candidate| free.contains(&candidate.id));
         ruling.delete.extend(free.into_iter().map(|candidate| candidate.id.clone()));
@@ -194,6 +194,28 @@ impl Guard {
         ruling
     }
 
+    /// The candidates that need nobody's word: approved one by one, in a namespace that goes anyway, or
+    /// replaced by a successor, unless their kind is protected.
+    fn free(
+        &self,
+        candidates: &[&Candidate],
+        situation: Situation<'_>,
+        approvals: &Approvals,
+    ) -> BTreeSet<ObjectId> {
+        let is_approved = |c: &&&Candidate| c.is_allowed || approvals.removed.contains(&c.id);
+        let approved: BTreeSet<_> = candidates.iter().filter(is_approved).map(|c| &c.id).collect();
+        let namespaces: BTreeSet<_> =
+            approved.iter().filter(|id| id.kind.is("", "Namespace")).map(|id| &id.name).collect();
+        let families: BTreeSet<_> = situation.desired.iter().filter_map(|id| family(id)).collect();
+        let is_free = |id: &ObjectId| {
+            approved.contains(id)
+                || namespaces.contains(&id.namespace)
+                || !self.protects(&id.kind)
+                    && family(id).is_some_and(|family| families.contains(&family))
+        };
+        candidates.iter().map(|c| &c.id).filter(|id| is_free(id)).cloned().collect()
+    }
+
     fn protects(&self, kind: &GroupKind) -> bool {
         self.protected.iter().any(|protected| protected.is(kind))
     }
@@ -216,26 +238,6 @@ impl Ruling {
     }
 }
 
-/// The candidates that need nobody's word: approved one by one, in a namespace that goes anyway, or
-/// replaced by a successor.
-fn free(
-    candidates: &[&Candidate],
-    situation: Situation<'_>,
-    approvals: &Approvals,
-) -> BTreeSet<ObjectId> {
-    let is_approved = |c: &&&Candidate| c.is_allowed || approvals.removed.contains(&c.id);
-    let approved: BTreeSet<_> = candidates.iter().filter(is_approved).map(|c| &c.id).collect();
-    let namespaces: BTreeSet<_> =
-        approved.iter().filter(|id| id.kind.is("", "Namespace")).map(|id| &id.name).collect();
-    let families: BTreeSet<_> = situation.desired.iter().filter_map(|id| family(id)).collect();
-    let is_free = |id: &ObjectId| {
-        approved.contains(id)
-            || namespaces.contains(&id.namespace)
-            || family(id).is_some_and(|family| families.contains(&family))
-    };
-    candidates.iter().map(|c| &c.id).filter(|id| is_free(id)).cloned().collect()
-}
-
 /// Characters of the hashes that kustomize appends to the names of generated objects.
 const HASH_ALPHABET: &str = "2456789bcdfghkmt";
 /// Their number.
@@ -248,6 +250,9 @@ fn family(id: &ObjectId) -> Option<(&GroupKind, &str, &str)> {
     is_hash.then_some((&id.kind, id.namespace.as_str(), name))
 }
 
+/// Digits of the hash of a held set.
+pub const HASH_DIGITS: usize = 12;
+
 /// A hash of exactly these objects.
 fn hash(set: &[&Candidate]) -> String {
     let mut lines: Vec<_> = set
@@ -255,7 +260,7 @@ fn hash(set: &[&Candidate]) -> String {
         .map(|c| format!("{}\n{}\n{}\n{}\n", c.id.kind, c.id.namespace, c.id.name, c.uid))
         .collect();
     lines.sort_unstable();
-    hex::encode(&Sha256::digest(lines.concat())[..6])
+    hex::encode(&Sha256::digest(lines.concat())[..HASH_DIGITS / 2])
 }
 
 #[cfg(test)]
@@ -344,6 +349,9 @@ mod tests {
         check(&old, "b", 0);
         check(&old, &new.replace("hkmt222222", "hkmt22222a"), 0);
         check(&old, &new.replace('c', "Secret/c"), 0);
+        // Data does not come back under another name.
+        let volume = |name: &str| format!("PersistentVolumeClaim/data-{name}");
+        check(&volume("2456789bcd"), &volume("hkmt222222"), 0);
     }
 
     #[test]

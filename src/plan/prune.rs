@@ -47,11 +47,15 @@ pub enum Spared {
     /// It is a namespace that the cluster or this daemon needs, or something of the daemon's own.
     #[error("belongs to the cluster or to gitops-sync itself")]
     Protected,
-    /// It is a namespace that still holds an object of the app.
-    #[error("is a namespace that still holds an object of this app")]
+    /// It is a namespace that still holds an object of the app, or one that it left to others.
+    #[error(
+        "is a namespace that still holds an object of this app, or one that was abandoned: delete it by hand if all in it may go"
+    )]
     NamespaceInUse,
-    /// It is a CRD of which the app still has an object.
-    #[error("is the CRD of an object of this app: all objects of its kind would go with it")]
+    /// It is a CRD of which the app still has an object, or one that it left to others.
+    #[error(
+        "is the CRD of an object of this app, or of one that was abandoned: all objects of its kind would go with it"
+    )]
     KindInUse,
     /// Another app declares it.
     #[error("is declared by the app {0}, which takes it over")]
@@ -59,6 +63,12 @@ pub enum Spared {
     /// It left the source a moment ago, and another app may be about to declare it.
     #[error("left the source a moment ago: another app may be about to declare it")]
     Recent,
+    /// Another app has objects that would go with it.
+    #[error("holds objects of the app {0}, which would go with it")]
+    HoldsOthers(String),
+    /// Another app may declare it: what it declares cannot be read.
+    #[error("may be another app's: {0}")]
+    RivalUnreadable(String),
     /// A person wants it left to others.
     #[error("was approved to be abandoned")]
     Approved,

@@ -23,6 +23,9 @@ pub enum Hold {
     /// A desired object is not in sync.
     #[error("not every object is in sync")]
     NotInSync,
+    /// A person suspended the app while it was synced.
+    #[error("the app is suspended")]
+    Suspended,
 }
 
 /// What a pass does. It is executed as it is printed.

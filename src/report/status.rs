@@ -83,7 +83,8 @@ impl AppStatus {
         self.suspended = false;
         let failure = outcome.failure.as_ref().map(super::Failure::reason);
         failure.unwrap_or("Synced").clone_into(&mut self.result);
-        if outcome.done.is_empty() && failure.is_some() {
+        // A pass that ended early shows nothing new, but one whose path is gone has much to show.
+        if outcome.done.is_empty() && outcome.leftovers.is_empty() && failure.is_some() {
             return;
         }
         self.objects = states(outcome).into();

@@ -31,6 +31,8 @@ pub struct Approval {
     pub commit: String,
     /// Its first parent, in hex.
     pub parent: String,
+    /// The commits that build on it, in hex: what one of them declares again is not approved to go.
+    pub later: Vec<String>,
 }
 
 /// What a commit did to the files below the path. A path that is not in a commit has no files.
@@ -74,7 +76,8 @@ impl Fetcher {
         Ok(Removal { before, after })
     }
 
-    async fn files(
+    /// Reads a commit's files, but for what was rendered before.
+    pub async fn files(
         &self,
         commit: &str,
         known: Option<Arc<Rendered>>,

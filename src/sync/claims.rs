@@ -32,8 +32,9 @@ pub async fn refresh(app: &App, memory: &mut Memory) -> Result<(), StoreError> {
     for owner in owners {
         let inventory = match store_of(app, &owner).load(&owner).await {
             Ok(loaded) => loaded.inventory,
-            Err(error) if error.is_forbidden() => continue,
-            Err(error) => return Err(error),
+            Err(error) if error.is_outage() => return Err(error),
+            // It may well list them.
+            Err(_) => continue,
         };
         let is_theirs = |id: &ObjectId, inventory: &Inventory| inventory.entries.contains_key(id);
         memory.claims.retain(|id, claimed| *claimed != owner || is_theirs(id, &inventory));
@@ -80,7 +81,12 @@ pub async fn received(
     for name in memory.controls.claims.keys() {
         let Ok(other) = name.parse::<AppId>() else { continue };
         let other = other.within(app.store.namespace());
-        let theirs = app.store.load(&other).await?.inventory;
+        let theirs = match app.store.load(&other).await {
+            Ok(loaded) => loaded.inventory,
+            Err(error) if error.is_outage() => return Err(error),
+            // The other app says what is wrong with it, and holds up no other.
+            Err(_) => continue,
+        };
         let both = theirs.entries.keys().filter(|id| memory.inventory.entries.contains_key(id));
         let both: Vec<_> = both.cloned().collect();
         if !both.is_empty() {

@@ -1,12 +1,14 @@
 //! What commits say about deletions, by the trailer `GitOps-Prune`.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::pass::{blocking, render};
 use super::{App, Memory, Origin};
 use crate::object::ObjectId;
+use crate::plan::Desired;
 use crate::plan::desired::resolve;
-use crate::render::Rendered;
+use crate::render::{Diagnostic, Rendered};
 use crate::report::Outcome;
 use crate::source::{Fetcher, Removal, Revision, SourceError};
 
@@ -61,30 +63,42 @@ async fn read(
         outcome.unread = Some("history is too long, and only its newest part was read".to_owned());
     }
     let hashes = approvals.hashes.into_keys().map(|hash| hash.to_ascii_lowercase()).collect();
-    let mut removed = BTreeSet::new();
     let known = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
+    let mut removed = Vec::new();
     for commit in &approvals.commits {
         let Removal { before, after } = fetcher.removal(commit, known.clone()).await?;
         let both = blocking(move || (render(before), render(after))).await?;
-        removed.extend(difference(memory, &both.0, &both.1));
+        removed.push((commit, difference(memory, &both.0, &both.1)));
     }
+    // What came back since then is none of what they approved.
+    let later: BTreeSet<_> = approvals.commits.iter().flat_map(|commit| &commit.later).collect();
+    for commit in later {
+        let files = fetcher.files(commit, known.clone()).await?;
+        let now = declared(memory, &blocking(move || render(files)).await?);
+        for (_, removed) in removed.iter_mut().filter(|(by, _)| by.later.contains(commit)) {
+            removed.retain(|id| now.as_ref().is_some_and(|now| !now.contains(id)));
+        }
+    }
+    let removed = removed.into_iter().flat_map(|(_, removed)| removed).collect();
     Ok(Consent { hashes, removed })
 }
 
-/// The objects that are in one state of the source and not in the next. Of a state with errors, nothing
-/// can be said to be gone.
+/// The objects that are in one state of the source and not in the next.
 fn difference(memory: &Memory, before: &Rendered, after: &Rendered) -> Vec<ObjectId> {
-    let (Some(kinds), Some(resolved)) = (&memory.kinds, &memory.resolved) else {
-        return Vec::new();
-    };
-    let resolve =
-        |rendered: &Rendered| resolve(&rendered.manifests, kinds, &resolved.settings, &[]);
-    let (now, diagnostics) = resolve(after);
-    if !after.diagnostics.is_empty() || !diagnostics.is_empty() {
-        return Vec::new();
-    }
-    let now: BTreeSet<_> = now.iter().map(|object| &object.id).collect();
-    let (was, _) = resolve(before);
+    let Some(now) = declared(memory, after) else { return Vec::new() };
+    let was = resolved(memory, before).map(|(was, _)| was).unwrap_or_default();
     let gone = was.into_iter().filter(|object| !now.contains(&object.id));
     gone.map(|object| object.id.clone()).collect()
+}
+
+/// The objects of a state of the source. Of one with errors, nothing can be said to be gone.
+fn declared(memory: &Memory, state: &Rendered) -> Option<BTreeSet<ObjectId>> {
+    let (objects, diagnostics) = resolved(memory, state)?;
+    let is_whole = state.diagnostics.is_empty() && diagnostics.is_empty();
+    is_whole.then(|| objects.iter().map(|object| object.id.clone()).collect())
+}
+
+fn resolved(memory: &Memory, state: &Rendered) -> Option<(Vec<Arc<Desired>>, Vec<Diagnostic>)> {
+    let (kinds, now) = (memory.kinds.as_ref()?, memory.resolved.as_ref()?);
+    Some(resolve(&state.manifests, kinds, &now.settings, &now.wanted))
 }

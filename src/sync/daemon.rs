@@ -59,6 +59,7 @@ impl Daemon {
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
+            self.heed(&mut state);
             let outcome = pass(&self.app, &mut state.memory, trigger, &stop);
             let outcome = caught(outcome, || panicked(trigger)).await;
             self.close(&mut state, &outcome);
@@ -87,6 +88,13 @@ impl Daemon {
         self.heal(state, stop).await;
     }
 
+    /// Takes over what people ask of the app, if that has changed.
+    fn heed(&mut self, state: &mut Loop) {
+        if self.controls.has_changed().is_ok_and(|is_changed| is_changed) {
+            state.memory.controls = self.controls.borrow_and_update().clone();
+        }
+    }
+
     /// Puts back what drifts until the next pass is due, and says what made it due.
     async fn watch(
         &mut self,
@@ -105,7 +113,7 @@ impl Daemon {
                 () = self.wake.notified() => return Trigger::Webhook,
                 () = stop.wait() => return trigger,
                 Ok(()) = self.controls.changed() => {
-                    state.memory.controls = self.controls.borrow_and_update().clone();
+                    self.controls.mark_changed();
                     return Trigger::Annotation;
                 }
                 () = sleep_until(peace), if peace < due => {}
@@ -126,7 +134,8 @@ impl Daemon {
 
     /// Puts back what drifted, but for what is fought over. `false` if that takes a whole pass.
     async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
-        if state.memory.controls.suspended {
+        // The word may have come with the drift.
+        if state.memory.controls.suspended || self.controls.borrow().suspended {
             return true;
         }
         if state.memory.in_force(&self.app).is_none() {

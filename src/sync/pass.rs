@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::app::{App, Origin};
 use super::memory::Memory;
 use super::settled::{Resolved, Settled, add_unchanged};
-use super::{Stop, apply, atomic, claims, prune, twins};
+use super::{Stop, apply, atomic, claims, prune, rivals, twins};
 use crate::cluster::ApiError;
 use crate::object::ObjectId;
 use crate::object::marks::HashKey;
@@ -91,6 +91,9 @@ async fn run(
     clock.stage("apply", outcome);
     applied?;
     claims::tell(app, memory).await?;
+    if !is_stale && outcome.diagnostics.is_empty() {
+        prune::let_go(memory, &mut plan, outcome);
+    }
     let pruned = prune::prune(app, memory, &plan, stop, outcome).await;
     forget_new_kinds(memory, outcome);
     pruned?;
@@ -98,7 +101,9 @@ async fn run(
     if news.is_none() {
         outcome.orphans = orphans(memory, wanted);
     }
-    reach(memory, outcome);
+    if !is_stale && !stop.is_set() {
+        reach(memory, outcome);
+    }
     record(app, memory).await?;
     clock.stage("prune", outcome);
     twins::note(memory, &resolved, is_stale, outcome);
@@ -151,11 +156,14 @@ fn or_last_good(
 
 /// Objects that name themselves as the app's, though its inventory does not know them: it was lost, or
 /// someone copied the marks with care. They are not ours to delete.
-fn orphans(memory: &Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
+fn orphans(memory: &mut Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
+    // What was handed over a moment ago still names itself as ours.
+    let (now, live) = (memory.clock.now(), &memory.observed.live);
+    memory.handed.retain(|id, at| live.contains_key(id) && now < *at + rivals::LONGEST);
     let mut known = Lookup::new(&memory.inventory.entries);
     let is_wanted = |id: &ObjectId| wanted.binary_search_by(|object| object.id.cmp(id)).is_ok();
     let unknown = memory.observed.live.keys().filter(|id| known.get(id).is_none());
-    unknown.filter(|id| !is_wanted(id)).cloned().collect()
+    unknown.filter(|id| !is_wanted(id) && !memory.handed.contains_key(id)).cloned().collect()
 }
 
 /// Notes the commit of which all is done that nobody has to approve. Alone that is not worth a write.
@@ -163,7 +171,10 @@ fn reach(memory: &mut Memory, outcome: &Outcome) {
     let is_stored =
         memory.loaded.as_ref().is_some_and(|loaded| loaded.inventory == memory.inventory);
     let is_left = |fate: &Fate| matches!(fate, Fate::Pending | Fate::Spared(_) | Fate::Failed(_));
-    let is_done = outcome.failed() == 0 && !outcome.leftovers.iter().any(|(_, fate)| is_left(fate));
+    let is_known = outcome.unread.is_none();
+    let is_done = is_known
+        && outcome.failed() == 0
+        && !outcome.leftovers.iter().any(|(_, fate)| is_left(fate));
     if is_done && !is_stored {
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
         Arc::make_mut(&mut memory.inventory).commit = commit;
@@ -369,7 +380,9 @@ fn settle(
     resolved: Arc<Resolved>,
     outcome: &Outcome,
 ) -> Option<Settled> {
-    if app.dry_run || !outcome.leaves_all_in_sync() {
+    // Whom an orphan belongs to is looked at with all others.
+    let has_orphans = !outcome.orphans.is_empty() || !memory.handed.is_empty();
+    if app.dry_run || has_orphans || !outcome.leaves_all_in_sync() {
         return None;
     }
     let touched = outcome.done.iter().filter(|done| done.cause != Cause::InSync);

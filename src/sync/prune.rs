@@ -12,6 +12,7 @@ use super::{App, Memory, Stop, twins};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
 use crate::plan::guard::{Approvals, Candidate, Ruling, Situation};
+use crate::plan::inventory::Abandoned;
 use crate::plan::prune::{Context, Spared, Verdict};
 use crate::plan::{Hold, Plan, Resource, Stage};
 use crate::report::{Failure, Fate, Outcome};
@@ -29,6 +30,22 @@ struct Leftover {
     is_of_other_source: bool,
 }
 
+/// Lets go of the leftovers that other apps claim. Nothing is deleted by that, so that it waits neither for a
+/// person nor for what is not in sync: two apps may wait for each other.
+pub fn let_go(memory: &mut Memory, plan: &mut Plan, outcome: &mut Outcome) {
+    let mut left: BTreeSet<_> = plan.leftovers.iter().cloned().collect();
+    for (owner, ids) in &mut outcome.claimed {
+        for id in ids.extract_if(.., |id| left.remove(id)) {
+            let fate = Fate::Forgotten(Spared::HandedOver(owner.to_string()).to_string());
+            memory.handed.insert(id.clone(), memory.clock.now());
+            strike(memory, &id, &fate);
+            outcome.leftovers.push((id, fate));
+        }
+    }
+    outcome.claimed.retain(|(_, ids)| !ids.is_empty());
+    plan.leftovers.retain(|id| left.contains(id));
+}
+
 /// Judges and deletes the leftovers, last stage first. Fills in what became of them, and takes from the
 /// inventory what is no longer ours.
 pub async fn prune(
@@ -43,12 +60,11 @@ pub async fn prune(
         return Ok(());
     }
     let in_sync = outcome.done.iter().all(|done| done.action.is_in_sync());
-    if let Some(hold) = plan.hold.or((!in_sync).then_some(Hold::NotInSync)) {
-        let held = |id: &ObjectId| (id.clone(), Fate::Spared(format!("because {hold}")));
-        outcome.leftovers = plan.leftovers.iter().map(held).collect();
+    if let Some(why) = plan.hold.or((!in_sync).then_some(Hold::NotInSync)) {
+        hold(plan, why, outcome);
         return Ok(());
     }
-    let mut context = context(app, outcome);
+    let mut context = context(app, memory, outcome);
     let mut leftovers = survey(app, memory, &context, &plan.leftovers).await?;
     let mut ruling = rule(app, memory, &leftovers, plan, outcome, &Consent::default());
     if !ruling.held.is_empty() {
@@ -59,6 +75,10 @@ pub async fn prune(
     if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
         // Another process may have declared a leftover since the inventory was loaded.
         twins::check(app, memory, &plan.leftovers).await?;
+        if memory.controls.suspended && !app.dry_run {
+            hold(plan, Hold::Suspended, outcome);
+            return Ok(());
+        }
         hand_over(app, memory, &mut leftovers).await?;
     }
     for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
@@ -78,6 +98,12 @@ pub async fn prune(
     Ok(())
 }
 
+/// Leaves everything as it is.
+fn hold(plan: &Plan, why: Hold, outcome: &mut Outcome) {
+    let held = |id: &ObjectId| (id.clone(), Fate::Spared(format!("because {why}")));
+    outcome.leftovers.extend(plan.leftovers.iter().map(held));
+}
+
 /// Notes since when objects are no longer declared.
 fn note_age(memory: &mut Memory, ids: &[ObjectId]) {
     let now = memory.clock.now();
@@ -87,11 +113,21 @@ fn note_age(memory: &mut Memory, ids: &[ObjectId]) {
 }
 
 /// What another app of the namespace declares is its own from now on.
-async fn hand_over(app: &App, memory: &Memory, leftovers: &mut [Leftover]) -> Result<(), Failure> {
+async fn hand_over(
+    app: &App,
+    memory: &mut Memory,
+    leftovers: &mut [Leftover],
+) -> Result<(), Failure> {
     let rivals = Rivals::of(app).await?;
+    let kinds = memory.kinds.as_ref();
     for leftover in leftovers.iter_mut().filter(|leftover| leftover.is_asked()) {
         if let Some(owner) = rivals.owner(&leftover.id) {
+            memory.handed.insert(leftover.id.clone(), memory.clock.now());
             leftover.verdict = Verdict::Forget(Spared::HandedOver(owner.to_string()));
+        } else if let Some(holder) = kinds.and_then(|kinds| rivals.holder(&leftover.id, kinds)) {
+            leftover.verdict = Verdict::Wait(Spared::HoldsOthers(holder.to_string()));
+        } else if let Some(why) = rivals.unread() {
+            leftover.verdict = Verdict::Wait(Spared::RivalUnreadable(why.clone()));
         } else if rivals.may_follow(&leftover.id, memory) {
             leftover.verdict = Verdict::Wait(Spared::Recent);
         }
@@ -99,12 +135,16 @@ async fn hand_over(app: &App, memory: &Memory, leftovers: &mut [Leftover]) -> Re
     Ok(())
 }
 
-fn context(app: &App, outcome: &Outcome) -> Context {
+fn context(app: &App, memory: &Memory, outcome: &Outcome) -> Context {
     let lives = outcome.done.iter().filter_map(|done| Some(done.live.as_ref()?.uid.clone()));
     let (uids, source) = (lives.collect(), app.origin.identity().fingerprint());
     let mut context = Context::new(app.id.clone(), app.store.namespace(), source, uids);
     for done in &outcome.done {
         context.stays(&done.desired.id, Some(&done.desired.resource));
+    }
+    // What had to stay is not to go with its namespace or CRD a pass later.
+    for Abandoned { id, .. } in &memory.inventory.abandoned {
+        context.stays(id, memory.kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind)));
     }
     context
 }
@@ -168,7 +208,10 @@ fn rule(
     };
     let candidates: Vec<_> = leftovers.iter().filter_map(candidate).collect();
     let desired: BTreeSet<_> = outcome.done.iter().map(|done| &done.desired.id).collect();
-    let situation = Situation { had: plan.had, desired: &desired };
+    // What is gone, or never was, does not make a loss smaller.
+    let is_gone = |l: &&Leftover| l.verdict == Verdict::Forget(Spared::AlreadyGone);
+    let had = plan.had - leftovers.iter().filter(is_gone).count();
+    let situation = Situation { had, desired: &desired };
     let mut approvals = Approvals::new(&memory.controls, &app.approved);
     approvals.prune.extend(consent.hashes.iter().cloned());
     approvals.removed.clone_from(&consent.removed);

@@ -8,16 +8,18 @@ use futures::future::try_join_all;
 
 use super::{App, Memory};
 use crate::cluster::store::StoreError;
-use crate::object::{AppId, ObjectId};
-use crate::plan::Inventory;
+use crate::object::{AppId, GroupKind, ObjectId};
+use crate::plan::{Inventory, Kinds, Stage};
 
-/// Longest time that an object waits for another app to declare it.
-const LONGEST: Duration = Duration::from_mins(10);
+/// Longest time that an object waits for another app to declare it, or to take it over.
+pub const LONGEST: Duration = Duration::from_mins(10);
 
 /// The other apps and what they declare.
 #[derive(Debug, Default)]
 pub struct Rivals {
     inventories: Vec<(AppId, Arc<Inventory>)>,
+    /// Why the inventory of one of them cannot be read, if so.
+    unread: Option<String>,
     /// How long an object waits for one of them.
     grace: Duration,
 }
@@ -28,15 +30,27 @@ impl Rivals {
         let mut others = app.store.apps().await?;
         others.retain(|other| other.app != app.id);
         let slowest = others.iter().map(|other| other.interval).max();
-        let load = async |other: AppId| {
-            let loaded = app.store.load(&other).await?;
-            Ok::<_, StoreError>((other, loaded.inventory))
+        let load = async |other: AppId| match app.store.load(&other).await {
+            Err(error) if error.is_outage() => Err(error),
+            loaded => Ok((other, loaded)),
         };
-        let inventories = try_join_all(others.into_iter().map(|other| load(other.app))).await?;
+        let (mut inventories, mut unread) = (Vec::new(), None);
+        for (other, loaded) in try_join_all(others.into_iter().map(|other| load(other.app))).await?
+        {
+            match loaded {
+                Ok(loaded) => inventories.push((other, loaded.inventory)),
+                Err(error) => unread = Some(error.to_string()),
+            }
+        }
         // One pass of each, wherever it is in its interval.
         let grace = slowest.map(|slowest| (slowest.max(app.interval) * 2).min(LONGEST));
         let grace = grace.filter(|_| !app.interval.is_zero()).unwrap_or_default();
-        Ok(Self { inventories, grace })
+        Ok(Self { inventories, unread, grace })
+    }
+
+    /// Why it is not known what one of them declares, if so.
+    pub fn unread(&self) -> Option<&String> {
+        self.unread.as_ref()
     }
 
     /// The app that declares an object, if one does.
@@ -44,6 +58,24 @@ impl Rivals {
         let declares =
             |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.contains_key(id);
         self.inventories.iter().find(declares).map(|(app, _)| app)
+    }
+
+    /// The app of which objects would go with a namespace or CRD, if any would.
+    pub fn holder(&self, id: &ObjectId, kinds: &Kinds) -> Option<&AppId> {
+        let is_namespace = id.kind.is("", "Namespace");
+        let is_crd = Stage::of(&id.kind) == Stage::Definitions;
+        if !is_namespace && !is_crd {
+            return None;
+        }
+        let defines = |kind: &GroupKind| {
+            let plural = id.name.strip_suffix(&format!(".{}", kind.group));
+            plural.is_some() && kinds.preferred(kind).map(|kind| kind.plural.as_str()) == plural
+        };
+        let goes = |other: &ObjectId| {
+            (is_namespace && other.namespace == id.name) || (is_crd && defines(&other.kind))
+        };
+        let holds = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.keys().any(goes);
+        self.inventories.iter().find(holds).map(|(app, _)| app)
     }
 
     /// Whether an object left the source so lately that another app may yet declare it.

@@ -44,7 +44,8 @@ pub async fn check(app: &App, memory: &mut Memory, ids: &[ObjectId]) -> Result<(
     let Some(loaded) = &memory.loaded else { return Ok(()) };
     let checked = app.store.check(&app.id, loaded, ids).await;
     memory.loaded = memory.loaded.take().filter(|_| checked.is_ok());
-    Ok(checked?)
+    memory.controls = checked?;
+    Ok(())
 }
 
 /// While git cannot be read, what was in place once and is another's doing since then stays as it is.

@@ -259,6 +259,15 @@ fn a_lost_inventory_deletes_nothing() {
     let said = lines.iter().filter(|line| line.contains("Not in the inventory"));
     assert_eq!(said.count(), 1, "{lines:#?}");
     assert_eq!(left(&test), 4);
+    // It is shown as long as it is so, and said once.
+    let (_, shown) =
+        testbed::http("GET", &format!("{}/api/v1/apps", daemon.url()), &[], b"").unwrap();
+    assert!(shown.contains(r#""orphaned":[{"group":"","kind":"ConfigMap""#), "{shown}");
+    test.commit(&[("apps/new.yaml", &config_map("new", "1"))]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    daemon.next_sync();
+    let said = daemon.0.lines().iter().filter(|line| line.contains("Not in the inventory")).count();
+    assert_eq!(said, 1, "{:#?}", daemon.0.lines());
     // The others are taken over as they are.
     remove(&test, 1..2, "One of those that were adopted");
     daemon.line(&["Pruned", "configmap/m1"]);
@@ -292,4 +301,81 @@ fn a_dry_run_tells_what_would_be_held() {
     let mut help = program();
     let help = help.args(["sync", "--help"]).output().unwrap();
     assert!(String::from_utf8_lossy(&help.stdout).contains("--approve-prune"));
+}
+
+/// What is kept when it leaves git is kept from its namespace's end as well, in the next pass too.
+#[test]
+fn a_namespace_stays_while_it_holds_what_was_kept() {
+    let test = Fixture::new("kept-inside");
+    let space = format!("{}-space", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    let kept = config_map("kept", "1").replace(
+        "  name:",
+        &format!("  namespace: {space}\n  annotations: {{helm.sh/resource-policy: keep}}\n  name:"),
+    );
+    test.commit(&[
+        ("apps/ns.yaml", &namespace),
+        ("apps/kept.yaml", &kept),
+        ("apps/a.yaml", &config_map("a", "1")),
+    ]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=3"]);
+    test.repo.remove("apps/ns.yaml").unwrap();
+    test.repo.remove("apps/kept.yaml").unwrap();
+    test.repo.commit("Both go\n\nGitOps-Prune: all").unwrap();
+    daemon.line(&["Not pruned: configmap/kept", "helm.sh/resource-policy", "no longer managed"]);
+    daemon.line(&["Not pruned: namespace", "still holds an object of this app"]);
+    for _ in 0..2 {
+        daemon.next_sync();
+    }
+    let found =
+        plane().kubectl(&["-n", &space, "get", "configmap", "kept", "-o=jsonpath={.metadata}"]);
+    assert!(!found.unwrap().contains("deletionTimestamp"));
+    never(&daemon, "Pruned");
+}
+
+/// Another app has its objects in a namespace that is dropped.
+#[test]
+fn a_namespace_that_holds_another_apps_objects_stays() {
+    let test = Fixture::new("theirs-inside");
+    let space = format!("{}-space", test.namespace);
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {space}}}\n");
+    let inside =
+        config_map("inside", "1").replace("  name:", &format!("  namespace: {space}\n  name:"));
+    test.commit(&[
+        ("apps/a/ns.yaml", &namespace),
+        ("apps/a/a.yaml", &config_map("a", "1")),
+        ("apps/b/inside.yaml", &inside),
+    ]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    first.line(&["INFO Synced", "created=2"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    second.line(&["INFO Synced", "created=1"]);
+    test.repo.remove("apps/a/ns.yaml").unwrap();
+    test.repo.commit("Without the namespace\n\nGitOps-Prune: all").unwrap();
+    first.line(&["Not pruned: namespace/", "holds objects of the app second"]);
+    first.next_sync();
+    never(&first, "Pruned");
+    // Once they are gone it goes.
+    test.repo.remove("apps/b/inside.yaml").unwrap();
+    test.commit(&[("apps/b/b.yaml", &config_map("b", "1"))]);
+    first.line(&["Pruned", "namespace/"]);
+}
+
+/// What never was applied is no part of an app that could make a loss look small.
+#[test]
+fn objects_that_never_were_do_not_make_the_app_larger() {
+    let (test, daemon) = many("never-were", 12);
+    for n in 0..40 {
+        let text = config_map(&format!("NOT_A_NAME_{n}"), "1");
+        test.repo.write(&format!("apps/bad{n}.yaml"), text).unwrap();
+    }
+    let commit = test.repo.commit("What no cluster takes").unwrap();
+    daemon.line(&["Synced in part", &commit]);
+    for n in 0..40 {
+        test.repo.remove(&format!("apps/bad{n}.yaml")).unwrap();
+    }
+    remove(&test, 0..11, "Too much is taken back");
+    daemon.line(&["Prune held: 11 of 12 objects are too many at once"]);
+    assert_eq!(left(&test), 12);
 }

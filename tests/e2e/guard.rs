@@ -1,8 +1,9 @@
 //! The prune guard: what waits for a person's word, and the ways to give it.
 
 use std::process::Command;
+use std::time::Duration;
 
-use testbed::eventually;
+use testbed::{ApiFault, eventually};
 
 use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
 
@@ -80,7 +81,7 @@ fn half_a_repository_deleted_in_one_commit_is_held_until_its_hash_is_approved() 
     );
     // Another set than the approved one waits again.
     let said = ask(&test, &["prune-approve", &hash(&line)]);
-    assert!(said.contains("deleted now"), "{said}");
+    assert!(said.contains("are deleted, if they are held"), "{said}");
     daemon.line(&["INFO Synced", "pruned=12"]);
     expect_left(&test, 12);
     let said = daemon.0.lines().iter().filter(|line| line.contains("Prune held")).count();
@@ -256,4 +257,125 @@ fn a_suspended_app_does_nothing_at_all_until_it_is_resumed() {
     test.expect("configmap/m0", ".data.key", "1");
     test.expect("configmap/new", ".data.key", "1");
     assert!(daemon.metrics().contains(&gauge("0")));
+}
+
+#[test]
+fn a_stale_pass_does_not_forget_where_approvals_begin() {
+    let (test, daemon) = many("begin", 24);
+    // Of a commit that was not applied as a whole, the rest follows while git is away.
+    let space = format!("{}-late", test.namespace);
+    let late =
+        config_map("late", "1").replace("  name:", &format!("  namespace: {space}\n  name:"));
+    let commit = test.commit(&[("apps/late.yaml", &late)]);
+    daemon.line(&["Synced in part", &commit]);
+    test.git.set_fault(testbed::Fault::Status(500));
+    daemon.line(&["Sync failed: cannot"]);
+    plane().kubectl(&["create", "namespace", &space]).unwrap();
+    daemon.line(&["Applied", "configmap/late"]);
+    remove(&test, 0..12, "Twelve go\n\nGitOps-Prune: all");
+    test.commit(&[("apps/readme.md", "another commit")]);
+    test.git.set_fault(testbed::Fault::None);
+    daemon.line(&["INFO Synced", "pruned=12"]);
+}
+
+#[test]
+fn a_pass_that_is_stopped_while_it_prunes_does_not_forget_what_was_approved() {
+    let (test, daemon) = many("stopped", 12);
+    drop(daemon);
+    for n in 0..12 {
+        let text =
+            format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: account{n}}}\n");
+        test.repo.write(&format!("apps/account{n}.yaml"), text).unwrap();
+    }
+    test.repo.commit("Accounts").unwrap();
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=12"]);
+    drop(daemon);
+    (0..12).for_each(|n| test.repo.remove(&format!("apps/account{n}.yaml")).unwrap());
+    remove(&test, 0..11, "All but one\n\nGitOps-Prune: all");
+    let proxy = plane().proxy().unwrap();
+    proxy.set_faults(|call| match call.method.as_str() {
+        "DELETE" => ApiFault::Delay(Duration::from_secs(1)),
+        _ => ApiFault::None,
+    });
+    let daemon = test.run_as(proxy.kubeconfig(), &["--prune"]);
+    eventually(DEADLINE, "the first deletion", || {
+        let is_delete = |call: &testbed::Call| call.method == "DELETE";
+        Ok::<_, String>(proxy.calls().iter().any(is_delete).then_some(()))
+    })
+    .unwrap();
+    daemon.0.signal(testbed::Signal::TERM).unwrap();
+    daemon.0.wait_exit(DEADLINE).unwrap();
+    assert_eq!(left(&test), 1);
+    test.commit(&[("apps/readme.md", "another commit")]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "pruned=12"]);
+}
+
+#[test]
+fn what_came_back_after_an_approved_removal_is_not_approved_again() {
+    let (test, daemon) = many("came-back", 24);
+    // While the daemon is away: an approved removal, its revert, and an accident.
+    drop(daemon);
+    let approved = remove(&test, 0..12, "Twelve go\n\nGitOps-Prune: all");
+    test.repo.revert(&approved).unwrap();
+    remove(&test, 0..12, "By accident");
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["Prune held: 12 of 24 objects are too many at once"]);
+    daemon.next_sync();
+    assert_eq!(left(&test), 24);
+}
+
+#[test]
+fn a_path_that_vanishes_is_told_with_what_is_held() {
+    let (test, daemon) = many("vanished", 2);
+    test.repo.remove("apps").unwrap();
+    test.repo.write("other/x", "y").unwrap();
+    test.repo.commit("Moved by accident").unwrap();
+    let line = daemon.line(&["Prune held: the source declares nothing any more: 2 left"]);
+    daemon.line(&["Sync failed: no folder \"apps\""]);
+    let shown = api(&daemon);
+    assert!(shown.contains(&hash(&line)), "{shown}");
+}
+
+#[test]
+fn approvals_at_the_same_time_all_count() {
+    let (test, _daemon) = many("at-once", 1);
+    let given: Vec<String> = (0..8).map(|n| format!("{n:012x}")).collect();
+    std::thread::scope(|scope| {
+        for hash in &given {
+            scope.spawn(|| ask(&test, &["prune-approve", hash]));
+        }
+    });
+    let secret = format!("secret/gitops-sync-inventory-{}", test.namespace);
+    let found = test.field(&secret, ".metadata.annotations.gitops-sync\\.dev/approve-prune");
+    for hash in &given {
+        assert!(found.contains(hash), "{hash} in {found}");
+    }
+}
+
+#[test]
+fn a_suspension_in_the_middle_of_a_pass_keeps_it_from_deleting() {
+    let (test, daemon) = many("midway", 3);
+    drop(daemon);
+    let proxy = plane().proxy().unwrap();
+    let daemon = test.run_as(proxy.kubeconfig(), &["--prune"]);
+    daemon.line(&["INFO Synced", "unchanged=3"]);
+    let is_slow = |call: &testbed::Call| call.method == "PATCH" && call.uri.contains("/new");
+    proxy.set_faults(move |call| {
+        if is_slow(call) { ApiFault::Delay(Duration::from_secs(3)) } else { ApiFault::None }
+    });
+    test.repo.write("apps/new.yaml", config_map("new", "1")).unwrap();
+    remove(&test, 0..1, "One comes and one goes");
+    eventually(DEADLINE, "the middle of the pass", || {
+        Ok::<_, String>(proxy.calls().iter().any(is_slow).then_some(()))
+    })
+    .unwrap();
+    ask(&test, &["suspend"]);
+    daemon.line(&["Applied", "configmap/new"]);
+    daemon.line(&["Not pruned: configmap/m0", "the app is suspended"]);
+    daemon.line(&["Suspended: nothing is synced"]);
+    assert_eq!(left(&test), 3);
+    ask(&test, &["resume"]);
+    daemon.line(&["Pruned", "configmap/m0"]);
 }

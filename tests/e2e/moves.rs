@@ -131,3 +131,135 @@ fn a_renamed_app_takes_over_only_when_the_old_one_is_gone() {
     test.repo.commit("Without a").unwrap();
     new.line(&["Pruned", "configmap/a"]);
 }
+
+/// Many objects at once, of which the guard would hold the deletion: a move deletes nothing.
+#[test]
+fn half_of_an_app_moves_to_another_without_a_word_of_anybody() {
+    let test = Fixture::new("half-moves");
+    for n in 0..24 {
+        test.repo.write(&format!("apps/a/m{n}.yaml"), config_map(&format!("m{n}"), "1")).unwrap();
+    }
+    test.commit(&[("apps/b/b.yaml", &config_map("b", "1"))]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    first.line(&["INFO Synced", "created=24"]);
+    second.line(&["INFO Synced", "created=1"]);
+    let before = uid(&test, "m0");
+    for n in 0..12 {
+        test.repo.remove(&format!("apps/a/m{n}.yaml")).unwrap();
+        test.repo.write(&format!("apps/b/m{n}.yaml"), config_map(&format!("m{n}"), "2")).unwrap();
+    }
+    let commit = test.repo.commit("Half of it moves").unwrap();
+    second.line(&["INFO Synced", &commit, "failed=0"]);
+    assert_eq!(uid(&test, "m0"), before);
+    assert_eq!(test.field("configmap/m0", ".data.key"), "2");
+}
+
+/// An app that does not prune lets go of what another one declares: nothing is deleted by that.
+#[test]
+fn an_app_without_prune_hands_over_as_well() {
+    let test = Fixture::new("unpruned");
+    test.commit(&[
+        ("apps/a/m.yaml", &config_map("m", "1")),
+        ("apps/a/a.yaml", &config_map("a", "1")),
+        ("apps/b/b.yaml", &config_map("b", "1")),
+    ]);
+    let first = test.run_app("first", "apps/a", &[]);
+    let second = test.run_app("second", "apps/b", &[]);
+    first.line(&["INFO Synced", "created=2"]);
+    second.line(&["INFO Synced", "created=1"]);
+    let before = uid(&test, "m");
+    test.repo.remove("apps/a/m.yaml").unwrap();
+    test.commit(&[("apps/b/m.yaml", &config_map("m", "2"))]);
+    test.expect("configmap/m", ".data.key", "2");
+    assert_eq!(uid(&test, "m"), before);
+    second.next_sync();
+    let said = first.0.lines().join("\n");
+    assert!(!said.contains("Declared by the app second"), "it is git that moved it: {said}");
+    assert!(!said.contains("delete them by hand"), "it is the other one's: {said}");
+}
+
+/// Each waits for the other one.
+#[test]
+fn two_apps_swap_objects_in_one_commit() {
+    let test = Fixture::new("swap");
+    test.commit(&[
+        ("apps/a/l.yaml", &config_map("left", "a")),
+        ("apps/a/a.yaml", &config_map("a", "1")),
+        ("apps/b/r.yaml", &config_map("right", "b")),
+        ("apps/b/b.yaml", &config_map("b", "1")),
+    ]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    first.line(&["INFO Synced", "created=2"]);
+    second.line(&["INFO Synced", "created=2"]);
+    let before = (uid(&test, "left"), uid(&test, "right"));
+    test.repo.remove("apps/a/l.yaml").unwrap();
+    test.repo.remove("apps/b/r.yaml").unwrap();
+    let commit = test.commit(&[
+        ("apps/a/r.yaml", &config_map("right", "a")),
+        ("apps/b/l.yaml", &config_map("left", "b")),
+    ]);
+    first.line(&["INFO Synced", &commit, "failed=0"]);
+    second.line(&["INFO Synced", &commit, "failed=0"]);
+    test.expect("configmap/left", ".data.key", "b");
+    test.expect("configmap/right", ".data.key", "a");
+    assert_eq!((uid(&test, "left"), uid(&test, "right")), before);
+}
+
+/// One app holds up no other, whatever became of its inventory.
+#[test]
+fn a_damaged_inventory_stops_no_other_app() {
+    let test = Fixture::new("damaged");
+    test.commit(&[
+        ("apps/a/s.yaml", &config_map("shared", "first")),
+        ("apps/b/s.yaml", &config_map("shared", "second")),
+        ("apps/b/b.yaml", &config_map("b", "1")),
+    ]);
+    let first = test.run_app("first", "apps/a", &["--prune"]);
+    first.line(&["INFO Synced", "created=1"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    both_say(&first, &second);
+    drop(second);
+    let damage = |app: &str| {
+        let data = r#"{"data":{"inventory":"bm9uc2Vuc2U="}}"#;
+        test.kubectl(&["patch", "secret", &format!("gitops-sync-inventory-{app}"), "-p", data]);
+    };
+    damage("second");
+    let commit = test.commit(&[("apps/a/s.yaml", &config_map("shared", "still first"))]);
+    first.line(&["Synced", &commit]);
+    test.expect("configmap/shared", ".data.key", "still first");
+    // But nothing is deleted that it may declare.
+    test.repo.remove("apps/a/s.yaml").unwrap();
+    test.commit(&[("apps/a/a.yaml", &config_map("a", "1"))]);
+    first.line(&["Not pruned: configmap/shared", "inventory-second cannot be read"]);
+    test.expect("configmap/a", ".data.key", "1");
+    test.commit(&[("apps/a/s.yaml", &config_map("shared", "still first"))]);
+    first.line(&["INFO Synced", "objects=2", "failed=0"]);
+    // Nor the claimant by the owner.
+    test.kubectl(&["delete", "secret", "gitops-sync-inventory-second"]);
+    let second = test.run_app("second", "apps/b", &["--prune"]);
+    second.line(&["Left to the app first"]);
+    drop(first);
+    damage("first");
+    test.commit(&[("apps/b/b.yaml", &config_map("b", "2"))]);
+    test.expect("configmap/b", ".data.key", "2");
+    assert_eq!(test.field("configmap/shared", ".data.key"), "still first");
+}
+
+/// A sync by hand is none that others may wait for.
+#[test]
+fn a_sync_by_hand_changes_no_interval() {
+    let test = Fixture::new("by-hand");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--interval", "5m"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    let interval = || {
+        let key = format!(".data.app\\.{}", test.namespace);
+        test.field("secret/gitops-sync-key", &key)
+    };
+    let before = interval();
+    let arguments = ["--repo", test.repo.url(), "--path", "apps", "--apply"];
+    assert_eq!(test.sync(&arguments).code, Some(0));
+    assert_eq!(interval(), before);
+}

@@ -20,6 +20,8 @@ use crate::plan::Controls;
 
 /// Pause after a watch broke.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Tries to write what the app itself writes as well.
+const TRIES: u32 = 10;
 /// Time between two looks when the Secret may not be watched.
 const POLL: Duration = Duration::from_secs(15);
 
@@ -73,6 +75,21 @@ impl Store {
 
     /// Sets an annotation on an app's inventory, or removes it, by what it says now.
     pub async fn annotate(
+        &self,
+        app: &AppId,
+        key: &str,
+        value: impl Fn(Option<&str>) -> Option<String>,
+    ) -> Result<(), StoreError> {
+        for tried in 1.. {
+            match self.annotate_once(app, key, &value).await {
+                Err(StoreError::Conflict { .. }) if tried < TRIES => {}
+                annotated => return annotated,
+            }
+        }
+        Ok(())
+    }
+
+    async fn annotate_once(
         &self,
         app: &AppId,
         key: &str,

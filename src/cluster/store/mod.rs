@@ -210,13 +210,14 @@ impl Store {
         })
     }
 
-    /// Checks that the shards of some objects are still those that were loaded.
+    /// Checks that the shards of some objects are still those that were loaded. Says what people ask of the
+    /// app by now.
     pub async fn check(
         &self,
         app: &AppId,
         loaded: &Loaded,
         ids: &[ObjectId],
-    ) -> Result<(), StoreError> {
+    ) -> Result<Controls, StoreError> {
         let number = loaded.shards.len();
         let places: BTreeSet<_> =
             ids.iter().map(|id| shards::place(id, number)).chain([0]).collect();
@@ -225,11 +226,12 @@ impl Store {
             let secret = self.read(&name).await?;
             let known = loaded.shards.get(at).map(|stored| &stored.digest);
             if secret.as_ref().map(|secret| Stored::of(secret).digest).as_ref() == known {
-                return Ok(());
+                return Ok(secret.as_ref().map(Controls::of).unwrap_or_default());
             }
             Err(StoreError::Conflict { namespace: self.namespace.clone(), name })
         };
-        try_join_all(places.into_iter().map(check)).await.map(drop)
+        // The first shard's are the app's.
+        Ok(try_join_all(places.into_iter().map(check)).await?.swap_remove(0))
     }
 
     /// Writes an app's inventory, unless it is stored already.

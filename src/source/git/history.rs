@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use git2::{Commit, Error, Oid, Repository, RepositoryOpenFlags};
+use git2::{Commit, Error, Oid, Repository, RepositoryOpenFlags, Sort};
 
 use crate::source::approval::{Approval, Approvals};
 
@@ -17,6 +17,9 @@ const VALUE_MAX: usize = 128;
 const COMMITS_MAX: usize = 1_000;
 /// Commits that may approve all they remove: each costs two trees.
 const ALL_MAX: usize = 20;
+
+/// Commits on top of one that approves all it removes: each costs a tree.
+const LATER_MAX: usize = 100;
 
 /// What a clone tells of the approvals. Nothing is in it that more history could take away.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,7 +84,7 @@ impl History {
             Approvals { truncated: range.commits.len() > COMMITS_MAX, ..Approvals::default() };
         let mut is_cut = range.is_cut;
         for commit in range.commits.iter().take(COMMITS_MAX) {
-            is_cut |= !self.collect(*commit, range.since, &mut approvals)?;
+            is_cut |= !self.collect(*commit, head, range.since, &mut approvals)?;
         }
         let cut_at = if is_cut { Some(self.ancestors(head)?.len()) } else { None };
         Ok(Reading { approvals, cut_at })
@@ -109,6 +112,7 @@ impl History {
     fn collect(
         &self,
         id: Oid,
+        head: Oid,
         since: Option<Oid>,
         approvals: &mut Approvals,
     ) -> Result<bool, Error> {
@@ -127,22 +131,45 @@ impl History {
         for hash in hashes {
             approvals.hashes.entry(hash).or_insert_with(|| id.to_string());
         }
-        Ok(all.is_empty() || self.collect_all(&commit, approvals))
+        Ok(all.is_empty() || self.collect_all(&commit, head, approvals)?)
     }
 
     /// Adds a commit that approves all it removes. False if its parent is missing.
-    fn collect_all(&self, commit: &Commit<'_>, approvals: &mut Approvals) -> bool {
+    fn collect_all(
+        &self,
+        commit: &Commit<'_>,
+        head: Oid,
+        approvals: &mut Approvals,
+    ) -> Result<bool, Error> {
         let Ok(parent) = commit.parent_id(0) else {
             // A commit that is truly the first has removed nothing.
-            return !self.cut.contains(&commit.id());
+            return Ok(!self.cut.contains(&commit.id()));
         };
-        if approvals.commits.len() == ALL_MAX {
+        let later = self.later(commit.id(), head)?;
+        if approvals.commits.len() == ALL_MAX || later.len() > LATER_MAX {
             approvals.truncated = true;
         } else {
             let (commit, parent) = (commit.id().to_string(), parent.to_string());
-            approvals.commits.push(Approval { commit, parent });
+            approvals.commits.push(Approval { commit, parent, later });
         }
-        true
+        Ok(true)
+    }
+
+    /// The commits of `head`'s history that build on another one.
+    fn later(&self, commit: Oid, head: Oid) -> Result<Vec<String>, Error> {
+        let mut walk = self.repository.revwalk()?;
+        walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
+        walk.push(head)?;
+        walk.hide(commit)?;
+        let (mut found, mut later) = (HashSet::from([commit]), Vec::new());
+        for id in walk {
+            let id = id?;
+            if self.repository.find_commit(id)?.parent_ids().any(|id| found.contains(&id)) {
+                found.insert(id);
+                later.push(id.to_string());
+            }
+        }
+        Ok(later)
     }
 
     /// Whether a commit is not in the history of `since`. The walk is not sure of it: it goes by the
@@ -282,7 +309,7 @@ mod tests {
             let hashes = approvals.hashes.iter();
             let mut found: Vec<_> =
                 hashes.map(|(hash, by)| format!("{hash}@{}", self.name(by))).collect();
-            found.extend(approvals.commits.iter().map(|Approval { commit, parent }| {
+            found.extend(approvals.commits.iter().map(|Approval { commit, parent, .. }| {
                 format!("{}-{}", self.name(commit), self.name(parent))
             }));
             found.extend(cut_at.map(|count| format!("cut@{count}")));
@@ -322,6 +349,19 @@ mod tests {
         clone.check("m", Some("a"), "1@f 2@b 3@m m-b b-a f-a");
         clone.check("m", Some("b"), "1@f 3@m m-b f-a");
         clone.check("m", Some("f"), "2@b 3@m m-b b-a");
+    }
+
+    #[test]
+    fn what_builds_on_an_approving_commit_is_known() {
+        let clone = Clone::new(&["a::", "f:a:all", "b:a:", "m:b f:", "c:m:all", "d:c:"]);
+        let check = |at: usize, expect: &str| {
+            let approval = &clone.read("d", Some("a")).approvals.commits[at];
+            let later: Vec<_> = approval.later.iter().map(|id| clone.name(id)).collect();
+            assert_eq!(later.join(" "), expect);
+        };
+        // What runs beside it does not build on it.
+        check(0, "d");
+        check(1, "m c d");
     }
 
     #[test]
