@@ -58,7 +58,7 @@ pub struct Abandoned {
 }
 
 /// Abandoned objects that are remembered, the latest ones.
-const ABANDONED_MAX: usize = 100;
+const ABANDONED_MAX: usize = 1000;
 
 /// The objects of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

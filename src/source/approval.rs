@@ -1,10 +1,9 @@
 //! Approvals of deletions that commits give by the trailer `GitOps-Prune: all` or
 //! `GitOps-Prune: <hash>`. What they approve is not decided here; no error approves anything.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::git::history::{self, Reading};
+use super::git::history::{self, Approval, Approvals, Reading};
 use super::{Fetcher, Revision, Snapshot, SourceError};
 use crate::render::Rendered;
 
@@ -12,28 +11,6 @@ use crate::render::Rendered;
 const FIRST_DEPTH: usize = 50;
 /// Commits beyond which no more history is fetched.
 const HISTORY_MAX: usize = 5_000;
-
-/// The approvals of a range of commits.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Approvals {
-    /// Hashes of approved sets, each with the newest commit that approves it.
-    pub hashes: BTreeMap<String, String>,
-    /// Commits that approve all they remove themselves, newest first.
-    pub commits: Vec<Approval>,
-    /// Whether some commits were left out: they are too many, or history is too deep.
-    pub truncated: bool,
-}
-
-/// A commit that approves all it removes itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Approval {
-    /// The commit, in hex.
-    pub commit: String,
-    /// Its first parent, in hex.
-    pub parent: String,
-    /// The commits that build on it, in hex: what one of them declares again is not approved to go.
-    pub later: Vec<String>,
-}
 
 /// What a commit did to the files below the path. A path that is not in a commit has no files.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,7 +11,8 @@ pub mod git;
 pub mod snapshot;
 pub mod tree;
 
-pub use approval::{Approval, Approvals, Removal};
+pub use approval::Removal;
 pub use error::SourceError;
 pub use fetch::{Fetcher, Repository};
+pub use git::history::{Approval, Approvals};
 pub use snapshot::{Revision, Snapshot};

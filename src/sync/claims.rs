@@ -12,6 +12,7 @@ use crate::object::{AppId, Live, ObjectId};
 use crate::plan::Inventory;
 use crate::plan::controls::{self, CLAIMS};
 use crate::report::problems::named;
+use crate::report::{Failure, Outcome};
 
 /// The app that an object as it was found belongs to: the one that it names, as long as its inventory
 /// lists it. What only carries the marks of an app that is gone is free.
@@ -26,8 +27,19 @@ pub async fn owner(app: &App, id: &ObjectId, found: &Live) -> Result<Option<AppI
     }
 }
 
+/// Looks at what this app claims of others, and others of this one.
+pub async fn exchange(
+    app: &App,
+    memory: &mut Memory,
+    outcome: &mut Outcome,
+) -> Result<(), Failure> {
+    refresh(app, memory).await?;
+    outcome.claimed = received(app, memory).await?;
+    Ok(())
+}
+
 /// Forgets the claims on what its owner has given up: that is taken over now.
-pub async fn refresh(app: &App, memory: &mut Memory) -> Result<(), StoreError> {
+async fn refresh(app: &App, memory: &mut Memory) -> Result<(), StoreError> {
     let owners: BTreeSet<AppId> = memory.claims.values().cloned().collect();
     for owner in owners {
         let inventory = match store_of(app, &owner).load(&owner).await {
@@ -73,7 +85,7 @@ pub async fn tell(app: &App, memory: &mut Memory) -> Result<(), StoreError> {
 
 /// What other apps declare of this one's objects, as far as they said so and still do. A claim that is over
 /// is struck, for whoever made it may be gone.
-pub async fn received(
+async fn received(
     app: &App,
     memory: &mut Memory,
 ) -> Result<Vec<(AppId, Vec<ObjectId>)>, StoreError> {

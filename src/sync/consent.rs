@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::pass::{blocking, render};
+use super::read::{blocking, render};
 use super::{App, Memory, Origin};
 use crate::object::ObjectId;
 use crate::plan::Desired;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use super::pass::{record, remember};
+use super::record::{record, remember};
 use super::{App, Memory, Stop, apply, twins};
 use crate::object::ObjectId;
 use crate::plan::{Step, steps};

@@ -32,7 +32,7 @@ struct Leftover {
 
 /// Lets go of the leftovers that other apps claim. Nothing is deleted by that, so that it waits neither for a
 /// person nor for what is not in sync: two apps may wait for each other.
-pub fn let_go(memory: &mut Memory, plan: &mut Plan, outcome: &mut Outcome) {
+fn let_go(memory: &mut Memory, plan: &mut Plan, outcome: &mut Outcome) {
     let mut left: BTreeSet<_> = plan.leftovers.iter().cloned().collect();
     for (owner, ids) in &mut outcome.claimed {
         for id in ids.extract_if(.., |id| left.remove(id)) {
@@ -51,10 +51,13 @@ pub fn let_go(memory: &mut Memory, plan: &mut Plan, outcome: &mut Outcome) {
 pub async fn prune(
     app: &App,
     memory: &mut Memory,
-    plan: &Plan,
+    plan: &mut Plan,
     stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
+    if !memory.is_stale && outcome.diagnostics.is_empty() {
+        let_go(memory, plan, outcome);
+    }
     note_age(memory, &plan.leftovers);
     if plan.leftovers.is_empty() {
         return Ok(());

@@ -1,11 +1,9 @@
 //! The commits between two, and the approvals in their messages, as far as the clone has them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use git2::{Commit, Error, Oid, Repository, RepositoryOpenFlags, Sort};
-
-use crate::source::approval::{Approval, Approvals};
 
 /// Key of the trailer that approves deletions; its case does not matter.
 const TRAILER: &str = "GitOps-Prune";
@@ -20,6 +18,28 @@ const ALL_MAX: usize = 20;
 
 /// Commits on top of one that approves all it removes: each costs a tree.
 const LATER_MAX: usize = 100;
+
+/// The approvals of a range of commits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Approvals {
+    /// Hashes of approved sets, each with the newest commit that approves it.
+    pub hashes: BTreeMap<String, String>,
+    /// Commits that approve all they remove themselves, newest first.
+    pub commits: Vec<Approval>,
+    /// Whether some commits were left out: they are too many, or history is too deep.
+    pub truncated: bool,
+}
+
+/// A commit that approves all it removes itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approval {
+    /// The commit, in hex.
+    pub commit: String,
+    /// Its first parent, in hex.
+    pub parent: String,
+    /// The commits that build on it, in hex: what one of them declares again is not approved to go.
+    pub later: Vec<String>,
+}
 
 /// What a clone tells of the approvals. Nothing is in it that more history could take away.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,0 +1,102 @@
+//! Fetches and renders an app's source.
+
+use std::sync::Arc;
+
+use super::clock::Clock;
+use super::{App, Memory, Origin, Stop};
+use crate::render::{self, Rendered};
+use crate::report::{Failure, Outcome};
+use crate::source::{Snapshot, SourceError, folder};
+
+/// What a source declares, and what is wrong with it as a whole.
+pub struct Source {
+    /// What it declares.
+    pub rendered: Arc<Rendered>,
+    /// Why it could not be read, if so.
+    pub trouble: Option<SourceError>,
+    /// Whether it is what was declared before: nothing is pruned by it.
+    pub is_stale: bool,
+}
+
+/// Fetches and renders the source, or takes what it declared before while that fails.
+pub async fn source(
+    app: &App,
+    memory: &mut Memory,
+    stop: &Stop,
+    outcome: &mut Outcome,
+    clock: &mut Clock,
+) -> Result<Source, Failure> {
+    let read = tokio::select! {
+        read = read(app, memory, outcome, clock) => read,
+        () = stop.wait() => return Err(Failure::Stopped),
+    };
+    or_last_good(read, memory)
+}
+
+/// While the source cannot be read, what it last declared is kept in place. A path that is gone from a
+/// commit declares nothing, which the guard takes as an accident.
+fn or_last_good(
+    read: Result<Arc<Rendered>, SourceError>,
+    memory: &Memory,
+) -> Result<Source, Failure> {
+    match (read, &memory.rendered) {
+        (Ok(rendered), _) => Ok(Source { rendered, trouble: None, is_stale: false }),
+        (Err(error @ SourceError::PathNotFound { .. }), _) => {
+            let rendered = Arc::new(Rendered::default());
+            Ok(Source { rendered, trouble: Some(error), is_stale: false })
+        }
+        (Err(error), Some((_, rendered))) => {
+            let rendered = rendered.clone();
+            Ok(Source { rendered, trouble: Some(error), is_stale: true })
+        }
+        (Err(error), None) => Err(error.into()),
+    }
+}
+
+/// Fetches and renders the source; an unchanged commit is not read again.
+async fn read(
+    app: &App,
+    memory: &mut Memory,
+    outcome: &mut Outcome,
+    clock: &mut Clock,
+) -> Result<Arc<Rendered>, SourceError> {
+    let (snapshot, revision) = match &app.origin {
+        Origin::Folder(path) => {
+            let path = path.clone();
+            (blocking(move || folder::read(&path)).await??, None)
+        }
+        Origin::Git(fetcher) => {
+            let fetched = fetcher.fetch(false).await;
+            clock.stage("fetch", outcome);
+            let revision = fetched?;
+            outcome.revision = Some(revision.clone());
+            if let Some((known, rendered)) = &memory.rendered
+                && *known == revision
+            {
+                return Ok(rendered.clone());
+            }
+            let before = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
+            (fetcher.read(&revision, before).await?, Some(revision))
+        }
+    };
+    clock.stage("read", outcome);
+    let rendered = Arc::new(blocking(move || render(snapshot)).await?);
+    memory.rendered = revision.map(|revision| (revision, rendered.clone()));
+    clock.stage("render", outcome);
+    Ok(rendered)
+}
+
+/// Manifests of the files of a source, and all that is wrong with it.
+pub fn render(snapshot: Snapshot) -> Rendered {
+    let mut rendered = render::plain(snapshot.files);
+    rendered.diagnostics.splice(0..0, snapshot.diagnostics);
+    rendered
+}
+
+/// Runs what takes long without a pause beside the HTTP server and the signals.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, SourceError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| SourceError::Defect { why: error.to_string() })
+}

@@ -1,0 +1,63 @@
+//! What the manifests of a source come to in this cluster.
+
+use std::sync::Arc;
+
+use super::settled::Resolved;
+use super::{App, Memory};
+use crate::object::marks::HashKey;
+use crate::plan::desired::Settings;
+use crate::plan::{Desired, Kinds, desired};
+use crate::render::{Diagnostic, Rendered};
+use crate::report::Failure;
+
+/// Resolves manifests against the kinds that the cluster serves; asks it again about unknown ones.
+pub async fn resolve(
+    app: &App,
+    memory: &mut Memory,
+    key: HashKey,
+    rendered: &Arc<Rendered>,
+) -> Result<Arc<Resolved>, Failure> {
+    let (namespace, reach) = (app.target_namespace.clone(), app.reach.clone());
+    let settings = Settings { app: app.id.clone(), key, namespace, reach };
+    let known = memory.resolved.clone().filter(|known| known.settings == settings);
+    if let (Some(kinds), Some(known)) = (&memory.kinds, &known) {
+        if !known.lacks_kinds() && Arc::ptr_eq(&known.rendered, rendered) {
+            return Ok(known.clone());
+        }
+        let updated = known
+            .diagnostics
+            .is_empty()
+            .then(|| desired::update(&rendered.manifests, kinds, &settings, &known.wanted));
+        let resolve = || desired::resolve(&rendered.manifests, kinds, &settings, &known.wanted);
+        let (wanted, diagnostics) =
+            updated.flatten().map_or_else(resolve, |wanted| (wanted, Vec::new()));
+        let resolved = resolved(rendered, &settings, wanted, diagnostics);
+        if !resolved.lacks_kinds() {
+            memory.resolved = Some(resolved.clone());
+            return Ok(resolved);
+        }
+    }
+    let kinds = discover(app).await?;
+    let before = known.as_ref().map(|known| known.wanted.as_slice()).unwrap_or_default();
+    let (wanted, diagnostics) = desired::resolve(&rendered.manifests, &kinds, &settings, before);
+    let resolved = resolved(rendered, &settings, wanted, diagnostics);
+    memory.kinds = Some(kinds);
+    memory.resolved = Some(resolved.clone());
+    Ok(resolved)
+}
+
+fn resolved(
+    rendered: &Arc<Rendered>,
+    settings: &Settings,
+    wanted: Vec<Arc<Desired>>,
+    diagnostics: Vec<Diagnostic>,
+) -> Arc<Resolved> {
+    let (rendered, settings) = (rendered.clone(), settings.clone());
+    Arc::new(Resolved { rendered, settings, wanted, diagnostics })
+}
+
+/// The kinds that the cluster serves.
+pub async fn discover(app: &App) -> Result<Kinds, Failure> {
+    let failed = |source| Failure::ClusterUnavailable { doing: "discovering kinds", source };
+    app.cluster.discover().await.map_err(failed)
+}
