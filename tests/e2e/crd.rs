@@ -58,7 +58,8 @@ fn a_kind_that_comes_changes_its_version_and_goes_is_followed() {
     test.repo.remove("apps/crd.yaml").unwrap();
     test.commit(&[("apps/keep.yaml", &crate::support::config_map("keep", "1"))]);
     daemon.line(&["INFO Synced", "pruned=2"]);
-    eventually(DEADLINE, "the definition to go", || {
+    // The garbage collector takes its time while other tests make and delete kinds.
+    eventually(3 * DEADLINE, "the definition to go", || {
         let name = format!("gears.{group}");
         let found = plane().kubectl(&["get", "crd", &name, "-o", "name", "--ignore-not-found"]);
         found.map(|found| found.is_empty().then_some(()))
