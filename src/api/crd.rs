@@ -18,7 +18,7 @@ const RULES: [(&str, &str, Option<&str>); 2] = [
     ),
 ];
 
-/// The definition of `GitOpsApp` for the API server.
+/// The definition of GitOpsApp for the API server.
 pub fn crd() -> CustomResourceDefinition {
     let mut crd = GitOpsApp::crd();
     for version in &mut crd.spec.versions {
@@ -41,7 +41,7 @@ fn rule((rule, message, path): (&str, &str, Option<&str>)) -> ValidationRule {
 }
 
 /// Takes out what comes from the types and is not for the API server: formats that it does not know, nulls,
-/// which it takes for absent where they are not allowed, and line breaks of comments.
+/// which stand for the default where they are not allowed, and line breaks of comments.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
     schema.description = schema.description.take().map(|text| text.replace('\n', " "));

@@ -89,7 +89,8 @@ pub(super) fn written(duration: time::Duration) -> String {
     let (mut rest, mut text) = (duration.as_millis(), String::new());
     for (unit, size) in [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
         if rest >= size {
-            text += &format!("{}{unit}", rest / size);
+            text += &(rest / size).to_string();
+            text += unit;
         }
         rest %= size;
     }

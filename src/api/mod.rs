@@ -1,4 +1,4 @@
-//! `GitOpsApp`, the custom resource: an app, what is wanted of it, and how it fares. Pure.
+//! GitOpsApp, the custom resource: an app, what is wanted of it, and how it fares. Pure.
 
 pub mod bounded;
 pub mod conditions;

@@ -18,10 +18,16 @@ pub const OURS: &str = "gitops-sync.dev/";
         "maxLength": 63,
         "pattern": "^(([A-Za-z0-9][A-Za-z0-9_.-]*)?[A-Za-z0-9])?$",
     },
-    "x-kubernetes-validations" = [{
-        "rule": "self.all(key, !key.startsWith('gitops-sync.dev/'))",
-        "message": "must not set labels of gitops-sync.dev, which it sets itself",
-    }]
+    "x-kubernetes-validations" = [
+        {
+            "rule": "self.all(key, !key.startsWith('gitops-sync.dev/'))",
+            "message": "must not set labels of gitops-sync.dev, which it sets itself",
+        },
+        {
+            "rule": "self.all(key, !format.qualifiedName().validate(key).hasValue())",
+            "message": "must have keys such as team or example.com/team",
+        },
+    ]
 ))]
 pub struct Labels(pub BTreeMap<String, String>);
 
@@ -31,10 +37,16 @@ pub struct Labels(pub BTreeMap<String, String>);
 #[schemars(extend(
     "maxProperties" = 32,
     "additionalProperties" = {"type": "string", "maxLength": 4096},
-    "x-kubernetes-validations" = [{
-        "rule": "self.all(key, !key.startsWith('gitops-sync.dev/'))",
-        "message": "must not set annotations of gitops-sync.dev, which it sets itself",
-    }]
+    "x-kubernetes-validations" = [
+        {
+            "rule": "self.all(key, !key.startsWith('gitops-sync.dev/'))",
+            "message": "must not set annotations of gitops-sync.dev, which it sets itself",
+        },
+        {
+            "rule": "self.all(key, !format.qualifiedName().validate(key).hasValue())",
+            "message": "must have keys such as team or example.com/team",
+        },
+    ]
 ))]
 pub struct Annotations(pub BTreeMap<String, String>);
 

@@ -44,6 +44,7 @@ pub struct CreateNamespace {
 }
 
 /// What is wanted of the app.
+#[expect(clippy::duplicated_attributes, reason = "columns have a type each")]
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "gitops-sync.dev",

@@ -223,11 +223,14 @@ mod tests {
     fn it_stays_small_at_twenty_thousand_objects_of_long_names() {
         let (objects, long) = ((0..20_000).map(object).collect::<Vec<_>>(), "ö".repeat(100_000));
         let now = Timestamp::from_second(1).unwrap();
-        let mut status = GitOpsAppStatus::default();
-        status.failures = objects.iter().map(|id| Failure::new(id.clone(), "X", &long)).collect();
-        status.held = (0..100).map(|_| HeldSet::new(&long, &long, &objects)).collect();
-        status.abandoned = Abandoned::new(objects.iter());
-        status.last_applied_revision = Some(Revision::new(&long, &long, &long, now));
+        let failure = |id: &ObjectId| Failure::new(id.clone(), "ApplyFailed", &long);
+        let mut status = GitOpsAppStatus {
+            failures: objects.iter().map(failure).collect(),
+            held: (0..100).map(|_| HeldSet::new(&long, &long, &objects)).collect(),
+            abandoned: Abandoned::new(objects.iter()),
+            last_applied_revision: Some(Revision::new(&long, &long, &long, now)),
+            ..GitOpsAppStatus::default()
+        };
         for id in &objects {
             status.last_drifts.push(Drift::new(id.clone(), Some(&long), Some(&long), now));
             let took = time::Duration::MAX;
