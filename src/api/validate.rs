@@ -287,3 +287,40 @@ fn has_secrets(url: &str) -> bool {
     let is_ssh = user("ssh://").is_some_and(|user| user.contains(':'));
     is_http || is_ssh || url.contains(['?', '#'])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reference::{Name, NamespaceName};
+
+    #[test]
+    fn an_app_may_depend_on_its_namesake_elsewhere_only() {
+        let check = |namespace: Option<&str>, expect: &[&str]| {
+            let mut app = GitOpsApp::new("web", GitOpsAppSpec::of("https://git.example/c"));
+            app.metadata.namespace = Some("apps".to_owned());
+            let namespace = namespace.map(|name| NamespaceName(name.to_owned()));
+            app.spec.depends_on = vec![AppReference { name: Name("web".to_owned()), namespace }];
+            let invalid = app.validate().err();
+            let faults = invalid.as_ref().map_or(&[][..], Invalid::faults);
+            let fields: Vec<_> = faults.iter().map(|fault| fault.field.as_str()).collect();
+            assert_eq!(fields, expect);
+        };
+        check(None, &["spec.dependsOn"]);
+        check(Some("apps"), &["spec.dependsOn"]);
+        check(Some("other"), &[]);
+        check(Some("a/b"), &["spec.dependsOn[0].namespace"]);
+    }
+
+    #[test]
+    fn credentials_are_found_wherever_a_url_has_them() {
+        let check = |url: &str, expect: bool| assert_eq!(has_secrets(url), expect, "{url}");
+        check("https://git.example/a@b", false);
+        check("ssh://git@git.example:22/c", false);
+        check("git@git.example:c", false);
+        check("https://a:b@c@git.example/c", true);
+        check("http://token@git.example/c", true);
+        check("ssh://git:pw@git.example/c", true);
+        check("https://git.example/c?private_token=x", true);
+        check("https://git.example/c#x", true);
+    }
+}
