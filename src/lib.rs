@@ -1,5 +1,6 @@
 //! gitops-sync: an in-cluster, pull-based `GitOps` reconcile daemon.
 
+pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod object;

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use strum::VariantNames as _;
 
 use super::logging::LogFormat;
+use crate::api::{self, duration::BadDuration};
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
@@ -259,11 +260,8 @@ fn namespace(text: &str) -> Result<String, String> {
 }
 
 /// Reads `90s`, `5m`, `1h30m`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let example = "write it as 15s, 5m or 1h30m";
-    let duration: jiff::SignedDuration = text.parse().map_err(|_| example.to_owned())?;
-    let duration = Duration::try_from(duration).map_err(|_| example.to_owned())?;
-    if duration.is_zero() { Err("must be longer than nothing".to_owned()) } else { Ok(duration) }
+pub(super) fn duration(text: &str) -> Result<Duration, BadDuration> {
+    text.parse::<api::Duration>().map(Duration::from)
 }
 
 /// A time after which something is done again, or never.
@@ -272,7 +270,7 @@ pub(super) struct Every(pub Option<Duration>);
 
 impl Every {
     /// Reads what [`duration`] reads, and `0`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, BadDuration> {
         match text.trim_end_matches(['s', 'm', 'h']) {
             "0" => Ok(Self(None)),
             _ => duration(text).map(|time| Self(Some(time))),

@@ -4,6 +4,7 @@
 
 mod common;
 mod controls;
+mod crd;
 mod logging;
 mod run;
 mod sync;
@@ -38,6 +39,8 @@ enum Verb {
     Resume(controls::AppArguments),
     /// Approve deletions that the prune guard holds
     PruneApprove(controls::ApproveArguments),
+    /// Print the definition of the GitOpsApp resource, for kubectl apply
+    Crd,
     /// The fetching child process
     #[command(name = git::CHILD_VERB, hide = true)]
     GitFetch,
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
         Verb::Suspend(arguments) => block_on(controls::suspend(arguments)),
         Verb::Resume(arguments) => block_on(controls::resume(arguments)),
         Verb::PruneApprove(arguments) => block_on(controls::approve(arguments)),
+        Verb::Crd => crd::print(),
         Verb::GitFetch => git::clone::serve(&mut std::io::stdin(), &mut std::io::stdout())
             .map(|()| ExitCode::SUCCESS)
             .map_err(anyhow::Error::from),

@@ -1,13 +1,28 @@
 //! What an object's annotations say about how it is handled: ours, and those of our peers, which mean
 //! here what they mean there.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use strum::EnumString;
 
 use super::pattern::FieldPattern;
 
 /// What is done when others change or delete what git declares.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, strum::VariantNames)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumString,
+    strum::VariantNames,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum OnDrift {
     /// It is put back at once.
@@ -20,7 +35,20 @@ pub enum OnDrift {
 }
 
 /// What is done when people add fields that git does not declare.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, strum::VariantNames)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumString,
+    strum::VariantNames,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum OnAdditions {
     /// They are removed.
@@ -33,7 +61,20 @@ pub enum OnAdditions {
 }
 
 /// What is done when others own fields that git declares otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, strum::VariantNames)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    EnumString,
+    strum::VariantNames,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum OnConflict {
     /// They are taken over.

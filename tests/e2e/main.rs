@@ -27,6 +27,7 @@ mod phantom;
 mod policy;
 mod pressure;
 mod replace;
+mod resource;
 mod source;
 mod sync;
 mod takeover;

@@ -1,0 +1,24 @@
+//! GitOpsApp, the custom resource: an app, what is wanted of it, and how it fares. Pure.
+
+pub mod bounded;
+pub mod conditions;
+pub mod crd;
+pub mod decode;
+pub mod duration;
+pub mod guard;
+pub mod names;
+pub mod reference;
+pub mod resources;
+pub mod retry;
+pub mod spec;
+pub mod status;
+pub mod validate;
+
+pub use conditions::{ConditionType, Conditions, Finding, Truth};
+pub use crd::crd;
+pub use decode::decode;
+pub use duration::Duration;
+pub use guard::PruneGuard;
+pub use spec::{DeletionPolicy, GitOpsApp, GitOpsAppSpec, SyncPolicy};
+pub use status::GitOpsAppStatus;
+pub use validate::{Fault, Invalid};

@@ -1,0 +1,32 @@
+//! `crd`: prints the definition of the resource.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use serde_saphyr::ser_options;
+
+use crate::api;
+
+/// Prints it.
+pub(super) fn print() -> anyhow::Result<ExitCode> {
+    std::io::stdout().lock().write_all(yaml()?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The definition as YAML, one line for each text.
+fn yaml() -> anyhow::Result<String> {
+    let options = ser_options! { prefer_block_scalars: false };
+    Ok(serde_saphyr::to_string_with_options(&api::crd(), options)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_in_deploy_is_what_is_printed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/crd.yaml");
+        let file = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(file == yaml().unwrap(), "run gitops-sync crd > deploy/crd.yaml");
+    }
+}

@@ -1,0 +1,351 @@
+//! The resource GitOpsApp: its definition in a real API server, and what is refused by whom.
+
+use std::sync::LazyLock;
+
+use gitops_sync::api::conditions::{ConditionType, Finding, Truth};
+use gitops_sync::api::status::{Drift, Failure, HeldSet, Revision, SyncRecord};
+use gitops_sync::api::{self, GitOpsAppSpec, GitOpsAppStatus, PruneGuard};
+use gitops_sync::object::{GroupKind, ObjectId};
+use gitops_sync::plan::guard::Guard;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde_json::{Value, json};
+use testbed::eventually;
+
+use crate::support::{DEADLINE, Fixture, plane, program};
+
+const URL: &str = "https://git.example/config.git";
+
+/// A test's namespace, once the definition is established.
+fn fixture(name: &str) -> Fixture {
+    static INSTALLED: LazyLock<()> = LazyLock::new(|| {
+        let printed = program().arg("crd").output().unwrap();
+        let yaml = String::from_utf8(printed.stdout).unwrap();
+        let said = plane()
+            .kubectl_with_stdin(&["apply", "--warnings-as-errors", "-f", "-"], &yaml)
+            .unwrap();
+        assert_eq!(
+            said.trim(),
+            "customresourcedefinition.apiextensions.k8s.io/gitopsapps.gitops-sync.dev created"
+        );
+        let name = "crd/gitopsapps.gitops-sync.dev";
+        plane().kubectl(&["wait", "--for=condition=Established", "--timeout=60s", name]).unwrap();
+        // Established is said a moment before the kind is served.
+        eventually(DEADLINE, "the kind to be served", || {
+            plane().kubectl(&["get", "gitopsapps.gitops-sync.dev", "-A"]).map(Some)
+        })
+        .unwrap();
+    });
+    LazyLock::force(&INSTALLED);
+    Fixture::new(name)
+}
+
+fn app(name: &str, spec: Value) -> Value {
+    json!({
+        "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp",
+        "metadata": {"name": name}, "spec": spec,
+    })
+}
+
+/// An app with these fields beside the repository's URL.
+fn with(fields: Value) -> Value {
+    let mut spec = json!({"repoURL": URL});
+    let fields = fields.as_object().unwrap().clone();
+    spec.as_object_mut().unwrap().extend(fields);
+    app("web", spec)
+}
+
+/// Hands an object to the API server; what kubectl says if it is refused.
+fn apply(test: &Fixture, object: &Value, arguments: &[&str]) -> Result<String, String> {
+    let mut all = vec!["apply", "--server-side", "-n", &test.namespace, "-f", "-"];
+    all.extend(arguments);
+    let said = plane().kubectl_with_stdin(&all, &object.to_string());
+    said.map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_smallest_app_gets_the_defaults() {
+    let test = fixture("resource");
+    let smallest = format!(
+        "apiVersion: gitops-sync.dev/v1alpha1\nkind: GitOpsApp\nmetadata: {{name: web}}\nspec:\n  repoURL: {URL}\n"
+    );
+    let said = plane().kubectl_with_stdin(&["apply", "-n", &test.namespace, "-f", "-"], &smallest);
+    assert_eq!(said.unwrap().trim(), "gitopsapp.gitops-sync.dev/web created");
+    let stored = test.kubectl(&["get", "gapp", "web", "-o", "json"]);
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    assert_eq!(stored["spec"], serde_json::to_value(GitOpsAppSpec::of(URL)).unwrap());
+    assert_eq!(stored["spec"]["path"], ".");
+    assert_eq!(stored["spec"]["targetRevision"], "HEAD");
+    assert_eq!(stored["spec"]["retry"]["backoff"]["maxDuration"], "3m");
+    assert_eq!(api::decode(&stored).unwrap().spec, GitOpsAppSpec::of(URL));
+}
+
+#[test]
+fn kubectl_reads_the_definition_as_it_is_meant() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/crd.yaml");
+    let read = plane().kubectl(&["create", "--dry-run=client", "-f", file, "-o", "json"]).unwrap();
+    let read: CustomResourceDefinition = serde_json::from_str(&read).unwrap();
+    assert_eq!(read.spec, api::crd().spec);
+}
+
+#[test]
+fn the_guard_is_the_one_of_the_command_line() {
+    let PruneGuard { max_objects, max_percent, protect_kinds, allow_empty } = PruneGuard::default();
+    let protected = protect_kinds.iter().map(|kind| kind.parse().unwrap()).collect();
+    let (max_objects, max_percent) = (max_objects as usize, max_percent as usize);
+    assert_eq!(Guard { max_objects, max_percent, protected, allow_empty }, Guard::default());
+}
+
+#[test]
+fn every_field_is_explained() {
+    let _test = fixture("explain");
+    // What can be explained is published a moment after the kind is served.
+    let path = eventually(DEADLINE, "the kind to be explained", || {
+        plane().kubectl(&["explain", "gapp.spec.path"]).map(Some)
+    });
+    let path = path.unwrap();
+    assert!(path.contains("Folder of the repository that holds the manifests"), "{path}");
+    let all = plane().kubectl(&["explain", "gapp", "--recursive"]).unwrap();
+    assert!(all.contains("lastDrifts") && !all.contains("preserve"), "{all}");
+    let undocumented = undocumented(
+        "GitOpsApp",
+        &serde_json::to_value(api::crd()).unwrap()["spec"]["versions"][0]["schema"]["openAPIV3Schema"],
+    );
+    assert!(undocumented.is_empty(), "{undocumented:?}");
+}
+
+/// The fields below a schema that have no description.
+fn undocumented(path: &str, schema: &Value) -> Vec<String> {
+    let properties = schema["properties"].as_object().into_iter().flatten();
+    let below = properties.flat_map(|(name, field)| undocumented(&format!("{path}.{name}"), field));
+    let items = &schema["items"];
+    let inside = if items.is_null() { Vec::new() } else { undocumented(path, items) };
+    let is_bare = schema["type"] != "string" && schema["description"].is_null();
+    let own = is_bare.then(|| path.to_owned());
+    own.into_iter().chain(below).chain(inside).collect()
+}
+
+/// Asserts that the API server and we refuse an object, and that both name the field.
+fn refused(test: &Fixture, object: &Value, field: &str, words: &str) -> String {
+    let Err(refused) = apply(test, object, &["--dry-run=server"]) else {
+        panic!("taken: {object}")
+    };
+    assert!(refused.contains(field) && refused.contains(words), "{object}: {refused}");
+    let mut object = object.clone();
+    object["metadata"]["namespace"] = json!(test.namespace);
+    let Err(invalid) = api::decode(&object) else { panic!("taken: {object}") };
+    let is_named = invalid.faults().iter().any(|fault| fault.field.starts_with(field));
+    assert!(is_named, "{object}: {invalid}");
+    refused
+}
+
+#[test]
+fn a_source_that_is_wrong_is_refused_with_its_field() {
+    let test = fixture("invalid-source");
+    let check = |fields: Value, field: &str, words: &str| {
+        refused(&test, &with(fields), &format!("spec.{field}"), words);
+    };
+    refused(&test, &app("web", json!({"path": "apps"})), "spec.repoURL", "Required");
+    refused(&test, &app(&"a".repeat(201), json!({"repoURL": URL})), "metadata.name", "at most 200");
+    for url in ["", "/srv/config", "file:///srv/config", "ftp://git.example/c", "git.example"] {
+        check(json!({"repoURL": url}), "repoURL", "");
+    }
+    let long = format!("https://hunter2@git.example/{}", "c".repeat(2048));
+    for (url, words) in [
+        ("https://ada:hunter2@git.example/c", "put credentials into a Secret"),
+        ("https://hunter2@git.example/c", "put credentials into a Secret"),
+        ("ssh://ada:hunter2@git.example/c", "put credentials into a Secret"),
+        ("https://git.example/c?token=hunter2", "put credentials into a Secret"),
+        ("ftp://ada:hunter2@git.example/c", "must be a URL"),
+        (&long, "2048"),
+    ] {
+        let said = refused(&test, &with(json!({"repoURL": url})), "spec.repoURL", words);
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    check(json!({"path": "/etc"}), "path", "must not begin with /");
+    for path in ["..", "../x", "apps/../../x", "apps/.."] {
+        check(json!({"path": path}), "path", "must not contain ..");
+    }
+    check(json!({"path": ""}), "path", "at least 1");
+    check(json!({"targetRevision": "-x"}), "targetRevision", "should match");
+    check(json!({"targetRevision": "a\nb"}), "targetRevision", "should match");
+}
+
+#[test]
+fn a_time_or_number_that_is_wrong_is_refused_with_its_field() {
+    let test = fixture("invalid-time");
+    let check = |fields: Value, field: &str, words: &str| {
+        refused(&test, &with(fields), &format!("spec.{field}"), words);
+    };
+    for (time, words) in [
+        ("soon", "should match"),
+        ("5", "at least 2"),
+        ("1 h", "should match"),
+        ("1.5h", "should match"),
+        ("-5s", "should match"),
+        ("0s", "longer than nothing"),
+        ("8761h", "at most 8760h"),
+    ] {
+        check(json!({"interval": time}), "interval", words);
+    }
+    check(json!({"timeout": "0s"}), "timeout", "longer than nothing");
+    let backoff = json!({"duration": "0s"});
+    check(json!({"retry": {"backoff": backoff}}), "retry.backoff.duration", "longer than nothing");
+    check(json!({"retry": {"limit": -1}}), "retry.limit", "greater than or equal to 0");
+    check(json!({"retry": {"backoff": {"factor": 0}}}), "retry.backoff.factor", "equal to 1");
+    let backoff = json!({"duration": "10s", "maxDuration": "5s"});
+    check(json!({"retry": {"backoff": backoff}}), "retry.backoff.maxDuration", "shorter");
+    check(json!({"pruneGuard": {"maxPercent": 101}}), "pruneGuard.maxPercent", "equal to 100");
+    check(json!({"pruneGuard": {"maxObjects": -1}}), "pruneGuard.maxObjects", "equal to 0");
+}
+
+#[test]
+fn a_name_that_is_wrong_is_refused_with_its_field() {
+    let test = fixture("invalid-name");
+    let check = |fields: Value, field: &str, words: &str| {
+        refused(&test, &with(fields), &format!("spec.{field}"), words);
+    };
+    for field in ["syncPolicy", "deletionPolicy", "drift", "additions", "conflicts"] {
+        check(json!({field: "delete"}), field, "Unsupported value");
+    }
+    let kinds = json!({"protectKinds": ["a b"]});
+    check(json!({"pruneGuard": kinds}), "pruneGuard.protectKinds", "should match");
+    for name in ["Apps", "a.b", "-a", &"a".repeat(64)] {
+        check(json!({"targetNamespace": name}), "targetNamespace", "");
+    }
+    check(json!({"createNamespace": {}}), "createNamespace", "needs targetNamespace");
+    let ours = json!({"gitops-sync.dev/app": "other"});
+    check(json!({"commonLabels": ours}), "commonLabels", "must not set labels of gitops-sync");
+    check(json!({"commonAnnotations": ours}), "commonAnnotations", "must not set annotations");
+    check(json!({"commonLabels": {"team": "a b"}}), "commonLabels", "should match");
+    check(json!({"commonLabels": {"a b": "c"}}), "commonLabels", "must have keys");
+    check(json!({"commonAnnotations": {"a/b/c": "c"}}), "commonAnnotations", "must have keys");
+    let group_missing = json!([{"kind": "Secret"}]);
+    check(json!({"resources": {"deny": group_missing}}), "resources.deny", "Required");
+    let half = json!([{"group": "", "kind": "Sec*"}]);
+    check(json!({"resources": {"deny": half}}), "resources.deny", "should match");
+}
+
+#[test]
+fn a_reference_that_is_wrong_is_refused_with_its_field() {
+    let test = fixture("invalid-reference");
+    let check = |fields: Value, field: &str, words: &str| {
+        refused(&test, &with(fields), &format!("spec.{field}"), words);
+    };
+    check(json!({"dependsOn": [{"namespace": "a"}]}), "dependsOn[0].name", "Required");
+    check(json!({"dependsOn": [{"name": "A"}]}), "dependsOn[0].name", "should match");
+    check(json!({"dependsOn": [{"name": "web"}]}), "dependsOn", "the app itself");
+    let many: Vec<_> = (0..33).map(|n| json!({"name": format!("a{n}")})).collect();
+    check(json!({"dependsOn": many}), "dependsOn", "32");
+    check(json!({"secretRef": {"name": ""}}), "secretRef.name", "at least 1");
+    check(json!({"secretRef": {}}), "secretRef.name", "Required");
+    check(json!({"serviceAccountName": "a/b"}), "serviceAccountName", "should match");
+    let kube_config = json!({"secretRef": {"name": "remote"}});
+    let both = json!({"serviceAccountName": "a", "kubeConfig": kube_config});
+    check(both, "serviceAccountName", "kubeConfig");
+    let kube_config = json!({"secretRef": {"name": "remote", "key": "a b"}});
+    check(json!({"kubeConfig": kube_config}), "kubeConfig.secretRef.key", "should match");
+}
+
+#[test]
+fn what_is_right_is_taken_by_the_server_and_by_us() {
+    let test = fixture("valid");
+    let check = |fields: Value| {
+        let object = with(fields);
+        apply(&test, &object, &["--dry-run=server"]).unwrap();
+        api::decode(&object).unwrap_or_else(|invalid| panic!("{object}: {invalid}"));
+    };
+    for url in ["http://127.0.0.1:80/c", "ssh://git@git.example/c", "git@git.example:team/c.git"] {
+        check(json!({"repoURL": url}));
+    }
+    for revision in ["main", "v1.2.3", ">=1.2 <2", "^1", "release/1.x", "*", "münchen"] {
+        check(json!({"targetRevision": revision}));
+    }
+    for path in ["a..b/..c", "apps/web", "./apps", "..."] {
+        check(json!({"path": path}));
+    }
+    for interval in ["500ms", "1h30m", "90m", "8760h"] {
+        check(json!({"interval": interval}));
+    }
+    check(json!({"resources": {"allow": []}}));
+    check(json!({"resources": {
+        "allow": [{"group": "*", "kind": "*"}],
+        "deny": [{"group": "", "kind": "Secret"}, {"group": "example.com", "kind": "*"}],
+    }}));
+    check(json!({
+        "secretRef": {"name": "git"}, "serviceAccountName": "deployer", "targetNamespace": "apps",
+        "createNamespace": {"labels": {"example.com/team": "web"}, "annotations": {"a": "b c"}},
+        "commonLabels": {"team": "web", "empty": ""}, "commonAnnotations": {"example.com/a": "b"},
+        "dependsOn": [{"name": "base"}, {"name": "web", "namespace": "elsewhere"}],
+        "syncPolicy": "manual", "suspend": true, "prune": false, "deletionPolicy": "Delete",
+        "pruneGuard": {"protectKinds": ["Database.example.com"], "maxPercent": 0},
+        "drift": "warn", "additions": "report", "conflicts": "yield", "atomic": true,
+        "retry": {"limit": 0, "backoff": {"factor": 1}},
+    }));
+    check(json!({"kubeConfig": {"secretRef": {"name": "remote"}}}));
+    // A null stands for the default.
+    apply(&test, &with(json!({"interval": null})), &["--dry-run=server"]).unwrap();
+    let unknown = apply(&test, &with(json!({"color": "red"})), &["--dry-run=server"]).unwrap_err();
+    assert!(unknown.contains("spec.color"), "{unknown}");
+}
+
+/// A status with something in each of its fields.
+fn status() -> GitOpsAppStatus {
+    let now = "2026-01-02T03:04:05.678Z".parse().unwrap();
+    let object = ObjectId::new(GroupKind::new("apps", "Deployment"), "web", "shop");
+    let sha = "0123456789abcdef0123456789abcdef01234567";
+    let revision = Revision::new(sha, "Ada <ada@example.com>", "Scale the shop\n\nBody", now);
+    let mut status = GitOpsAppStatus { observed_generation: Some(1), ..Default::default() };
+    status.last_attempted_revision = Some(revision.clone());
+    status.last_applied_revision = Some(revision);
+    status.objects = [("synced".to_owned(), 20_000), ("held".to_owned(), 1)].into();
+    status.failures = [Failure::new(object.clone(), "ApplyFailed", "denied")].into_iter().collect();
+    let objects = std::slice::from_ref(&object);
+    let held = HeldSet::new("objects of protected kinds", "0fbb1b8c2d1c", objects);
+    status.held = [held].into_iter().collect();
+    status.abandoned = api::status::Abandoned::new(objects.iter());
+    status.last_drifts.push(Drift::new(object, Some("spec.replicas"), Some("kubectl"), now));
+    let took = std::time::Duration::from_millis(1250);
+    status.history.push(SyncRecord::new(Some(sha), "interval", took, "Synced", now));
+    let mut set = |kind, status_of, reason, message: &str| {
+        let found = Finding { status: status_of, reason, message: message.to_owned() };
+        status.conditions.set(kind, found, 1, now);
+    };
+    set(ConditionType::Ready, Truth::True, "Synced", "Applied main@01234567.");
+    set(ConditionType::Healthy, Truth::True, "Healthy", "All objects work.");
+    set(ConditionType::Drifted, Truth::False, "InSync", "");
+    status
+}
+
+#[test]
+fn a_status_is_kept_as_it_is_and_read_by_kubectl() {
+    let test = fixture("columns");
+    apply(&test, &with(json!({})), &[]).unwrap();
+    let patch = json!({"status": serde_json::to_value(status()).unwrap()}).to_string();
+    test.kubectl(&["patch", "gapp/web", "--subresource=status", "--type=merge", "-p", &patch]);
+    let stored: Value =
+        serde_json::from_str(&test.kubectl(&["get", "gapp/web", "-o", "json"])).unwrap();
+    assert_eq!(api::decode(&stored).unwrap().status, Some(status()));
+    assert_eq!(stored["status"], serde_json::to_value(status()).unwrap());
+
+    test.kubectl(&["wait", "--for=condition=Ready", "--timeout=30s", "gapp/web"]);
+    let table = test.kubectl(&["get", "gapp"]);
+    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let head = ["NAME", "READY", "SYNC", "HEALTH", "REVISION", "AGE", "MESSAGE"];
+    assert_eq!(lines.next().unwrap(), head);
+    let line = lines.next().unwrap();
+    assert_eq!(line[..5], ["web", "True", "Synced", "Healthy", "01234567"]);
+    assert_eq!(line[6..].join(" "), "Applied main@01234567.");
+    assert!(
+        test.kubectl(&["get", "gitops-sync", "-o", "name"])
+            .contains("gitopsapp.gitops-sync.dev/web")
+    );
+    // Whoever may write the spec does not write the status with it.
+    test.kubectl(&[
+        "patch",
+        "gapp/web",
+        "--type=merge",
+        "-p",
+        r#"{"status":{"observedGeneration":9}}"#,
+    ]);
+    assert_eq!(test.field("gapp/web", ".status.observedGeneration"), "1");
+}
