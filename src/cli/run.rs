@@ -20,7 +20,7 @@ use super::logging;
 use crate::object::AppId;
 use crate::plan::Controls;
 use crate::report::{AppStatus, Metrics, Publisher};
-use crate::serve::{Server, Shared, WebhookSecret};
+use crate::serve::{Hooks, Server, Shared, Target, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::{App, Daemon, Origin, Poster, Stop, Sweeps};
 
@@ -91,10 +91,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         apps: vec![shown],
         is_open: arguments.api,
         ready: is_ready,
-        wake: wake.clone(),
-        webhook_secret: arguments.webhook_secret_file.as_ref().map(webhook_secret).transpose()?,
     };
-    let server = Server::bind(arguments.listen, shared)
+    let server = Server::bind(arguments.listen, shared, hooks(&arguments, &wake)?)
         .await
         .with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))?;
     info!(
@@ -157,6 +155,14 @@ fn instance(app: &AppId) -> String {
     let pod = ["POD_NAME", "HOSTNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let mut named = pod.filter(|name| !name.is_empty());
     named.next().unwrap_or_else(|| app.to_string())
+}
+
+/// What wakes the app by webhooks, if there is a secret.
+fn hooks(arguments: &Arguments, wake: &Arc<Notify>) -> anyhow::Result<Option<Hooks>> {
+    let Some(file) = &arguments.webhook_secret_file else { return Ok(None) };
+    let (url, branch) = (arguments.repo.clone(), arguments.git.branch.clone());
+    let app = Target { url, branch, wake: wake.clone() };
+    Ok(Some(Hooks::new(webhook_secret(file)?, vec![app])))
 }
 
 fn webhook_secret(file: &PathBuf) -> anyhow::Result<WebhookSecret> {

@@ -1,7 +1,7 @@
 //! HTTP: metrics, health and webhooks.
 
 mod api;
-pub mod hooks;
+mod hooks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,18 +9,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::report::{AppStatus, Metrics};
 use crate::sync::Stop;
-pub use hooks::WebhookSecret;
+pub use hooks::{Hooks, Target, WebhookSecret};
 
 /// Largest body of a webhook, in bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// What the server shows and whom it wakes.
+/// What the server shows.
 #[derive(Clone)]
 pub struct Shared {
     /// The metrics.
@@ -31,10 +31,6 @@ pub struct Shared {
     pub is_open: bool,
     /// Whether the first pass has ended.
     pub ready: watch::Receiver<bool>,
-    /// Wakes the app.
-    pub wake: Arc<Notify>,
-    /// The webhooks' secret; without it there are no webhooks.
-    pub webhook_secret: Option<WebhookSecret>,
 }
 
 /// A server that has its port, so that a port in use is an error at the start.
@@ -44,9 +40,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the port.
-    pub async fn bind(address: SocketAddr, shared: Shared) -> std::io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, router: router(shared) })
+    /// Takes the port. Without `hooks` there are no webhooks.
+    pub async fn bind(
+        address: SocketAddr,
+        shared: Shared,
+        hooks: Option<Hooks>,
+    ) -> std::io::Result<Self> {
+        Ok(Self { listener: TcpListener::bind(address).await?, router: router(shared, hooks) })
     }
 
     /// The address it listens on.
@@ -62,18 +62,17 @@ impl Server {
     }
 }
 
-fn router(shared: Shared) -> Router {
-    let mut router = Router::new()
+fn router(shared: Shared, hooks: Option<Hooks>) -> Router {
+    Router::new()
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/api/v1/apps", get(api::apps))
-        .route("/api/v1/apps/{name}", get(api::app));
-    if shared.webhook_secret.is_some() {
-        router = router.route("/hooks/generic", post(hooks::generic));
-    }
-    router.layer(DefaultBodyLimit::max(BODY_LIMIT)).with_state(shared)
+        .route("/api/v1/apps/{name}", get(api::app))
+        .merge(hooks.map_or_else(Router::new, Hooks::routes))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .with_state(shared)
 }
 
 async fn metrics(

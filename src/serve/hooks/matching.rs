@@ -1,0 +1,110 @@
+//! Whether a push concerns an app. Pure.
+
+use super::push::Push;
+
+/// Whether an app that follows this branch of this repository has something to fetch after a push.
+pub fn matches(app_url: &str, app_branch: &str, push: &Push) -> bool {
+    let followed = format!("refs/heads/{app_branch}");
+    let app = normalised(app_url);
+    push.refs.as_ref().is_none_or(|refs| refs.contains(&followed))
+        && push.urls.iter().any(|url| normalised(url) == app)
+}
+
+/// `host/path` or `host:port/path` of a repository, the same for all the ways to get at it.
+fn normalised(url: &str) -> String {
+    let url = url.trim().split(['?', '#']).next().unwrap_or_default();
+    let (host, path) = parts(url);
+    let path = path.trim_matches('/');
+    let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
+    format!("{host}/{path}")
+}
+
+/// The host, with its port if that is an unusual one, and the path. A local path has no host.
+fn parts(url: &str) -> (String, &str) {
+    if let Some((scheme, rest)) = url.split_once("://") {
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        return (host(&scheme.to_ascii_lowercase(), authority), path);
+    }
+    match url.split_once(':') {
+        // `git@host:path`; what has a slash before the colon is a path.
+        Some((authority, path)) if !authority.contains('/') => (host("ssh", authority), path),
+        _ => (String::new(), url),
+    }
+}
+
+fn host(scheme: &str, authority: &str) -> String {
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let port = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        "ssh" => ":22",
+        "git" => ":9418",
+        _ => ":",
+    };
+    host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_ways_to_write_a_repository_are_one() {
+        let check = |url: &str, same: &str| assert_eq!(normalised(url), same, "{url}");
+        for url in [
+            "https://git.example/team/config",
+            "https://git.example/team/config.git",
+            "https://git.example/team/config/",
+            "https://git.example/team/config.git/",
+            "HTTPS://Git.Example:443/team/config",
+            "http://git.example:80/team/config",
+            "https://bob:pass@word@git.example/team/config?ref=x#y",
+            "ssh://git@git.example:22/team/config.git",
+            "ssh://git@git.example/team/config",
+            "git@git.example:team/config.git",
+            "git.example:team/config",
+            "git@GIT.example:/team/config.git",
+            "git://git.example:9418/team/config",
+            " https://git.example/team/config\n",
+        ] {
+            check(url, "git.example/team/config");
+        }
+        check("https://git.example:8443/a.git", "git.example:8443/a");
+        check("https://git.example:22/a", "git.example:22/a");
+        check("ssh://git@git.example:7999/a", "git.example:7999/a");
+        check("https://[::1]:443/a", "[::1]/a");
+        check("https://git.example/Team/a", "git.example/Team/a");
+        check("https://git.example/a.github", "git.example/a.github");
+        check("https://git.example", "git.example/");
+        check("file:///srv/config.git", "/srv/config");
+        check("/srv/config.git", "/srv/config");
+        check("./a:b", "/./a:b");
+    }
+
+    #[test]
+    fn only_the_followed_branch_of_the_right_repository_matches() {
+        let url = "https://git.example/team/config.git";
+        let check = |urls: &[&str], refs: Option<&[&str]>, is_match: bool| {
+            let owned = |all: &[&str]| all.iter().map(ToString::to_string).collect();
+            let push = Push { urls: owned(urls), refs: refs.map(owned) };
+            assert_eq!(matches(url, "main", &push), is_match, "{push:?}");
+        };
+        let same: &[&str] = &["https://other.example/x", "git@git.example:team/config.git"];
+        check(same, Some(&["refs/heads/main"]), true);
+        check(same, Some(&["refs/heads/a", "refs/heads/main"]), true);
+        check(same, None, true);
+        check(same, Some(&["refs/tags/main"]), false);
+        check(same, Some(&["refs/heads/main2"]), false);
+        check(same, Some(&["refs/heads/feature/main"]), false);
+        check(same, Some(&[]), false);
+        let main: Option<&[&str]> = Some(&["refs/heads/main"]);
+        check(&["https://git.example/team/config2"], main, false);
+        check(&["https://git.example/config"], main, false);
+        check(&["https://git.example.org/team/config"], main, false);
+        check(&["https://git.example:8443/team/config"], main, false);
+        check(&["https://git.example@evil.example/team/config"], main, false);
+        check(&["https://evil.example/git.example/team/config"], main, false);
+        check(&[""], main, false);
+        check(&[], main, false);
+    }
+}

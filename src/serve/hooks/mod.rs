@@ -1,0 +1,126 @@
+//! Webhooks: a signed request that tells of a push starts a pass of the apps it concerns at once.
+//!
+//! The payload decides which apps look at git, and nothing else; none of its URLs is fetched.
+
+mod bucket;
+mod matching;
+mod provider;
+mod push;
+mod secret;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use strum::IntoEnumIterator as _;
+use tokio::sync::Notify;
+
+use bucket::Bucket;
+use matching::matches;
+use provider::{Event, Provider};
+pub use secret::WebhookSecret;
+
+/// What the sender is told; providers show it beside their delivery.
+type Answer = (StatusCode, String);
+
+/// An app, as webhooks see it.
+pub struct Target {
+    /// URL of its repository.
+    pub url: String,
+    /// The branch it follows.
+    pub branch: String,
+    /// Wakes it.
+    pub wake: Arc<Notify>,
+}
+
+/// The receiver of webhooks.
+pub struct Hooks {
+    secret: WebhookSecret,
+    targets: Vec<Target>,
+    signed: Mutex<Bucket>,
+    /// Its own, so that noise uses up nothing of what is signed.
+    unsigned: Mutex<Bucket>,
+}
+
+impl Hooks {
+    /// Receives webhooks signed with a secret, for these apps.
+    pub fn new(secret: WebhookSecret, targets: Vec<Target>) -> Self {
+        let full = || Mutex::new(Bucket::new(Instant::now()));
+        Self { secret, targets, signed: full(), unsigned: full() }
+    }
+
+    /// `POST /hooks/{provider}` for each provider.
+    pub(super) fn routes<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
+        let hooks = Arc::new(self);
+        let mut router = Router::new();
+        for provider in Provider::iter() {
+            let (hooks, name): (_, &str) = (hooks.clone(), provider.into());
+            let receive = async move |headers: HeaderMap, body: Result<Bytes, BytesRejection>| {
+                hooks.receive(provider, &headers, body)
+            };
+            router = router.route(&format!("/hooks/{name}"), post(receive));
+        }
+        router
+    }
+
+    fn receive(
+        &self,
+        provider: Provider,
+        headers: &HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Answer {
+        match self.admit(provider, headers, body) {
+            Ok(body) if take(&self.signed) => self.act(provider.event(headers, &body)),
+            Err(refusal) if take(&self.unsigned) => refusal,
+            _ => answer(StatusCode::TOO_MANY_REQUESTS, "too many webhooks: send it again later"),
+        }
+    }
+
+    /// The body of a request that knows the secret. Nothing of any other is parsed.
+    fn admit(
+        &self,
+        provider: Provider,
+        headers: &HeaderMap,
+        body: Result<Bytes, BytesRejection>,
+    ) -> Result<Bytes, Answer> {
+        let body = body.map_err(|refused| answer(refused.status(), &refused.body_text()))?;
+        if provider.admits(&self.secret, headers, &body) {
+            return Ok(body);
+        }
+        let why = format!("{} does not match the secret", provider.credential());
+        Err(answer(StatusCode::UNAUTHORIZED, &why))
+    }
+
+    fn act(&self, event: Event) -> Answer {
+        let woken = match event {
+            Event::Push(push) => self.wake(|app| matches(&app.url, &app.branch, &push)),
+            Event::Unspecified => self.wake(|_| true),
+            Event::Other => return answer(StatusCode::ACCEPTED, "only pushes start a sync"),
+            Event::Unreadable => {
+                let why = "not a push as JSON: set the content type to application/json";
+                return answer(StatusCode::BAD_REQUEST, why);
+            }
+        };
+        let text =
+            if woken { "sync requested" } else { "no app follows this branch of this repository" };
+        answer(StatusCode::ACCEPTED, text)
+    }
+
+    /// Wakes apps, and says whether there are any.
+    fn wake(&self, is_concerned: impl Fn(&Target) -> bool) -> bool {
+        let concerned = self.targets.iter().filter(|app| is_concerned(app));
+        concerned.map(|app| app.wake.notify_one()).count() > 0
+    }
+}
+
+fn take(bucket: &Mutex<Bucket>) -> bool {
+    bucket.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now())
+}
+
+fn answer(status: StatusCode, text: &str) -> Answer {
+    (status, format!("{text}\n"))
+}
