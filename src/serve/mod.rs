@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use tokio::net::TcpListener;
@@ -16,9 +16,6 @@ use tokio::sync::watch;
 use crate::report::{AppStatus, Metrics};
 use crate::sync::Stop;
 pub use hooks::{Hooks, Target, WebhookSecret};
-
-/// Largest body of a webhook, in bytes.
-const BODY_LIMIT: usize = 1 << 20;
 
 /// What the server shows.
 #[derive(Clone)]
@@ -71,7 +68,6 @@ fn router(shared: Shared, hooks: Option<Hooks>) -> Router {
         .route("/api/v1/apps", get(api::apps))
         .route("/api/v1/apps/{name}", get(api::app))
         .merge(hooks.map_or_else(Router::new, Hooks::routes))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(shared)
 }
 

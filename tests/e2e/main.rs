@@ -18,6 +18,7 @@ mod faults;
 mod foreign;
 mod guard;
 mod half_open;
+mod hooks;
 mod install;
 mod large;
 mod moves;

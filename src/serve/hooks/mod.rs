@@ -9,20 +9,26 @@ mod push;
 mod secret;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::body::{Bytes, HttpBody as _};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use strum::IntoEnumIterator as _;
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use bucket::Bucket;
 use matching::matches;
 use provider::{Event, Provider};
 pub use secret::WebhookSecret;
+
+/// Largest body, in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+/// Longest time for a body to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What the sender is told; providers show it beside their delivery.
 type Answer = (StatusCode, String);
@@ -59,35 +65,29 @@ impl Hooks {
         let mut router = Router::new();
         for provider in Provider::iter() {
             let (hooks, name): (_, &str) = (hooks.clone(), provider.into());
-            let receive = async move |headers: HeaderMap, body: Result<Bytes, BytesRejection>| {
-                hooks.receive(provider, &headers, body)
-            };
+            let receive = async move |request| hooks.receive(provider, request).await;
             router = router.route(&format!("/hooks/{name}"), post(receive));
         }
-        router
+        router.layer(DefaultBodyLimit::max(BODY_LIMIT))
     }
 
-    fn receive(
-        &self,
-        provider: Provider,
-        headers: &HeaderMap,
-        body: Result<Bytes, BytesRejection>,
-    ) -> Answer {
-        match self.admit(provider, headers, body) {
-            Ok(body) if take(&self.signed) => self.act(provider.event(headers, &body)),
+    async fn receive(&self, provider: Provider, request: Request) -> Answer {
+        let headers = request.headers().clone();
+        match self.admit(provider, &headers, request).await {
+            Ok(body) if take(&self.signed) => self.act(provider.event(&headers, &body)),
             Err(refusal) if take(&self.unsigned) => refusal,
             _ => answer(StatusCode::TOO_MANY_REQUESTS, "too many webhooks: send it again later"),
         }
     }
 
     /// The body of a request that knows the secret. Nothing of any other is parsed.
-    fn admit(
+    async fn admit(
         &self,
         provider: Provider,
         headers: &HeaderMap,
-        body: Result<Bytes, BytesRejection>,
+        request: Request,
     ) -> Result<Bytes, Answer> {
-        let body = body.map_err(|refused| answer(refused.status(), &refused.body_text()))?;
+        let body = read(request).await?;
         if provider.admits(&self.secret, headers, &body) {
             return Ok(body);
         }
@@ -115,6 +115,17 @@ impl Hooks {
         let concerned = self.targets.iter().filter(|app| is_concerned(app));
         concerned.map(|app| app.wake.notify_one()).count() > 0
     }
+}
+
+/// The body of a request, if it is small and comes soon.
+async fn read(request: Request) -> Result<Bytes, Answer> {
+    if request.body().size_hint().lower() > BODY_LIMIT as u64 {
+        // Without waiting for it.
+        return Err(answer(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than 1 MiB"));
+    }
+    let body = timeout(BODY_TIME, Bytes::from_request(request, &())).await;
+    let late = |_| answer(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+    body.map_err(late)?.map_err(|refused| answer(refused.status(), &refused.body_text()))
 }
 
 fn take(bucket: &Mutex<Bucket>) -> bool {

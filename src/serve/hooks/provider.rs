@@ -5,6 +5,10 @@ use http::HeaderMap;
 use super::push::{Bitbucket, Generic, Github, Gitlab, Push};
 use super::secret::WebhookSecret;
 
+const GITLAB_EVENT: &str = "X-Gitlab-Event";
+/// The same for all events of the system.
+const GITLAB_SYSTEM: &str = "System Hook";
+
 /// A sender of webhooks. Its name is the last part of the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
@@ -60,32 +64,41 @@ impl Provider {
 
     /// What a request is about.
     pub fn event(self, headers: &HeaderMap, body: &[u8]) -> Event {
-        let is = |header: &str, values: &[&str]| {
-            let value = headers.get(header).and_then(|value| value.to_str().ok());
-            value.is_some_and(|value| values.contains(&value))
-        };
-        let (is_push, push): (bool, fn(&[u8]) -> Option<Push>) = match self {
-            Self::Github => (is("X-GitHub-Event", &["push"]), Push::parse::<Github>),
-            Self::Gitea => (is("X-Gitea-Event", &["push"]), Push::parse::<Github>),
-            Self::Gitlab if is("X-Gitlab-Event", &["System Hook"]) => {
-                // The header is the same for all events of the system.
-                return Push::parse::<Gitlab>(body).map_or(Event::Other, Event::Push);
-            }
-            Self::Gitlab => {
-                (is("X-Gitlab-Event", &["Push Hook", "Tag Push Hook"]), Push::parse::<Gitlab>)
-            }
-            Self::Bitbucket => {
-                (is("X-Event-Key", &["repo:push", "repo:refs_changed"]), Push::parse::<Bitbucket>)
-            }
-            Self::Generic => {
-                return Push::parse::<Generic>(body).map_or(Event::Unspecified, Event::Push);
-            }
-        };
-        if !is_push {
+        if !self.tells_of_push(headers) {
             return Event::Other;
         }
-        push(body).map_or(Event::Unreadable, Event::Push)
+        let push = match self {
+            Self::Github | Self::Gitea => Push::parse::<Github>(body),
+            Self::Gitlab => Push::parse::<Gitlab>(body),
+            Self::Bitbucket => Push::parse::<Bitbucket>(body),
+            Self::Generic => Push::parse::<Generic>(body),
+        };
+        let otherwise = || match self {
+            Self::Generic => Event::Unspecified,
+            _ if has(headers, GITLAB_EVENT, &[GITLAB_SYSTEM]) => Event::Other,
+            _ => Event::Unreadable,
+        };
+        push.map_or_else(otherwise, Event::Push)
     }
+
+    /// Whether the headers let a push be in the body.
+    fn tells_of_push(self, headers: &HeaderMap) -> bool {
+        match self {
+            Self::Github => has(headers, "X-GitHub-Event", &["push"]),
+            Self::Gitea => has(headers, "X-Gitea-Event", &["push"]),
+            Self::Gitlab => {
+                has(headers, GITLAB_EVENT, &["Push Hook", "Tag Push Hook", GITLAB_SYSTEM])
+            }
+            Self::Bitbucket => has(headers, "X-Event-Key", &["repo:push", "repo:refs_changed"]),
+            Self::Generic => true,
+        }
+    }
+}
+
+/// Whether a header has one of these values.
+fn has(headers: &HeaderMap, name: &str, values: &[&str]) -> bool {
+    let value = headers.get(name).and_then(|value| value.to_str().ok());
+    value.is_some_and(|value| values.contains(&value))
 }
 
 #[cfg(test)]

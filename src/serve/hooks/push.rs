@@ -21,10 +21,14 @@ pub struct Github {
 
 #[derive(Deserialize)]
 struct GithubRepository {
-    clone_url: Option<String>,
-    ssh_url: Option<String>,
-    git_url: Option<String>,
-    html_url: Option<String>,
+    #[serde(rename = "clone_url")]
+    clone: Option<String>,
+    #[serde(rename = "ssh_url")]
+    ssh: Option<String>,
+    #[serde(rename = "git_url")]
+    git: Option<String>,
+    #[serde(rename = "html_url")]
+    html: Option<String>,
 }
 
 /// Push and tag push events of GitLab, of projects and of the whole system.
@@ -36,9 +40,12 @@ pub struct Gitlab {
 
 #[derive(Deserialize)]
 struct GitlabProject {
-    git_http_url: Option<String>,
-    git_ssh_url: Option<String>,
-    web_url: Option<String>,
+    #[serde(rename = "git_http_url")]
+    http: Option<String>,
+    #[serde(rename = "git_ssh_url")]
+    ssh: Option<String>,
+    #[serde(rename = "web_url")]
+    web: Option<String>,
 }
 
 /// `repo:push` of Bitbucket Cloud, and `repo:refs_changed` of Bitbucket Data Center.
@@ -116,15 +123,15 @@ impl Push {
 
 impl From<Github> for Push {
     fn from(event: Github) -> Self {
-        let GithubRepository { clone_url, ssh_url, git_url, html_url } = event.repository;
-        Self::new([clone_url, ssh_url, git_url, html_url], vec![event.r#ref])
+        let GithubRepository { clone, ssh, git, html } = event.repository;
+        Self::new([clone, ssh, git, html], vec![event.r#ref])
     }
 }
 
 impl From<Gitlab> for Push {
     fn from(event: Gitlab) -> Self {
-        let GitlabProject { git_http_url, git_ssh_url, web_url } = event.project;
-        Self::new([git_http_url, git_ssh_url, web_url], vec![event.r#ref])
+        let GitlabProject { http, ssh, web } = event.project;
+        Self::new([http, ssh, web], vec![event.r#ref])
     }
 }
 
