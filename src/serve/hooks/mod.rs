@@ -135,3 +135,26 @@ fn take(bucket: &Mutex<Bucket>) -> bool {
 fn answer(status: StatusCode, text: &str) -> Answer {
     (status, format!("{text}\n"))
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use futures::stream;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_cut_at_the_limit_also_if_its_length_is_not_announced() {
+        let check = async |length: usize, status: StatusCode| {
+            let secret = WebhookSecret::from_file_content(b"secret").unwrap();
+            let routes: Router = Hooks::new(secret, Vec::new()).routes();
+            let chunk = Ok::<_, std::io::Error>(vec![b'x'; length]);
+            let request = Request::post("/hooks/gitlab").header("X-Gitlab-Token", "secret");
+            let request = request.body(Body::from_stream(stream::iter([chunk]))).unwrap();
+            assert_eq!(routes.oneshot(request).await.unwrap().status(), status, "{length}");
+        };
+        check(BODY_LIMIT, StatusCode::ACCEPTED).await;
+        check(BODY_LIMIT + 1, StatusCode::PAYLOAD_TOO_LARGE).await;
+    }
+}
