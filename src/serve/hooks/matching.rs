@@ -10,13 +10,14 @@ pub fn matches(app_url: &str, app_branch: &str, push: &Push) -> bool {
         && push.urls.iter().any(|url| normalised(url) == app)
 }
 
-/// `host/path` or `host:port/path` of a repository, the same for all the ways to get at it.
+/// `host/path` or `host:port/path` of a repository, the same for all the ways to get at it. Hosts of repositories
+/// take paths in any case; to look at git once too often does no harm.
 fn normalised(url: &str) -> String {
     let url = url.trim().split(['?', '#']).next().unwrap_or_default();
     let (host, path) = parts(url);
     let path = path.trim_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
-    format!("{host}/{path}")
+    format!("{host}/{}", path.to_lowercase())
 }
 
 /// The host, with its port if that is an unusual one, and the path. A local path has no host.
@@ -73,7 +74,7 @@ mod tests {
         check("https://git.example:22/a", "git.example:22/a");
         check("ssh://git@git.example:7999/a", "git.example:7999/a");
         check("https://[::1]:443/a", "[::1]/a");
-        check("https://git.example/Team/a", "git.example/Team/a");
+        check("https://git.example/Team/A", "git.example/team/a");
         check("https://git.example/a.github", "git.example/a.github");
         check("https://git.example", "git.example/");
         check("file:///srv/config.git", "/srv/config");
