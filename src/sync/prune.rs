@@ -78,7 +78,7 @@ pub async fn prune(
     if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
         // Another process may have declared a leftover since the inventory was loaded.
         twins::check(app, memory, &plan.leftovers).await?;
-        if memory.controls.suspended && !app.dry_run {
+        if app.is_suspended(&memory.controls) {
             hold(plan, Hold::Suspended, outcome);
             return Ok(());
         }
@@ -215,7 +215,8 @@ fn rule(
     let is_gone = |l: &&Leftover| l.verdict == Verdict::Forget(Spared::AlreadyGone);
     let had = plan.had - leftovers.iter().filter(is_gone).count();
     let situation = Situation { had, desired: &desired };
-    let mut approvals = Approvals::new(&memory.controls, &app.approved);
+    let asked = memory.controls.with(&app.asked.borrow());
+    let mut approvals = Approvals::new(&asked, &app.approved);
     approvals.prune.extend(consent.hashes.iter().cloned());
     approvals.removed.clone_from(&consent.removed);
     app.guard.rule(&candidates, situation, &approvals)
