@@ -77,6 +77,10 @@ pub struct Head {
     pub commit: String,
     /// When it was committed, seconds since 1970.
     pub time: i64,
+    /// Name of who wrote it.
+    pub author: String,
+    /// First line of its message.
+    pub subject: String,
 }
 
 /// Fetches one branch into one clone.
@@ -97,9 +101,9 @@ pub struct Fetcher {
 impl Fetcher {
     /// Fetches the branch and returns its head. An unchanged head costs one listing of refs.
     pub async fn fetch(&self, fresh: bool) -> Result<Revision, SourceError> {
-        let head = self.ask(fresh, None).await?;
+        let Head { commit, time, author, subject } = self.ask(fresh, None).await?;
         let branch = self.repository.branch.clone();
-        Ok(Revision { branch, commit: head.commit, time: head.time })
+        Ok(Revision { branch, commit, time, author, subject })
     }
 
     /// Has a child fetch, within the deadline.

@@ -13,6 +13,10 @@ pub struct Revision {
     pub commit: String,
     /// When it was committed, seconds since 1970.
     pub time: i64,
+    /// Name of who wrote it. A person's word, as the subject is: to be shown, and for nothing else.
+    pub author: String,
+    /// First line of its message.
+    pub subject: String,
 }
 
 impl fmt::Display for Revision {

@@ -92,7 +92,7 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
     if clone.head().ok().and_then(|h| h.target()) != Some(head) {
         clone.set_head_detached(head)?;
     }
-    Ok(Head { commit: head.to_string(), time: commit.time().seconds() })
+    Ok(super::head::head(&commit))
 }
 
 /// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
