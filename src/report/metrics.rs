@@ -11,7 +11,7 @@ use prometheus::{
 
 use super::done::{Action, Done, Reason};
 use super::outcome::{Fate, Outcome};
-use super::status::states;
+use super::state::states;
 
 /// Managers of drift that get a series of their own; any further one counts as `other`.
 const MANAGERS: usize = 20;
@@ -261,7 +261,7 @@ impl Metrics {
 /// Removes the series of an app from a metric.
 fn forget<T: MetricVecBuilder>(metric: &MetricVec<T>, app: &str) {
     let families = metric.collect();
-    let all = families.iter().flat_map(|family| family.get_metric());
+    let all = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
     for series in all {
         let labels = series.get_label().iter().map(|label| (label.name(), label.value()));
         let labels: HashMap<_, _> = labels.collect();
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn each_app_has_one_revision() {
         let metrics = Metrics::new().unwrap();
-        let mut check = |app: &str, commit: &str, expect: &[&str]| {
+        let check = |app: &str, commit: &str, expect: &[&str]| {
             metrics.record(app, &outcome(commit), 0.0, true);
             let expect: Vec<_> = expect
                 .iter()

@@ -19,6 +19,16 @@ pub struct Revision {
     pub subject: String,
 }
 
+/// Characters of a commit's name that people read.
+const SHORT: usize = 8;
+
+impl Revision {
+    /// The branch and the beginning of the commit's name.
+    pub fn short(&self) -> String {
+        format!("{}@{}", self.branch, self.commit.chars().take(SHORT).collect::<String>())
+    }
+}
+
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.branch, self.commit)
