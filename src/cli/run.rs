@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use futures::future::{BoxFuture, join_all};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
@@ -18,13 +20,16 @@ use super::common::{
 };
 use super::logging;
 use crate::api::{self, GitOpsAppSpec};
+use crate::cluster::events::Event;
+use crate::cluster::store::inbox::Inbox;
+use crate::controller::{Common, Controller};
 use crate::object::AppId;
 use crate::plan::Controls;
 use crate::report::{AppStatus, Metrics, Publisher};
 use crate::serve::{Hooks, Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::directory::Listing;
-use crate::sync::{App, Daemon, Directory, Origin, Poster, Stop, Sweeps};
+use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Stop, Sweeps};
 
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,9 +37,28 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Arguments of `run`. Each flag has a twin in the environment.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// URL or local path of the git repository
-    #[arg(long, env = "GITOPS_SYNC_REPO", value_name = "URL", hide_env_values = true)]
-    repo: String,
+    /// URL or local path of the git repository, for one app without a resource
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_REPO",
+        value_name = "URL",
+        hide_env_values = true,
+        required_unless_present = "watch_apps"
+    )]
+    repo: Option<String>,
+    /// Sync every GitOpsApp of the cluster, or of --namespaces
+    #[arg(long, env = "GITOPS_SYNC_WATCH_APPS", value_parser = BoolishValueParser::new())]
+    watch_apps: bool,
+    /// Labels of the GitOpsApps to sync, as kubectl selects them [default: all]
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_WATCH_LABEL_SELECTOR",
+        value_name = "SELECTOR",
+        requires = "watch_apps",
+        default_value = "",
+        hide_default_value = true
+    )]
+    watch_label_selector: String,
     #[command(flatten)]
     git: GitArguments,
     /// Name of the app [default: from the repository and the path]
@@ -76,70 +100,104 @@ pub(super) struct Arguments {
     log: LogArguments,
 }
 
+/// What all that runs in the process shares.
+struct Process {
+    ground: Ground,
+    metrics: Arc<Metrics>,
+    events: Sender<Event>,
+    apps: Directory,
+    stop: Stop,
+}
+
+/// What runs until the process is to end.
+struct Work {
+    ready: watch::Receiver<bool>,
+    running: BoxFuture<'static, ()>,
+}
+
 /// Runs the daemon until SIGTERM or SIGINT.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "info");
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);
-    let app = app(&arguments, &metrics).await?;
-    let (ready, is_ready) = watch::channel(false);
-    let wake = Arc::new(Notify::new());
-    let origin = app.origin.identity();
-    let status =
-        AppStatus { name: app.id.to_string(), source: Some(origin), ..AppStatus::default() };
-    let (status, shown) = watch::channel(status);
+    let one = arguments.repo.as_deref().map(|url| name(&arguments, url));
+    let ground = ground(&arguments, &metrics, one.as_ref()).await?;
+    let cluster = ground.destination.cluster.clone();
+    let (poster, events) = Poster::new(cluster, instance(one.as_ref()));
     let apps = Directory::default();
-    let (url, revision) = (arguments.repo.clone(), arguments.git.branch.clone());
-    apps.insert(app.id.clone(), Listing { status: shown, url, revision, wake: wake.clone() });
-    let hooks = hooks(&arguments, &apps)?;
-    let shared = Shared { metrics: metrics.clone(), apps, is_open: arguments.api, ready: is_ready };
-    let server = Server::bind(arguments.listen, shared, hooks)
-        .await
-        .with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))?;
-    info!(
-        version = env!("CARGO_PKG_VERSION"), app = %app.id, repo = display_url(&arguments.repo),
-        branch = arguments.git.branch, path = arguments.git.path, listen = %server.address()?,
-        "Starting"
-    );
-    let (poster, events) = Poster::new(app.cluster.clone(), instance(&app.id));
-    let publisher = Publisher::new(app.id.clone(), metrics, events, status);
-    let sweeps = Sweeps::new(arguments.sweep.0);
-    let (asked, controls) = watch::channel(Controls::default());
-    let following = tokio::spawn(app.store.clone().follow(app.id.clone(), asked));
-    let mut daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
+    let process = Process { ground, metrics, events, apps, stop: stop.clone() };
+    let mut work = Vec::new();
+    if let (Some(url), Some(name)) = (&arguments.repo, &one) {
+        work.push(one_app(&arguments, url, name, &process)?);
+    }
+    if arguments.watch_apps {
+        work.push(all_apps(&arguments, &process));
+    }
+    let server = bind(&arguments, &process, &work).await?;
+    announce(&arguments, one.as_ref(), server.address()?);
+    // The queue of events ends with the work.
+    drop(process);
     let posting = tokio::spawn(poster.run());
-    let mut serving = tokio::spawn(server.run(stop.clone()));
-    // The queue of events ends with the daemon.
-    let mut syncing = std::pin::pin!(async move { daemon.run(&stop).await });
+    let mut serving = tokio::spawn(server.run(stop));
+    let mut working = std::pin::pin!(join_all(work.into_iter().map(|work| work.running)));
     tokio::select! {
-        () = &mut syncing => {
+        _ = &mut working => {
             // Connections that do not end by themselves are cut.
             let _ = tokio::time::timeout(GRACE, serving).await;
         }
         ended = &mut serving => {
             ended?.context("the HTTP server failed")?;
-            syncing.await;
+            working.await;
         }
     }
-    following.abort();
     let _ = tokio::time::timeout(GRACE, posting).await;
     info!("Stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
-    let fetcher = arguments.git.fetcher(&arguments.repo)?;
-    let name = arguments.name.clone();
-    let id = name.unwrap_or_else(|| default_name(&arguments.repo, &arguments.git.path));
+/// What apps are made on. Alone, an app watches nothing but its own objects.
+async fn ground(
+    arguments: &Arguments,
+    metrics: &Arc<Metrics>,
+    one: Option<&AppId>,
+) -> anyhow::Result<Ground> {
     let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
-    let ground = arguments.cluster.ground(metrics, Some(&id), checkout, parallel).await?;
-    let id = id.within(ground.store.namespace());
-    let app = App::new(id, &spec(arguments), Origin::Git(fetcher), &ground)?;
-    Ok(App { approved: arguments.prune.approved(), ..app })
+    let alone = one.filter(|_| !arguments.watch_apps);
+    arguments.cluster.ground(metrics, alone, checkout, parallel).await
+}
+
+/// The app of the command line, as if a resource said it.
+fn one_app(
+    arguments: &Arguments,
+    url: &str,
+    name: &AppId,
+    process: &Process,
+) -> anyhow::Result<Work> {
+    let Process { ground, metrics, events, apps, stop } = process;
+    let (id, origin) = (name.clone().within(ground.store.namespace()), arguments.git.fetcher(url)?);
+    let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
+    let app = App { approved: arguments.prune.approved(), ..app };
+    let (ready, is_ready) = watch::channel(false);
+    let wake = Arc::new(Notify::new());
+    let (name, source) = (app.id.to_string(), Some(app.origin.identity()));
+    let (status, shown) = watch::channel(AppStatus { name, source, ..AppStatus::default() });
+    let (url, revision) = (url.to_owned(), arguments.git.branch.clone());
+    apps.insert(app.id.clone(), Listing { status: shown, url, revision, wake: wake.clone() });
+    let publisher = Publisher::new(app.id.clone(), metrics.clone(), events.clone(), status);
+    let sweeps = Sweeps::new(arguments.sweep.0);
+    let (asked, controls) = watch::channel(Controls::default());
+    let (store, stop) = (app.store.clone(), stop.clone());
+    let mut daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
+    let running = async move {
+        let following = tokio::spawn(store.follow(daemon.app.id.clone(), asked));
+        daemon.run(&stop).await;
+        following.abort();
+    };
+    Ok(Work { ready: is_ready, running: Box::pin(running) })
 }
 
 /// The app as a resource would say it.
-fn spec(arguments: &Arguments) -> GitOpsAppSpec {
+fn spec(arguments: &Arguments, url: &str) -> GitOpsAppSpec {
     let spec = GitOpsAppSpec {
         target_revision: arguments.git.branch.clone(),
         path: arguments.git.path.clone(),
@@ -147,16 +205,64 @@ fn spec(arguments: &Arguments) -> GitOpsAppSpec {
         prune: arguments.prune.prune,
         prune_guard: arguments.prune.guard(),
         atomic: arguments.atomic,
-        ..GitOpsAppSpec::of(&arguments.repo)
+        ..GitOpsAppSpec::of(url)
     };
     arguments.cluster.applied_to(arguments.policy.applied_to(spec))
 }
 
+fn name(arguments: &Arguments, url: &str) -> AppId {
+    arguments.name.clone().unwrap_or_else(|| default_name(url, &arguments.git.path))
+}
+
+/// All apps that have a resource.
+fn all_apps(arguments: &Arguments, process: &Process) -> Work {
+    let Process { ground, metrics, events, apps, stop } = process;
+    let common = Common {
+        ground: ground.clone(),
+        metrics: metrics.clone(),
+        events: events.clone(),
+        directory: apps.clone(),
+        inbox: Inbox::default(),
+        board: Board::default(),
+        sweep: arguments.sweep.0,
+        selector: arguments.watch_label_selector.clone(),
+    };
+    let (ready, is_ready) = watch::channel(false);
+    let controller = Controller { common: Arc::new(common), ready };
+    Work { ready: is_ready, running: Box::pin(controller.run(stop.clone())) }
+}
+
+async fn bind(arguments: &Arguments, process: &Process, work: &[Work]) -> anyhow::Result<Server> {
+    let shared = Shared {
+        metrics: process.metrics.clone(),
+        apps: process.apps.clone(),
+        is_open: arguments.api,
+        ready: work.iter().map(|work| work.ready.clone()).collect(),
+    };
+    let server = Server::bind(arguments.listen, shared, hooks(arguments, &process.apps)?).await;
+    server.with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))
+}
+
+fn announce(arguments: &Arguments, one: Option<&AppId>, listen: SocketAddr) {
+    let of_one = |text: &str| one.map(|_| text.to_owned());
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        watch_apps = arguments.watch_apps.then_some(true),
+        app = one.map(AppId::as_str),
+        repo = arguments.repo.as_deref().map(display_url),
+        branch = of_one(&arguments.git.branch),
+        path = of_one(&arguments.git.path),
+        %listen,
+        "Starting"
+    );
+}
+
 /// Who reports events: the pod, or outside of one the app.
-fn instance(app: &AppId) -> String {
+fn instance(app: Option<&AppId>) -> String {
     let pod = ["POD_NAME", "HOSTNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let mut named = pod.filter(|name| !name.is_empty());
-    named.next().unwrap_or_else(|| app.to_string())
+    let default = || app.map_or("gitops-sync", AppId::as_str).to_owned();
+    named.next().unwrap_or_else(default)
 }
 
 /// What wakes apps by webhooks, if there is a secret.

@@ -221,6 +221,12 @@ impl Outcome {
         self.diagnostics.clone_from(&rendered.diagnostics);
     }
 
+    /// Whether it ended before it looked at any object, and shows nothing new of them. One whose path is gone
+    /// has much to show.
+    pub fn ended_early(&self) -> bool {
+        self.failure.is_some() && self.done.is_empty() && self.leftovers.is_empty()
+    }
+
     /// Number of objects with which something like this happened.
     pub fn count(&self, what: impl Fn(&Action) -> bool) -> usize {
         self.done.iter().filter(|done| what(&done.action)).count()
@@ -235,6 +241,14 @@ impl Outcome {
     /// Whether a kind came with this pass, which only a new discovery knows.
     pub fn has_new_kinds(&self) -> bool {
         self.done.iter().any(|done| done.desired.kind_is_new)
+    }
+
+    /// Whether anything was written or deleted.
+    pub fn has_changed(&self) -> bool {
+        let is_written = |action: &Action| action.is_in_sync() && !action.is_unchanged();
+        self.pruned() > 0
+            || self.done.iter().any(|done| is_written(&done.action))
+            || self.leftovers.iter().any(|(_, fate)| matches!(fate, Fate::Abandoned(_)))
     }
 
     /// Number of objects deleted.

@@ -43,13 +43,15 @@ impl Origin {
         }
     }
 
+    /// The identity of a path of a repository.
+    pub fn identity_of(url: &str, path: &str) -> SourceIdentity {
+        SourceIdentity { url: display_url(url), path: path.trim_matches('/').to_owned() }
+    }
+
     /// The origin's identity, as inventories record it.
     pub fn identity(&self) -> SourceIdentity {
         match self {
-            Self::Git(fetcher) => SourceIdentity {
-                url: display_url(&fetcher.repository.url),
-                path: fetcher.path.trim_matches('/').to_owned(),
-            },
+            Self::Git(fetcher) => Self::identity_of(&fetcher.repository.url, &fetcher.path),
             Self::Nothing(before) => before.clone(),
             // As it was given: pipelines check out to another absolute path each time.
             Self::Folder(folder) => SourceIdentity {

@@ -63,8 +63,12 @@ impl Daemon {
         let mut failures = 0;
         while !stop.is_set() {
             self.heed(&mut state);
+            let request = self.app.asked.borrow_and_update().requested.clone();
             let outcome = self.pass(&mut state, trigger, stop).await;
             self.close(&mut state, &outcome);
+            if !is_put_off(&outcome) {
+                self.publisher.handled(request.as_deref());
+            }
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
             self.keep(&mut state, stop).await;
@@ -275,6 +279,11 @@ async fn opening(gate: Option<&mut Gate>, last: &Outcome, commit: Option<&str>) 
     while gate.blocked(commit).is_some() {
         gate.changed().await;
     }
+}
+
+/// Whether no pass has taken place, and one will.
+fn is_put_off(outcome: &Outcome) -> bool {
+    is_blocked(outcome) || matches!(outcome.failure, Some(Failure::Suspended | Failure::Stopped))
 }
 
 fn is_blocked(outcome: &Outcome) -> bool {

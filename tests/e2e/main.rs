@@ -7,6 +7,7 @@ mod support;
 mod accidents;
 mod adopt;
 mod approvals;
+mod apps;
 mod atomic;
 mod bad_input;
 mod conflicts;

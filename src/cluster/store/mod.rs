@@ -163,6 +163,11 @@ impl Store {
         self.cluster.is_same(cluster)
     }
 
+    /// The cluster that it is in.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// Its namespace.
     pub fn namespace(&self) -> &str {
         &self.namespace
