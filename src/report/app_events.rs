@@ -365,6 +365,7 @@ mod tests {
         let mut spared = of("c1", failed());
         spared.leftovers = vec![(id("x"), Fate::Spared("because not all is in sync".into()))];
         story.check(&spared, &[("SyncFailed", true, "ApplyFailed")]);
+        story.check(&waiting(&[("h1", "x")]), &[]);
         story.check(&waiting(&[("h1", "x"), ("h2", "y")]), &[("PruneHeld", true, "approve h2")]);
         story.check(&of("c1", Action::Unchanged), &[]);
         story.check(&waiting(&[("h1", "x")]), &[("PruneHeld", true, "h1")]);

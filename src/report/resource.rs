@@ -299,6 +299,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_in_place_does_not_mend_a_commit_that_is_refused() {
+        let (mut resource, shown) = resource();
+        let refused = || Failure::CommitRefused { refused: 1, diagnostics: 0 };
+        let objects = vec![done("a", Action::Failed("no".into())), done("b", Action::Skipped)];
+        resource.take(&Outcome { failure: Some(refused()), ..pass("c1", objects) }, at(1));
+        let before = shown.borrow().clone();
+        assert_eq!(summary(&before)[..2], ["False CommitRefused", "InProgress"]);
+        let failures: Vec<_> =
+            before.failures.as_slice().iter().map(|failure| failure.object.name.as_str()).collect();
+        assert_eq!(failures, ["a"]);
+        resource.take(&part(vec![done("a", Action::Unchanged)]), at(2));
+        assert_eq!(*shown.borrow(), before);
+    }
+
+    #[test]
     fn what_is_left_as_it_is_is_listed_once() {
         let (mut resource, shown) = resource();
         for (second, action) in [(1, drifted()), (2, drifted()), (3, Action::Drifted([].into()))] {
