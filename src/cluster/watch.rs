@@ -91,7 +91,7 @@ pub(super) enum Opened<S> {
 }
 
 impl Cluster {
-    /// Opens a watch.
+    /// Opens a watch of metadata, in the daemon's own name.
     pub(super) async fn open_watch(
         &self,
         request: Request<Vec<u8>>,

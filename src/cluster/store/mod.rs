@@ -142,9 +142,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store in a namespace.
+    /// The store in a namespace. Whatever the cluster's handle acts as, what is stored is the daemon's own.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self { cluster, namespace: namespace.to_owned() }
+        Self { cluster: cluster.in_own_name(), namespace: namespace.to_owned() }
     }
 
     /// The store in another namespace.
