@@ -32,5 +32,6 @@ mod resource;
 mod source;
 mod sync;
 mod takeover;
+mod tenancy;
 mod twins;
 mod yaml;

@@ -1,0 +1,236 @@
+//! Apps with the rights of a service account: what it may not do, the daemon does not do for it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gitops_sync::cluster::list::Content;
+use gitops_sync::cluster::store::Store;
+use gitops_sync::cluster::{Cluster, Connection};
+use gitops_sync::object::handling::Policy;
+use gitops_sync::object::{GroupKind, ServiceAccount};
+use gitops_sync::plan::guard::Guard;
+use gitops_sync::plan::{Reach, Resource};
+use gitops_sync::report::{Action, Fate, Outcome, Trigger};
+use gitops_sync::sync::{App, Memory, Origin, Stop, pass::pass};
+use tempfile::TempDir;
+use testbed::ApiRequest;
+use tokio::runtime::Runtime;
+
+use crate::support::{Fixture, config_map, plane};
+
+/// An app of the library, with its folder, in a namespace of its own.
+struct Tenant {
+    test: Fixture,
+    folder: TempDir,
+    runtime: Runtime,
+    app: App,
+    memory: Memory,
+}
+
+impl Tenant {
+    /// An app that does everything with the daemon's own rights.
+    fn new(name: &str) -> Self {
+        let test = Fixture::new(name);
+        let folder = TempDir::new().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let cluster = runtime.block_on(connect(plane().kubeconfig()));
+        let store = Store::new(cluster.clone(), &test.namespace);
+        let app = App {
+            id: test
+                .namespace
+                .parse()
+                .map(|id: gitops_sync::object::AppId| id.within(&test.namespace))
+                .unwrap(),
+            origin: Origin::Folder(folder.path().to_owned()),
+            cluster,
+            store,
+            target_namespace: test.namespace.clone(),
+            reach: Reach::default(),
+            policy: Policy::default(),
+            prune: true,
+            guard: Guard::default(),
+            approved: BTreeSet::new(),
+            atomic: false,
+            dry_run: false,
+            refuse_other_source: false,
+            interval: Duration::ZERO,
+            parallel: 8,
+        };
+        Self { test, folder, runtime, app, memory: Memory::default() }
+    }
+
+    /// Makes a service account with these rights in the namespace, and has the app act as it.
+    fn act_as(&mut self, name: &str, rules: &[(&str, &str)]) {
+        self.test.kubectl(&["create", "serviceaccount", name]);
+        let account = ServiceAccount::new(&self.test.namespace, name).unwrap();
+        for (at, (resources, verbs)) in rules.iter().enumerate() {
+            let role = format!("{name}-{at}");
+            let (resources, verbs) = (format!("--resource={resources}"), format!("--verb={verbs}"));
+            self.test.kubectl(&["create", "role", &role, &resources, &verbs]);
+            let subject = format!("--serviceaccount={}:{name}", self.test.namespace);
+            self.test.kubectl(&[
+                "create",
+                "rolebinding",
+                &role,
+                &format!("--role={role}"),
+                &subject,
+            ]);
+        }
+        self.app.cluster = self.app.cluster.acting_as(&account);
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        fs::write(self.folder.path().join(file), text).unwrap();
+    }
+
+    fn remove(&self, file: &str) {
+        fs::remove_file(self.folder.path().join(file)).unwrap();
+    }
+
+    fn pass(&mut self) -> Outcome {
+        self.runtime.block_on(async {
+            let stop = Stop::on_signals().unwrap();
+            pass(&self.app, &mut self.memory, Trigger::Command, &stop).await
+        })
+    }
+
+    /// What the program under test sent about the namespace since a mark.
+    fn requests(&self, mark: testbed::Mark) -> Vec<ApiRequest> {
+        let all = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+        all.into_iter().filter(|request| request.namespace == self.test.namespace).collect()
+    }
+}
+
+async fn connect(kubeconfig: &Path) -> Cluster {
+    let kubeconfig = Some(kubeconfig.to_owned());
+    let connection = Connection { kubeconfig, context: None, timeout: Duration::from_secs(30) };
+    Cluster::connect(&connection, Arc::new(|_, _| ())).await.unwrap()
+}
+
+/// What became of an object, by its name.
+fn action<'a>(outcome: &'a Outcome, name: &str) -> &'a Action {
+    let mut done = outcome.done.iter().filter(|done| done.desired.id.name == name);
+    &done.next().unwrap_or_else(|| panic!("nothing of {name} in {outcome:#?}")).action
+}
+
+fn assert_refused(outcome: &Outcome, name: &str, account: &str) {
+    match action(outcome, name) {
+        Action::Failed(why) if why.contains("403") || why.contains(account) => {}
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+const ALL: &str = "get,list,create,patch,delete";
+
+#[test]
+fn an_app_may_do_what_its_service_account_may_and_nothing_else() {
+    let mut tenant = Tenant::new("tenant");
+    tenant.act_as("deployer", &[("configmaps", ALL)]);
+    let account = format!("system:serviceaccount:{}:deployer", tenant.test.namespace);
+    tenant.write("a.yaml", &config_map("a", "1"));
+    tenant.write("b.yaml", &config_map("b", "1"));
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {pin: hunter2}\n";
+    tenant.write("s.yaml", secret);
+    let role = format!(
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {{name: {}}}\nrules: []\n",
+        tenant.test.namespace
+    );
+    tenant.write("r.yaml", &role);
+    let mark = plane().audit().mark().unwrap();
+    let outcome = tenant.pass();
+    assert_eq!(*action(&outcome, "a"), Action::Created, "{outcome:#?}");
+    assert_eq!(*action(&outcome, "b"), Action::Created);
+    assert_refused(&outcome, "s", &account);
+    assert_refused(&outcome, &tenant.test.namespace, &account);
+    assert_eq!(outcome.failed(), 2);
+    assert_eq!(tenant.test.field("secret/s", ".metadata.name"), "");
+
+    // Drift is read and put back, and a refused object is tried again, in the same name.
+    tenant.test.kubectl(&["patch", "configmap", "a", "-p", "{\"data\":{\"key\":\"other\"}}"]);
+    let outcome = tenant.pass();
+    assert!(matches!(action(&outcome, "a"), Action::Reverted(_)), "{outcome:#?}");
+
+    let requests = tenant.requests(mark);
+    let is_own = |r: &&ApiRequest| r.name.starts_with("gitops-sync-") || r.resource == "events";
+    let (own, apps): (Vec<_>, Vec<_>) = requests.iter().partition(is_own);
+    let writes: Vec<_> = apps.iter().filter(|r| r.verb != "list" && r.verb != "watch").collect();
+    assert!(writes.len() >= 5, "{requests:#?}");
+    let groups = format!(
+        "system:serviceaccounts,system:serviceaccounts:{},system:authenticated",
+        tenant.test.namespace
+    );
+    for write in writes {
+        assert_eq!(
+            (&write.impersonated, &write.impersonated_groups),
+            (&account, &groups),
+            "{write:?}"
+        );
+    }
+    assert!(own.iter().any(|r| r.verb == "create" && r.resource == "secrets"), "{own:#?}");
+    assert!(own.iter().all(|r| r.impersonated.is_empty()), "{own:#?}");
+    assert!(apps.iter().all(|r| r.user == "admin"), "{apps:#?}");
+}
+
+#[test]
+fn the_daemon_deletes_nothing_that_its_tenant_could_not() {
+    let mut tenant = Tenant::new("undeleted");
+    tenant.write("a.yaml", &config_map("a", "1"));
+    tenant.write("b.yaml", &config_map("b", "1"));
+    assert_eq!(tenant.pass().failed(), 0);
+    tenant.act_as("deployer", &[("configmaps", "get,list,create,patch")]);
+    tenant.remove("b.yaml");
+    let outcome = tenant.pass();
+    let fate = outcome.leftovers.iter().find(|(id, _)| id.name == "b").map(|(_, fate)| fate);
+    assert!(matches!(fate, Some(Fate::Failed(why)) if why.contains("deployer")), "{outcome:#?}");
+    assert_eq!(tenant.test.field("configmap/b", ".data.key"), "1");
+    assert_eq!(*action(&outcome, "a"), Action::Unchanged);
+}
+
+#[test]
+fn metadata_is_listed_by_the_daemon_and_whole_objects_by_the_app() {
+    let mut tenant = Tenant::new("listed");
+    tenant.act_as("deployer", &[("configmaps", ALL)]);
+    let resource = |plural: &str, kind: &str| Resource {
+        kind: GroupKind::new("", kind),
+        version: "v1".to_owned(),
+        plural: plural.to_owned(),
+        namespaced: true,
+        listable: true,
+    };
+    let (secrets, config_maps) =
+        (resource("secrets", "Secret"), resource("configmaps", "ConfigMap"));
+    let mark = plane().audit().mark().unwrap();
+    let list = |resource: &Resource, content: Content| {
+        let cluster = tenant.app.cluster.clone();
+        let listed = cluster.list(resource, &tenant.test.namespace, "", content, |_| ());
+        tenant.runtime.block_on(listed).map(drop).map_err(|error| error.code())
+    };
+    assert_eq!(list(&config_maps, Content::Whole), Ok(()));
+    assert_eq!(list(&config_maps, Content::Metadata), Ok(()));
+    assert_eq!(list(&secrets, Content::Metadata), Ok(()));
+    assert_eq!(list(&secrets, Content::Whole), Err(403));
+    let account = format!("system:serviceaccount:{}:deployer", tenant.test.namespace);
+    let whom: Vec<_> = tenant.requests(mark).into_iter().map(|r| r.impersonated).collect();
+    assert_eq!(whom, [account.as_str(), "", "", account.as_str()]);
+}
+
+#[test]
+fn a_kubeconfig_that_acts_as_another_already_is_no_way_to_more_rights() {
+    let mut tenant = Tenant::new("acting");
+    let text = fs::read_to_string(plane().kubeconfig()).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["users"][0]["user"]["as"] = "bob".into();
+    config["users"][0]["user"]["as-groups"] = serde_json::json!(["system:masters"]);
+    let file = tenant.test.data.path().join("acting.kubeconfig");
+    fs::write(&file, config.to_string()).unwrap();
+    tenant.app.cluster = tenant.runtime.block_on(connect(&file));
+    tenant.write("a.yaml", &config_map("a", "1"));
+    tenant.act_as("deployer", &[]);
+    let outcome = tenant.pass();
+    let refused = matches!(action(&outcome, "a"), Action::Failed(why) if why.contains("\"as\""));
+    assert!(refused, "{outcome:#?}");
+    assert_eq!(tenant.test.field("configmap/a", ".metadata.name"), "");
+}
