@@ -8,6 +8,7 @@ pub mod error;
 pub mod events;
 mod immutable;
 pub mod list;
+mod namespace;
 mod pressure;
 pub mod prune;
 pub mod store;

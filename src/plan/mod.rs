@@ -2,6 +2,7 @@
 
 pub mod autoscalers;
 pub mod cause;
+pub mod common;
 pub mod conflict;
 pub mod controls;
 pub mod desired;
@@ -17,6 +18,7 @@ pub mod overrides;
 pub mod prune;
 pub mod schema;
 pub mod scope;
+pub mod settings;
 pub mod shards;
 pub mod steps;
 pub mod strip;
@@ -24,6 +26,7 @@ pub mod takeover;
 pub mod yields;
 
 pub use cause::{Cause, Known, Reaction, Step};
+pub use common::CommonMetadata;
 pub use controls::Controls;
 pub use desired::Desired;
 pub use fights::Fights;
@@ -33,4 +36,5 @@ pub use lookup::Lookup;
 pub use observed::Observed;
 pub use order::Stage;
 pub use scope::{Reach, Scope};
+pub use settings::Settings;
 pub use steps::{Hold, Plan};

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::api::resources::Resources;
+use crate::api::spec::CreateNamespace;
 use crate::cluster::Cluster;
 use crate::cluster::store::Store;
 use crate::object::AppId;
 use crate::object::handling::Policy;
-use crate::plan::Reach;
 use crate::plan::guard::Guard;
 use crate::plan::inventory::SourceIdentity;
+use crate::plan::{CommonMetadata, Reach};
 use crate::source::Fetcher;
 use crate::source::error::display_url;
 
@@ -48,12 +51,18 @@ pub struct App {
     pub id: AppId,
     /// Where its manifests are.
     pub origin: Origin,
-    /// The cluster it goes to.
+    /// The cluster it goes to, with the rights of whom it acts as.
     pub cluster: Cluster,
     /// Where its inventory is.
     pub store: Store,
     /// Namespace of namespaced objects that name none.
     pub target_namespace: String,
+    /// How that is created where there is none, if it is to be.
+    pub create_namespace: Option<CreateNamespace>,
+    /// Labels and annotations that all its objects get.
+    pub common: Arc<CommonMetadata>,
+    /// Of which kinds its objects may be.
+    pub resources: Arc<Resources>,
     /// Where it may work.
     pub reach: Reach,
     /// What is done about foreign changes and about what cannot be changed, where an object does not say.

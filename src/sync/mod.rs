@@ -14,6 +14,7 @@ mod execute;
 mod extend;
 mod heal;
 pub mod memory;
+mod namespace;
 mod observe;
 pub mod pass;
 pub mod prune;

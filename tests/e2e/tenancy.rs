@@ -1,25 +1,28 @@
 //! Apps with the rights of a service account: what it may not do, the daemon does not do for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gitops_sync::api::names::Labels;
+use gitops_sync::api::resources::{KindPattern, Resources};
+use gitops_sync::api::spec::CreateNamespace;
 use gitops_sync::cluster::list::Content;
 use gitops_sync::cluster::store::Store;
 use gitops_sync::cluster::{Cluster, Connection};
 use gitops_sync::object::handling::Policy;
 use gitops_sync::object::{GroupKind, ServiceAccount};
 use gitops_sync::plan::guard::Guard;
-use gitops_sync::plan::{Reach, Resource};
-use gitops_sync::report::{Action, Fate, Outcome, Trigger};
+use gitops_sync::plan::{CommonMetadata, Reach, Resource};
+use gitops_sync::report::{Action, Failure, Fate, Outcome, Trigger};
 use gitops_sync::sync::{App, Memory, Origin, Stop, pass::pass};
 use tempfile::TempDir;
-use testbed::ApiRequest;
+use testbed::{ApiRequest, eventually};
 use tokio::runtime::Runtime;
 
-use crate::support::{Fixture, config_map, plane};
+use crate::support::{DEADLINE, DEPLOYMENT, Fixture, config_map, plane};
 
 /// An app of the library, with its folder, in a namespace of its own.
 struct Tenant {
@@ -48,6 +51,9 @@ impl Tenant {
             cluster,
             store,
             target_namespace: test.namespace.clone(),
+            create_namespace: None,
+            common: Arc::default(),
+            resources: Arc::default(),
             reach: Reach::default(),
             policy: Policy::default(),
             prune: true,
@@ -80,6 +86,7 @@ impl Tenant {
             ]);
         }
         self.app.cluster = self.app.cluster.acting_as(&account);
+        self.app.store = Store::new(self.app.cluster.clone(), &self.test.namespace);
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -233,4 +240,147 @@ fn a_kubeconfig_that_acts_as_another_already_is_no_way_to_more_rights() {
     let refused = matches!(action(&outcome, "a"), Action::Failed(why) if why.contains("\"as\""));
     assert!(refused, "{outcome:#?}");
     assert_eq!(tenant.test.field("configmap/a", ".metadata.name"), "");
+}
+
+fn labels(team: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([("team".to_owned(), team.to_owned())])
+}
+
+#[test]
+fn a_kind_that_is_not_allowed_is_neither_applied_nor_deleted_and_nothing_is_pruned() {
+    let mut tenant = Tenant::new("kinds");
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {pin: '1'}\n";
+    tenant.write("a.yaml", &config_map("a", "1"));
+    tenant.write("b.yaml", &config_map("b", "1"));
+    tenant.write("s.yaml", secret);
+    assert_eq!(tenant.pass().failed(), 0);
+    let secrets = KindPattern { group: String::new(), kind: "Secret".to_owned() };
+    tenant.app.resources = Arc::new(Resources { deny: vec![secrets], ..Resources::default() });
+    tenant.remove("b.yaml");
+    tenant.write("a.yaml", &config_map("a", "2"));
+    tenant.write("s.yaml", &secret.replace("'1'", "'2'"));
+    let outcome = tenant.pass();
+    let said: Vec<_> = outcome.diagnostics.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{outcome:#?}");
+    assert!(said[0].starts_with("s.yaml:1: secret/s is of a kind that"), "{said:?}");
+    assert_eq!(*action(&outcome, "a"), Action::Configured);
+    assert_eq!(outcome.pruned(), 0);
+    assert_eq!(tenant.test.field("secret/s", ".data.pin"), "MQ==");
+    assert_eq!(tenant.test.field("configmap/b", ".data.key"), "1");
+    // Of the same source all is resolved anew.
+    tenant.app.resources = Arc::default();
+    let outcome = tenant.pass();
+    assert_eq!((outcome.failed(), outcome.pruned()), (0, 1), "{outcome:#?}");
+    assert_eq!(tenant.test.field("secret/s", ".data.pin"), "Mg==");
+}
+
+#[test]
+fn common_labels_are_kept_on_objects_and_stay_off_their_pods() {
+    let mut tenant = Tenant::new("common");
+    tenant.write("web.yaml", DEPLOYMENT);
+    let common =
+        |team: &str| Arc::new(CommonMetadata { labels: labels(team), ..CommonMetadata::default() });
+    tenant.app.common = common("a");
+    tenant.pass();
+    let label = |tenant: &Tenant| tenant.test.field("deployment/web", ".metadata.labels.team");
+    assert_eq!(label(&tenant), "a");
+    tenant.test.kubectl(&["label", "deployment", "web", "team=x", "--overwrite"]);
+    let outcome = tenant.pass();
+    assert!(matches!(action(&outcome, "web"), Action::Reverted(_)), "{outcome:#?}");
+    assert_eq!(label(&tenant), "a");
+    tenant.app.common = common("b");
+    tenant.app.atomic = true;
+    assert_eq!(*action(&tenant.pass(), "web"), Action::Configured);
+    assert_eq!(label(&tenant), "b");
+    assert_eq!(*action(&tenant.pass(), "web"), Action::Unchanged);
+    // What is accepted for one label says nothing of another.
+    tenant.app.common = common("not a label");
+    let outcome = tenant.pass();
+    let is_refused = matches!(outcome.failure, Some(Failure::CommitRefused { .. }));
+    assert!(is_refused, "{outcome:#?}");
+    let template = tenant.test.field("deployment/web", ".spec.template.metadata.labels");
+    assert_eq!(template, r#"{"app":"web"}"#);
+    assert_eq!(
+        tenant.test.field("deployment/web", ".spec.selector.matchLabels"),
+        r#"{"app":"web"}"#
+    );
+}
+
+/// A namespace that is not there.
+fn elsewhere(tenant: &mut Tenant) -> String {
+    let name = format!("{}-new", tenant.test.namespace);
+    let wanted = CreateNamespace { labels: Labels(labels("a")), ..CreateNamespace::default() };
+    tenant.app.target_namespace.clone_from(&name);
+    tenant.app.create_namespace = Some(wanted);
+    name
+}
+
+fn is_gone(namespace: &str) -> bool {
+    plane().kubectl(&["get", "namespace", namespace, "--ignore-not-found"]).unwrap().is_empty()
+}
+
+/// How often a namespace was asked to be created.
+fn creations(mark: testbed::Mark, namespace: &str) -> usize {
+    let all = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+    let is_one = |r: &&ApiRequest| r.resource == "namespaces" && r.verb == "create";
+    // Only the answer to one that was created names it.
+    let of_it = |r: &&ApiRequest| r.name == namespace || r.namespace == namespace;
+    all.iter().filter(is_one).filter(of_it).count()
+}
+
+#[test]
+fn the_namespace_of_an_app_is_created_where_there_is_none_and_never_again_touched() {
+    let mut tenant = Tenant::new("created");
+    let name = elsewhere(&mut tenant);
+    tenant.write("a.yaml", &config_map("a", "1"));
+    tenant.app.dry_run = true;
+    let outcome = tenant.pass();
+    assert_eq!(*action(&outcome, "a"), Action::NotChecked("namespace is new"));
+    assert!(is_gone(&name));
+    tenant.app.dry_run = false;
+    tenant.app.atomic = true;
+    let mark = plane().audit().mark().unwrap();
+    let outcome = tenant.pass();
+    assert_eq!(*action(&outcome, "a"), Action::Created, "{outcome:#?}");
+    let namespace = format!("namespace/{name}");
+    let label = |tenant: &Tenant| tenant.test.field(&namespace, ".metadata.labels.team");
+    assert_eq!(label(&tenant), "a");
+    let marks = tenant.test.field(&namespace, ".metadata.annotations");
+    assert!(!marks.contains("gitops-sync"), "{marks}");
+    // The dry-run that --atomic begins with, and the creation.
+    assert_eq!(creations(mark, &name), 2);
+    let mark = plane().audit().mark().unwrap();
+    plane().kubectl(&["label", "namespace", &name, "team=x", "--overwrite"]).unwrap();
+    tenant.write("b.yaml", &config_map("b", "1"));
+    assert_eq!(*action(&tenant.pass(), "b"), Action::Created);
+    assert_eq!((label(&tenant).as_str(), creations(mark, &name)), ("x", 0));
+    tenant.remove("a.yaml");
+    tenant.remove("b.yaml");
+    tenant.app.guard.allow_empty = true;
+    assert_eq!(tenant.pass().pruned(), 2);
+    assert!(!is_gone(&name));
+}
+
+#[test]
+fn a_namespace_that_vanished_is_created_again_and_one_that_is_there_needs_no_right_to_create() {
+    let mut tenant = Tenant::new("vanished");
+    let name = elsewhere(&mut tenant);
+    tenant.write("a.yaml", &config_map("a", "1"));
+    assert_eq!(tenant.pass().failed(), 0);
+    plane().kubectl(&["delete", "namespace", &name, "--wait=true"]).unwrap();
+    eventually(DEADLINE, "the object to be back", || {
+        let outcome = tenant.pass();
+        if outcome.failed() == 0 { Ok(Some(())) } else { Err(format!("{outcome:?}")) }
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    assert!(!is_gone(&name));
+    plane().kubectl(&["-n", &name, "delete", "configmap", "a"]).unwrap();
+    tenant.act_as("deployer", &[]);
+    let outcome = tenant.pass();
+    assert_refused(&outcome, "a", "deployer");
+    let subject = format!("--serviceaccount={}:deployer", tenant.test.namespace);
+    let binding = ["create", "rolebinding", "edit", "--clusterrole=edit", &subject, "-n", &name];
+    plane().kubectl(&binding).unwrap();
+    let outcome = tenant.pass();
+    assert_eq!(outcome.failed(), 0, "{outcome:#?}");
 }
