@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use gitops_sync::object::{GroupKind, ServiceAccount};
 use gitops_sync::plan::guard::Guard;
 use gitops_sync::plan::{CommonMetadata, Reach, Resource};
 use gitops_sync::report::{Action, Failure, Fate, Outcome, Trigger};
+use gitops_sync::source::{Fetcher, Repository};
 use gitops_sync::sync::{App, Memory, Origin, Stop, pass::pass};
-use tempfile::TempDir;
 use testbed::{ApiRequest, eventually};
 use tokio::runtime::Runtime;
 
@@ -27,7 +27,6 @@ use crate::support::{DEADLINE, DEPLOYMENT, Fixture, config_map, plane};
 /// An app of the library, with its folder, in a namespace of its own.
 struct Tenant {
     test: Fixture,
-    folder: TempDir,
     runtime: Runtime,
     app: App,
     memory: Memory,
@@ -37,7 +36,6 @@ impl Tenant {
     /// An app that does everything with the daemon's own rights.
     fn new(name: &str) -> Self {
         let test = Fixture::new(name);
-        let folder = TempDir::new().unwrap();
         let runtime = Runtime::new().unwrap();
         let cluster = runtime.block_on(connect(plane().kubeconfig()));
         let store = Store::new(cluster.clone(), &test.namespace);
@@ -47,7 +45,7 @@ impl Tenant {
                 .parse()
                 .map(|id: gitops_sync::object::AppId| id.within(&test.namespace))
                 .unwrap(),
-            origin: Origin::Folder(folder.path().to_owned()),
+            origin: Origin::Git(fetcher(&test)),
             cluster,
             store,
             target_namespace: test.namespace.clone(),
@@ -65,7 +63,7 @@ impl Tenant {
             interval: Duration::ZERO,
             parallel: 8,
         };
-        Self { test, folder, runtime, app, memory: Memory::default() }
+        Self { test, runtime, app, memory: Memory::default() }
     }
 
     /// Makes a service account with these rights in the namespace, and has the app act as it.
@@ -90,11 +88,12 @@ impl Tenant {
     }
 
     fn write(&self, file: &str, text: &str) {
-        fs::write(self.folder.path().join(file), text).unwrap();
+        self.test.commit(&[(file, text)]);
     }
 
     fn remove(&self, file: &str) {
-        fs::remove_file(self.folder.path().join(file)).unwrap();
+        self.test.repo.remove(file).unwrap();
+        self.test.repo.commit("Remove one").unwrap();
     }
 
     fn pass(&mut self) -> Outcome {
@@ -109,6 +108,19 @@ impl Tenant {
         let all = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
         all.into_iter().filter(|request| request.namespace == self.test.namespace).collect()
     }
+}
+
+/// What fetches the whole repository.
+fn fetcher(test: &Fixture) -> Fetcher {
+    let repository = Repository {
+        url: test.repo.url().to_owned(),
+        branch: "main".to_owned(),
+        username: None,
+        password_file: None,
+    };
+    let (dir, path) = (test.data.path().join("clone"), ".".to_owned());
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_gitops-sync"));
+    Fetcher { repository, dir, path, timeout: DEADLINE, program }
 }
 
 async fn connect(kubeconfig: &Path) -> Cluster {
