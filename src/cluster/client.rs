@@ -63,7 +63,17 @@ pub struct Cluster {
 impl Cluster {
     /// Prepares a connection; nothing is sent yet.
     pub async fn connect(connection: &Connection, count: Count) -> Result<Self, ApiError> {
-        let mut config = configuration(connection).await?;
+        let config = configuration(connection).await?;
+        let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
+        Self::new(config, connection.timeout, count).map_err(unusable)
+    }
+
+    /// The cluster of this configuration.
+    pub(super) fn new(
+        mut config: Config,
+        timeout: Duration,
+        count: Count,
+    ) -> Result<Self, kube::Error> {
         // A refusal is one object's failure, tried again by the next pass; kube's own retries, of
         // whatever the server fails at, would hold up all others.
         config.default_retry = false;
@@ -72,10 +82,8 @@ impl Cluster {
         let agent = HeaderValue::from_static(agent);
         config.headers.push((http::header::USER_AGENT, agent));
         let is_acting = is_acting(&config);
-        let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
-        let client = transport::client(config).map_err(unusable)?;
-        let (pressure, breaker) = (Arc::default(), Arc::default());
-        let (account, timeout) = (None, connection.timeout);
+        let client = transport::client(config)?;
+        let (account, pressure, breaker) = (None, Arc::default(), Arc::default());
         Ok(Self { client, account, is_acting, count, timeout, pressure, breaker })
     }
 

@@ -7,13 +7,16 @@ pub mod discovery;
 pub mod error;
 pub mod events;
 mod immutable;
+mod kubeconfig;
 pub mod list;
 mod namespace;
 mod pressure;
 pub mod prune;
+mod remote;
 pub mod store;
 mod transport;
 pub mod watch;
 
 pub use client::{Cluster, Connection};
 pub use error::ApiError;
+pub use kubeconfig::BadKubeconfig;

@@ -1,5 +1,7 @@
 //! Apps with the rights of a service account: what it may not do, the daemon does not do for it.
 
+mod remote;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
