@@ -34,6 +34,11 @@ pub enum ApiError {
     /// The request could not be made.
     #[error("cannot make the request: {0}")]
     BadRequest(#[source] kube::core::request::Error),
+    /// An app is to act as a service account, and the daemon acts as another user already.
+    #[error(
+        "the kubeconfig says to act as another user already, and an app's service account cannot be acted as beside that: remove \"as\" from it"
+    )]
+    ActingAlready,
     /// There is no usable configuration for a cluster.
     #[error("no cluster to talk to: {0}; set KUBECONFIG or --kubeconfig, or run inside a cluster")]
     NoConfiguration(String),

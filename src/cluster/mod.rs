@@ -9,12 +9,16 @@ pub mod error;
 pub mod events;
 pub mod follow;
 mod immutable;
+mod kubeconfig;
 pub mod list;
+mod namespace;
 mod pressure;
 pub mod prune;
+mod remote;
 pub mod store;
 mod transport;
 pub mod watch;
 
 pub use client::{Cluster, Connection};
 pub use error::ApiError;
+pub use kubeconfig::BadKubeconfig;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,7 +10,9 @@ use tokio::sync::watch;
 use super::board::Gate;
 use super::ground::{Destination, Ground};
 use super::informers::Informers;
+use crate::api::resources::Resources;
 use crate::api::retry::Retry;
+use crate::api::spec::CreateNamespace;
 use crate::api::{GitOpsAppSpec, PruneGuard};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
@@ -19,7 +22,7 @@ use crate::object::handling::Policy;
 use crate::plan::dependencies::Blocked;
 use crate::plan::guard::{BadKind, Guard};
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Controls, Reach};
+use crate::plan::{CommonMetadata, Controls, Reach};
 use crate::source::Fetcher;
 use crate::source::error::display_url;
 
@@ -95,6 +98,12 @@ impl App {
             id,
             origin,
             target_namespace: target.to_owned(),
+            create_namespace: spec.create_namespace.clone(),
+            common: Arc::new(CommonMetadata {
+                labels: spec.common_labels.0.clone(),
+                annotations: spec.common_annotations.0.clone(),
+            }),
+            resources: Arc::new(spec.resources.clone()),
             cluster,
             informers,
             discovery,
@@ -137,7 +146,7 @@ pub struct App {
     pub id: AppId,
     /// Where its manifests are.
     pub origin: Origin,
-    /// The cluster it goes to.
+    /// The cluster it goes to, with the rights of whom it acts as.
     pub cluster: Cluster,
     /// The watches of that cluster.
     pub informers: Informers,
@@ -147,6 +156,12 @@ pub struct App {
     pub store: Store,
     /// Namespace of namespaced objects that name none.
     pub target_namespace: String,
+    /// How that is created where there is none, if it is to be.
+    pub create_namespace: Option<CreateNamespace>,
+    /// Labels and annotations that all its objects get.
+    pub common: Arc<CommonMetadata>,
+    /// Of which kinds its objects may be.
+    pub resources: Arc<Resources>,
     /// Where it may work.
     pub reach: Reach,
     /// What is done about foreign changes and about what cannot be changed, where an object does not say.

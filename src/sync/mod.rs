@@ -19,6 +19,7 @@ pub mod ground;
 mod heal;
 pub mod informers;
 pub mod memory;
+mod namespace;
 mod observe;
 pub mod pass;
 pub mod prune;

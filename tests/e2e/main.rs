@@ -33,5 +33,6 @@ mod resource;
 mod source;
 mod sync;
 mod takeover;
+mod tenancy;
 mod twins;
 mod yaml;

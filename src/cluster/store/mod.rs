@@ -147,9 +147,10 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store in a namespace.
+    /// The store in a namespace. Whatever the cluster's handle acts as, what is stored is the daemon's own.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self { cluster, namespace: namespace.to_owned(), register: Register::default() }
+        let (cluster, namespace) = (cluster.in_own_name(), namespace.to_owned());
+        Self { cluster, namespace, register: Register::default() }
     }
 
     /// The store in another namespace.
