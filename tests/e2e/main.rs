@@ -9,6 +9,7 @@ mod adopt;
 mod approvals;
 mod atomic;
 mod bad_input;
+mod chart;
 mod conflicts;
 mod crd;
 mod drift;
