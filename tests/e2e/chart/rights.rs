@@ -168,14 +168,17 @@ fn start(test: &Fixture, objects: &[Value]) -> Daemon {
 }
 
 #[test]
-fn the_rights_of_one_app_in_a_namespace_suffice() {
+fn the_rights_for_itself_and_those_on_two_kinds_suffice() {
     let test = Fixture::new("chart-daemon");
     let (own, place) = (&test.namespace, &space(&test, "apps"));
+    let verbs = "--verb=get,list,watch,create,patch,delete";
+    let kinds = "--resource=deployments.apps,configmaps";
+    plane().kubectl(&["create", "role", "workloads", "-n", place, verbs, kinds]).unwrap();
     let objects = install(
         own,
         &json!({
             "app": {"repo": test.repo.url(), "path": "apps", "interval": "1s"},
-            "rbac": {"managed": [{"namespace": place, "clusterRole": "edit"}]},
+            "rbac": {"managed": [{"namespace": place, "role": "workloads"}]},
         }),
     );
     test.commit(&[("apps/web.yaml", DEPLOYMENT), ("apps/a.yaml", &config_map("a", "1"))]);
