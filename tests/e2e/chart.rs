@@ -253,13 +253,14 @@ fn everything() -> Value {
 }
 
 /// Flags of many apps that `run` does not have yet.
-const COMING: [&str; 6] = [
+const COMING: [&str; 7] = [
     "--allow-cross-namespace-refs",
     "--allowed-repos",
     "--default-service-account",
     "--leader-elect",
     "--shards",
     "--watch-apps",
+    "--watch-label-selector",
 ];
 
 /// Asserts that values become these arguments, in any order, beside the usual ones.
@@ -340,7 +341,7 @@ fn values_of_many_apps_become_arguments() {
                 "defaultServiceAccount": "gitops", "allowCrossNamespaceRefs": true,
                 "allowedRepos": ["https://a.example/*", "https://b.example/*"],
             },
-            "namespaces": ["a", "b"], "webhook": {"secretName": "w"}, "listen": "[::]:80", "api": true,
+            "watchLabelSelector": "team in (a, b)", "namespaces": ["a", "b"], "webhook": {"secretName": "w"}, "listen": "[::]:80", "api": true,
             "logFormat": "json", "sweep": 0, "requestTimeout": "30s", "fetchTimeout": "2m",
             "extraArgs": ["--context=$(HOME)"],
         }),
@@ -357,6 +358,7 @@ fn values_of_many_apps_become_arguments() {
             "--request-timeout=30s",
             "--sweep=0",
             "--watch-apps",
+            "--watch-label-selector=team in (a, b)",
             "--webhook-secret-file=/etc/gitops-sync/webhook/secret",
         ],
     );

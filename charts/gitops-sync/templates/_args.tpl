@@ -58,6 +58,7 @@
 {{- $tenancy := .Values.tenancy -}}
 {{- include "gitops-sync.flags" (dict
   "watch-apps" true
+  "watch-label-selector" .Values.watchLabelSelector
   "default-service-account" $tenancy.defaultServiceAccount
   "allow-cross-namespace-refs" $tenancy.allowCrossNamespaceRefs
   "allowed-repos" (join "," $tenancy.allowedRepos)) }}

@@ -76,6 +76,8 @@ fn what_does_not_fit_together_is_refused_with_a_way_out() {
     }
     check(json!({"app": {"repo": repo}, "shards": true}), "Unset shards or app.repo");
     check(json!({"app": {"repo": repo}, "tenancy": {"allowedRepos": ["x"]}}), "tenancy is for");
+    let apps = json!({"app": {"repo": repo}, "watchLabelSelector": "team=a"});
+    check(apps, "watchLabelSelector is for");
     let watch = json!({"managed": "watch"});
     check(json!({"rbac": watch, "namespaces": ["a"]}), "list of {namespace, clusterRole}");
     let list = json!([{"namespace": "a", "clusterRole": "edit"}]);
