@@ -1,7 +1,7 @@
 //! The rights that the chart gives: enough for the daemon, and no more than was asked for.
 
 use serde_json::{Value, json};
-use testbed::eventually;
+use testbed::{Mark, eventually};
 
 use super::{arguments, names, render};
 use crate::install::apply;
@@ -151,6 +151,49 @@ fn editors_of_a_namespace_write_its_apps_and_nothing_of_the_daemon() {
     check_right(&viewer, "list", apps, own, false);
 }
 
+/// The daemon of a release that may do things with two kinds in one namespace.
+struct Release {
+    test: Fixture,
+    place: String,
+    daemon: Daemon,
+    mark: Mark,
+}
+
+impl Release {
+    /// Starts it with these values and such rights.
+    fn start(name: &str, values: impl FnOnce(&Fixture) -> Value) -> Self {
+        let test = Fixture::new(name);
+        let place = space(&test, "apps");
+        let verbs = "--verb=get,list,watch,create,patch,delete";
+        let kinds = "--resource=deployments.apps,configmaps";
+        plane().kubectl(&["create", "role", "workloads", "-n", &place, verbs, kinds]).unwrap();
+        let mut values = values(&test);
+        values["rbac"]["managed"] = json!([{"namespace": place, "role": "workloads"}]);
+        let objects = install(&test.namespace, &values);
+        check_right(&account(&test.namespace), "watch", "secrets", &test.namespace, true);
+        for resource in ["configmaps", "events.events.k8s.io"] {
+            check_right(&account(&test.namespace), "create", resource, &place, true);
+        }
+        let mark = plane().audit().mark().unwrap();
+        let daemon = start(&test, &objects);
+        Self { test, place, daemon, mark }
+    }
+
+    /// kubectl where it works.
+    fn kubectl(&self, arguments: &[&str]) -> String {
+        plane().kubectl(&[&["-n", self.place.as_str()], arguments].concat()).unwrap()
+    }
+
+    /// Asserts that the API server has refused nothing for want of rights.
+    fn check_nothing_was_refused(&self) {
+        let requests = plane().audit().requests_since(self.mark, "gitops-sync/").unwrap();
+        let user = account(&self.test.namespace);
+        let own = requests.iter().filter(|request| request.user == user);
+        let (refused, others): (Vec<_>, Vec<_>) = own.partition(|request| request.code == 403);
+        assert!(refused.is_empty() && !others.is_empty(), "{refused:#?}");
+    }
+}
+
 /// The daemon with the account and the arguments of a release, but for the port.
 fn start(test: &Fixture, objects: &[Value]) -> Daemon {
     let token = plane().service_account_token(&test.namespace, "gitops-sync").unwrap();
@@ -168,33 +211,20 @@ fn start(test: &Fixture, objects: &[Value]) -> Daemon {
 }
 
 #[test]
-fn the_rights_for_itself_and_those_on_two_kinds_suffice() {
-    let test = Fixture::new("chart-daemon");
-    let (own, place) = (&test.namespace, &space(&test, "apps"));
-    let verbs = "--verb=get,list,watch,create,patch,delete";
-    let kinds = "--resource=deployments.apps,configmaps";
-    plane().kubectl(&["create", "role", "workloads", "-n", place, verbs, kinds]).unwrap();
-    let objects = install(
-        own,
-        &json!({
-            "app": {"repo": test.repo.url(), "path": "apps", "interval": "1s"},
-            "rbac": {"managed": [{"namespace": place, "role": "workloads"}]},
-        }),
-    );
-    test.commit(&[("apps/web.yaml", DEPLOYMENT), ("apps/a.yaml", &config_map("a", "1"))]);
-    check_right(&account(own), "watch", "secrets", own, true);
-    check_right(&account(own), "create", "configmaps", place, true);
-    check_right(&account(own), "create", "events.events.k8s.io", place, true);
-    let mark = plane().audit().mark().unwrap();
-    let daemon = start(&test, &objects);
+fn the_rights_for_one_app_suffice() {
+    let release = Release::start("chart-daemon", |test| {
+        test.commit(&[("apps/web.yaml", DEPLOYMENT), ("apps/a.yaml", &config_map("a", "1"))]);
+        json!({"app": {"repo": test.repo.url(), "path": "apps", "interval": "1s"}})
+    });
+    let Release { test, daemon, .. } = &release;
     daemon.line(&["INFO Synced", "created=2", "failed=0"]);
 
     let line = daemon.mark();
-    plane().kubectl(&["scale", "deployment/web", "-n", place, "--replicas=1"]).unwrap();
+    release.kubectl(&["scale", "deployment/web", "--replicas=1"]);
     daemon.line_after(line, &["Drift reverted", "deployment.apps/web", "spec.replicas"]);
-    let reason = ["get", "events", "-n", place, "-o", "jsonpath={.items[*].reason}"];
     eventually(DEADLINE, "an event", || {
-        plane().kubectl(&reason).map(|said| said.contains("DriftReverted").then_some(()))
+        let reasons = release.kubectl(&["get", "events", "-o", "jsonpath={.items[*].reason}"]);
+        if reasons.contains("DriftReverted") { Ok(Some(())) } else { Err(reasons) }
     })
     .unwrap();
 
@@ -202,8 +232,5 @@ fn the_rights_for_itself_and_those_on_two_kinds_suffice() {
     test.repo.commit("Remove one").unwrap();
     daemon.line(&["Pruned", "configmap/a"]);
     daemon.next_sync();
-    let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
-    let of_release = requests.iter().filter(|request| request.user == account(own));
-    let (refused, granted): (Vec<_>, Vec<_>) = of_release.partition(|request| request.code == 403);
-    assert!(refused.is_empty() && !granted.is_empty(), "{refused:#?}");
+    release.check_nothing_was_refused();
 }
