@@ -10,6 +10,7 @@ mod approvals;
 mod apps;
 mod atomic;
 mod bad_input;
+mod chart;
 mod conflicts;
 mod crd;
 mod drift;
