@@ -5,7 +5,9 @@ use testbed::{Mark, eventually};
 
 use super::{arguments, names, render};
 use crate::install::apply;
-use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane, program};
+use crate::support::{
+    DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, define_apps, plane, program,
+};
 
 /// Whether somebody may do this with `plural.group/subresource`; an empty namespace stands for all.
 fn may(who: &str, verb: &str, resource: &str, namespace: &str) -> bool {
@@ -232,5 +234,40 @@ fn the_rights_for_one_app_suffice() {
     test.repo.commit("Remove one").unwrap();
     daemon.line(&["Pruned", "configmap/a"]);
     daemon.next_sync();
+    release.check_nothing_was_refused();
+}
+
+#[test]
+fn the_rights_for_many_apps_suffice() {
+    define_apps();
+    let release = Release::start("chart-many", |test| {
+        test.commit(&[("apps/web.yaml", DEPLOYMENT), ("apps/a.yaml", &config_map("a", "1"))]);
+        json!({})
+    });
+    check_right(
+        &account(&release.test.namespace),
+        "patch",
+        "gitopsapps.gitops-sync.dev",
+        &release.place,
+        true,
+    );
+    let app = json!({
+        "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp", "metadata": {"name": "web"},
+        "spec": {
+            "repoURL": release.test.repo.url(), "targetRevision": "main", "path": "apps", "interval": "1s", "deletionPolicy": "Delete",
+        },
+    });
+    let apply = ["apply", "--server-side", "-n", &release.place, "-f", "-"];
+    plane().kubectl_with_stdin(&apply, &app.to_string()).unwrap();
+    release.kubectl(&["wait", "--for=condition=Ready", "gapp/web", "--timeout=60s"]);
+    release.kubectl(&["get", "deployment/web", "configmap/a"]);
+    eventually(DEADLINE, "an event on the app", || {
+        let of = "--field-selector=involvedObject.kind=GitOpsApp";
+        let reasons = release.kubectl(&["get", "events", of, "-o", "jsonpath={.items[*].reason}"]);
+        if reasons.contains("Synced") { Ok(Some(())) } else { Err(reasons) }
+    })
+    .unwrap();
+    release.kubectl(&["delete", "gapp/web", "--timeout=60s"]);
+    assert_eq!(release.kubectl(&["get", "deployment/web", "--ignore-not-found"]), "");
     release.check_nothing_was_refused();
 }
