@@ -164,7 +164,8 @@ impl Context {
     }
 }
 
-fn is_crd(id: &ObjectId) -> bool {
+/// Whether an object defines a kind: all objects of that go with it.
+pub fn is_crd(id: &ObjectId) -> bool {
     Stage::of(&id.kind) == Stage::Definitions
 }
 
@@ -182,8 +183,16 @@ mod tests {
     use crate::object::GroupKind;
 
     fn verdict(kind: (&str, &str), name: &str, change: impl Fn(&mut Live, &mut Entry)) -> Verdict {
+        verdict_in((kind.0, kind.1, "demo"), name, change)
+    }
+
+    fn verdict_in(
+        (group, kind, namespace): (&str, &str, &str),
+        name: &str,
+        change: impl Fn(&mut Live, &mut Entry),
+    ) -> Verdict {
         let app: AppId = "web".parse().unwrap();
-        let id = ObjectId::new(GroupKind::new(kind.0, kind.1), "demo", name);
+        let id = ObjectId::new(GroupKind::new(group, kind), namespace, name);
         let mut live = Live {
             uid: "u1".into(),
             label: Some(app.label()),
@@ -232,6 +241,14 @@ mod tests {
         check(CRD, "gitopsapps.gitops-sync.dev", |_, _| (), Abandon(Protected));
         check(CRD, "widgets.example.com", |_, _| (), Wait(KindInUse));
         check(CRD, "gears.example.com", |_, _| (), Delete);
+        let check = |namespace, name, expect: Verdict| {
+            let found = verdict_in(("", "Secret", namespace), name, |_, _| ());
+            assert_eq!(found, expect, "{namespace}/{name}");
+        };
+        check("gitops-sync", "gitops-sync-inventory-web", Abandon(Protected));
+        check("gitops-sync", "gitops-sync-key", Abandon(Protected));
+        check("gitops-sync", "another", Delete);
+        check("demo", "gitops-sync-inventory-web", Delete);
     }
 
     /// The predicate of design.md 4 once more, straight from the object as the API server shows it.

@@ -14,7 +14,7 @@ spec: {ports: [{port: 80}], selector: {app: web}}
 ";
 
 /// A line that a test's daemon never may have said.
-fn never(daemon: &Daemon, words: &str) {
+pub fn never(daemon: &Daemon, words: &str) {
     let lines = daemon.0.lines();
     assert!(!lines.iter().any(|line| line.contains(words)), "{words:?} in {lines:#?}");
 }
@@ -275,6 +275,55 @@ fn a_lost_inventory_deletes_nothing() {
     test.expect("configmap/m0", ".data.key", "2");
     remove(&test, 0..1, "And now it goes");
     daemon.line(&["Pruned", "configmap/m0"]);
+}
+
+/// Of many objects the inventory is in several Secrets, of which one is lost.
+#[test]
+fn a_lost_part_of_an_inventory_deletes_nothing() {
+    let test = Fixture::new("lost-part");
+    let all = tempfile::TempDir::new().unwrap();
+    let folder = all.path().to_str().unwrap();
+    let part = |name: &str, from: usize, to: usize| {
+        let text: String =
+            (from..to).map(|n| config_map(&format!("m{n}"), "1") + "---\n").collect();
+        std::fs::write(all.path().join(name), text).unwrap();
+    };
+    part("stays.yaml", 0, 2000);
+    part("goes.yaml", 2000, 2010);
+    let arguments = ["--manifests", folder, "--apply", "--prune"];
+    assert_eq!(test.sync(&arguments).code, Some(0));
+    let shard = format!("gitops-sync-shard-1-{}", test.namespace);
+    test.kubectl(&["delete", "secret", &shard]);
+    std::fs::remove_file(all.path().join("goes.yaml")).unwrap();
+    let done = test.sync(&arguments);
+    assert!(done.stderr.contains("Not in the inventory"), "{done:#?}");
+    // Those whose part is there are pruned as ever; of the others each is told and stays.
+    let pruned = done.stdout.matches(" pruned").count();
+    let told = (2000..2010).filter(|n| done.stderr.contains(&format!("configmap/m{n}"))).count();
+    assert!(pruned < 10 && pruned + told == 10, "{pruned} pruned, {told} told: {done:#?}");
+    assert_eq!(left(&test), 2010 - pruned);
+    // The rest is recorded anew, with all that is in git.
+    assert!(test.field(&format!("secret/{shard}"), ".metadata.name") == shard);
+}
+
+/// A backup of the daemon's namespace in git: what it keeps there is its own, and a copy of it is long out of date.
+#[test]
+fn the_daemons_own_state_in_git_is_refused() {
+    let (test, daemon) = many("own-state", 3);
+    let name = format!("gitops-sync-inventory-{}", test.namespace);
+    let secret = test.kubectl(&["get", "secret", &name, "-o", "json"]);
+    remove(&test, 0..1, "The copy still has it");
+    daemon.line(&["Pruned", "configmap/m0"]);
+    test.repo.remove("apps/m1.yaml").unwrap();
+    test.commit(&[("apps/backup.json", &secret)]);
+    let words = ["Bad manifest: apps/backup.json", &name, "gitops-sync"];
+    daemon.line(&words);
+    daemon.line(&["Not pruned: configmap/m1", "the source has errors"]);
+    test.repo.remove("apps/backup.json").unwrap();
+    test.repo.commit("Without the copy").unwrap();
+    daemon.line(&["Pruned", "configmap/m1"]);
+    daemon.next_sync();
+    assert_eq!(left(&test), 1);
 }
 
 /// `sync` without `--apply` says what would be held and writes nothing.
