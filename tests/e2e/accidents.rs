@@ -195,6 +195,31 @@ fn what_any_tool_says_to_keep_is_kept_and_no_longer_managed() {
     assert!(daemon.metrics().contains(&gauge));
 }
 
+/// A person says it with kubectl, once git has had the object applied: "do not touch" keeps as well.
+#[test]
+fn what_is_marked_in_the_cluster_alone_is_kept_as_well() {
+    let marks = [
+        ("annotate", "gitops-sync.dev/reconcile", "disabled"),
+        ("annotate", "kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
+        ("annotate", "configmanagement.gke.io/managed", "disabled"),
+        ("annotate", "fluxcd.io/ignore", "sync_only"),
+        ("annotate", "kluctl.io/ignore", "true"),
+        ("annotate", "kapp.k14s.io/noop", ""),
+        ("label", "kustomize.toolkit.fluxcd.io/prune", "disabled"),
+    ];
+    let (test, daemon) = many("marked", marks.len() + 1);
+    for (n, (verb, key, value)) in marks.iter().enumerate() {
+        test.kubectl(&[verb, "configmap", &format!("m{n}"), &format!("{key}={value}")]);
+    }
+    remove(&test, 0..marks.len(), "All but one");
+    for (n, (_, key, _)) in marks.iter().enumerate() {
+        let id = format!("Not pruned: configmap/m{n} ");
+        daemon.line(&[&id, &format!("is marked to be kept ({key})"), "it is no longer managed"]);
+    }
+    daemon.line(&["INFO Synced", "pruned=0"]);
+    assert_eq!(left(&test), marks.len() + 1);
+}
+
 /// Somebody takes the mark off that kept it; git had it when it was applied last.
 #[test]
 fn a_stripped_keep_annotation_still_keeps() {
