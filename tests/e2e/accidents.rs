@@ -3,7 +3,7 @@
 
 use testbed::eventually;
 
-use crate::guard::{hash, left, many, remove};
+use crate::guard::{api, hash, left, many, remove};
 use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
 
 const SERVICE: &str = "
@@ -83,7 +83,16 @@ fn a_namespace_in_use_that_was_dropped_from_git_stays() {
     plane().kubectl(&["-n", &space, "create", "configmap", "theirs"]).unwrap();
     test.repo.remove("apps/ns.yaml").unwrap();
     test.repo.commit("Without the namespace").unwrap();
-    daemon.line(&["Not pruned: namespace", "still holds an object of this app"]);
+    let words = "still holds an object of this app";
+    daemon.line(&["Not pruned: namespace", words]);
+    // It is told once, and shown as long as it is so.
+    daemon.next_sync();
+    daemon.next_sync();
+    assert_eq!(daemon.0.lines().iter().filter(|line| line.contains(words)).count(), 1);
+    let shown = api(&daemon);
+    assert!(shown.contains(r#""protected":[{"group":"","kind":"Namespace""#), "{shown}");
+    let gauge = format!("gitops_sync_objects{{app=\"{}\",state=\"leftover\"}} 1", test.namespace);
+    assert!(daemon.metrics().contains(&gauge));
     test.repo.remove("apps/inside.yaml").unwrap();
     test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
     daemon.line(&["Pruned", "configmap/inside"]);

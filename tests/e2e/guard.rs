@@ -59,7 +59,8 @@ pub fn ask(test: &Fixture, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-fn api(daemon: &Daemon) -> String {
+/// What the daemon tells of its apps.
+pub fn api(daemon: &Daemon) -> String {
     testbed::http("GET", &format!("{}/api/v1/apps", daemon.url()), &[], b"").unwrap().1
 }
 
