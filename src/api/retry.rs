@@ -1,5 +1,7 @@
 //! What happens after a sync that failed.
 
+use std::time;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,16 @@ pub struct Retry {
 impl Retry {
     fn default_limit() -> u32 {
         5
+    }
+}
+
+impl Retry {
+    /// The wait before the try after so many failures in a row; `None` if there is none but in its turn.
+    pub fn wait(&self, failures: u32) -> Option<time::Duration> {
+        let Backoff { duration, factor, max_duration } = self.backoff;
+        let (first, longest) = (time::Duration::from(duration), time::Duration::from(max_duration));
+        let grown = factor.saturating_pow(failures.saturating_sub(1).min(31));
+        (failures <= self.limit).then(|| first.saturating_mul(grown).min(longest))
     }
 }
 
@@ -72,5 +84,26 @@ impl Default for Backoff {
             factor: Self::default_factor(),
             max_duration: Self::default_max_duration(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_up_to_the_longest_and_end_at_the_limit() {
+        let check = |limit, factor, failures, seconds: Option<u64>| {
+            let retry = Retry { limit, backoff: Backoff { factor, ..Backoff::default() } };
+            assert_eq!(retry.wait(failures).map(|wait| wait.as_secs()), seconds, "{failures}");
+        };
+        check(5, 2, 1, Some(1));
+        check(5, 2, 4, Some(8));
+        check(5, 2, 5, Some(16));
+        check(5, 2, 6, None);
+        check(100, 2, 9, Some(180));
+        check(100, 10, 100, Some(180));
+        check(100, 1, 100, Some(1));
+        check(0, 2, 1, None);
     }
 }

@@ -175,6 +175,10 @@ pub struct GitOpsAppSpec {
     /// What is done when others own fields that git declares otherwise: force, report or yield.
     #[serde(default)]
     pub conflicts: OnConflict,
+    /// Whether what cannot be changed as git declares it is deleted and created again, once a dry-run has shown
+    /// that it can be created.
+    #[serde(default)]
+    pub replace: bool,
     /// Whether nothing of a commit is written unless a dry-run of all of it is accepted.
     #[serde(default)]
     pub atomic: bool,
@@ -224,6 +228,7 @@ impl GitOpsAppSpec {
             drift: OnDrift::default(),
             additions: OnAdditions::default(),
             conflicts: OnConflict::default(),
+            replace: false,
             atomic: false,
             target_namespace: None,
             create_namespace: None,

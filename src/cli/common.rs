@@ -8,20 +8,23 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser as _};
-use sha2::{Digest, Sha256};
 use strum::VariantNames as _;
 
 use super::logging::LogFormat;
-use crate::api::{self, duration::BadDuration};
+use crate::api::reference::NamespaceName;
+use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
-use crate::object::handling::{OnAdditions, OnConflict, OnDrift, Policy};
+use crate::object::handling::{OnAdditions, OnConflict, OnDrift};
+use crate::object::marks::LABEL_APP;
 use crate::plan::Reach;
 use crate::plan::controls::hashes;
-use crate::plan::guard::{Guard, ProtectedKind};
+use crate::plan::guard::{BadKind, ProtectedKind};
+use crate::plan::prune::selector;
 use crate::report::Metrics;
-use crate::source::{Fetcher, Repository};
+use crate::source::{Clones, Fetcher, Repository};
+use crate::sync::{Checkout, Destination, Ground};
 
 /// Which cluster, and where gitops-sync keeps what it remembers.
 #[derive(Debug, Args)]
@@ -76,9 +79,26 @@ impl ClusterArguments {
         self.namespaces.iter().cloned().collect()
     }
 
-    /// Where objects go that name no namespace.
-    pub(super) fn target(&self, cluster: &Cluster) -> String {
-        self.target_namespace.clone().unwrap_or_else(|| cluster.default_namespace().to_owned())
+    /// What one app is made on, or with `None` all apps.
+    pub(super) async fn ground(
+        &self,
+        metrics: &Arc<Metrics>,
+        app: Option<&AppId>,
+        checkout: Checkout,
+        parallel: u16,
+    ) -> anyhow::Result<Ground> {
+        let cluster = self.connection.connect(metrics).await?;
+        let store = self.connection.store(&cluster);
+        let selector = app.map_or_else(|| LABEL_APP.to_owned(), selector);
+        let destination = Destination::new(cluster, selector, store.namespace());
+        let (reach, parallel) = (self.reach(), parallel.into());
+        Ok(Ground { destination, store, reach, parallel, checkout })
+    }
+
+    /// An app whose objects go where these say.
+    pub(super) fn applied_to(&self, spec: GitOpsAppSpec) -> GitOpsAppSpec {
+        let target_namespace = self.target_namespace.clone().map(NamespaceName);
+        GitOpsAppSpec { target_namespace, ..spec }
     }
 }
 
@@ -121,10 +141,10 @@ pub(super) struct PolicyArguments {
 }
 
 impl PolicyArguments {
-    /// What they say.
-    pub(super) fn policy(&self) -> Policy {
+    /// An app with these policies.
+    pub(super) fn applied_to(&self, spec: GitOpsAppSpec) -> GitOpsAppSpec {
         let Self { drift, additions, conflicts, replace } = *self;
-        Policy { drift, additions, conflicts, replace }
+        GitOpsAppSpec { drift, additions, conflicts, replace, ..spec }
     }
 }
 
@@ -135,20 +155,21 @@ pub(super) struct PruneArguments {
     #[arg(long, env = "GITOPS_SYNC_PRUNE", value_parser = BoolishValueParser::new())]
     pub prune: bool,
     /// Objects that are deleted at once without approval, whatever part of the app they are
-    #[arg(long, env = "GITOPS_SYNC_PRUNE_MAX_OBJECTS", default_value_t = Guard::default().max_objects, value_name = "N")]
-    prune_max_objects: usize,
+    #[arg(long, env = "GITOPS_SYNC_PRUNE_MAX_OBJECTS", default_value_t = PruneGuard::default().max_objects, value_name = "N")]
+    prune_max_objects: u32,
     /// Part of the app that is deleted at once without approval, in percent, however many they are
-    #[arg(long, env = "GITOPS_SYNC_PRUNE_MAX_PERCENT", default_value_t = Guard::default().max_percent, value_name = "N")]
-    prune_max_percent: usize,
+    #[arg(long, env = "GITOPS_SYNC_PRUNE_MAX_PERCENT", default_value_t = PruneGuard::default().max_percent, value_name = "N")]
+    prune_max_percent: u32,
     /// Kinds that are deleted only with approval, as Kind or Kind.group
     #[arg(
         long,
         env = "GITOPS_SYNC_PROTECT_KINDS",
         default_value = "Namespace,CustomResourceDefinition,PersistentVolumeClaim",
         value_name = "KINDS",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = kind
     )]
-    protect_kinds: Vec<ProtectedKind>,
+    protect_kinds: Vec<String>,
     /// Delete everything when the source declares nothing any more
     #[arg(long, env = "GITOPS_SYNC_ALLOW_EMPTY", value_parser = BoolishValueParser::new())]
     allow_empty: bool,
@@ -159,11 +180,11 @@ pub(super) struct PruneArguments {
 
 impl PruneArguments {
     /// What is deleted without asking.
-    pub(super) fn guard(&self) -> Guard {
-        Guard {
+    pub(super) fn guard(&self) -> PruneGuard {
+        PruneGuard {
             max_objects: self.prune_max_objects,
             max_percent: self.prune_max_percent,
-            protected: self.protect_kinds.clone(),
+            protect_kinds: self.protect_kinds.clone(),
             allow_empty: self.allow_empty,
         }
     }
@@ -204,10 +225,14 @@ impl GitArguments {
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
         let password_file = self.git_password_file.clone();
         let repository = Repository { url: url.to_owned(), branch, username, password_file };
-        let dir = self.data_dir()?.join(clone_name(url, &self.branch, &self.path));
-        let path = self.path.clone();
+        Ok(self.checkout()?.fetcher(repository, &self.path, &self.path))
+    }
+
+    /// How repositories are fetched.
+    pub(super) fn checkout(&self) -> anyhow::Result<Checkout> {
         let program = std::env::current_exe().context("cannot tell where this program is")?;
-        Ok(Fetcher { repository, dir, path, timeout: self.fetch_timeout, program })
+        let (clones, data_dir) = (Clones::default(), self.data_dir()?);
+        Ok(Checkout { clones, data_dir, program, timeout: self.fetch_timeout })
     }
 
     fn data_dir(&self) -> anyhow::Result<PathBuf> {
@@ -229,11 +254,6 @@ fn check_path(path: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One clone per repository, branch and path.
-fn clone_name(url: &str, branch: &str, path: &str) -> String {
-    hex::encode(&Sha256::digest(format!("{url}\n{branch}\n{path}"))[..12])
-}
-
 /// How log lines look.
 #[derive(Debug, Args)]
 pub(super) struct LogArguments {
@@ -246,6 +266,11 @@ pub(super) struct LogArguments {
         hide_possible_values = true
     )]
     pub log_format: LogFormat,
+}
+
+/// Reads a kind, and leaves it as it is written.
+fn kind(text: &str) -> Result<String, BadKind> {
+    text.parse::<ProtectedKind>().map(|_| text.trim().to_owned())
 }
 
 /// Reads the name of a namespace, a DNS label: it becomes part of URLs.

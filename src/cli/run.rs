@@ -14,15 +14,17 @@ use tracing::info;
 
 use super::common::{
     ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments,
-    default_name, duration,
+    default_name,
 };
 use super::logging;
+use crate::api::{self, GitOpsAppSpec};
 use crate::object::AppId;
 use crate::plan::Controls;
 use crate::report::{AppStatus, Metrics, Publisher};
-use crate::serve::{Hooks, Server, Shared, Target, WebhookSecret};
+use crate::serve::{Hooks, Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
-use crate::sync::{App, Daemon, Origin, Poster, Stop, Sweeps};
+use crate::sync::directory::Listing;
+use crate::sync::{App, Daemon, Directory, Origin, Poster, Stop, Sweeps};
 
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -39,8 +41,8 @@ pub(super) struct Arguments {
     #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
     name: Option<AppId>,
     /// Time between two syncs
-    #[arg(long, env = "GITOPS_SYNC_INTERVAL", default_value = "15s", value_name = "TIME", value_parser = duration)]
-    interval: Duration,
+    #[arg(long, env = "GITOPS_SYNC_INTERVAL", default_value = "15s", value_name = "TIME")]
+    interval: api::Duration,
     #[command(flatten)]
     prune: PruneArguments,
     /// Write nothing of a commit unless a dry-run of all of it is accepted
@@ -86,13 +88,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let status =
         AppStatus { name: app.id.to_string(), source: Some(origin), ..AppStatus::default() };
     let (status, shown) = watch::channel(status);
-    let shared = Shared {
-        metrics: metrics.clone(),
-        apps: vec![shown],
-        is_open: arguments.api,
-        ready: is_ready,
-    };
-    let server = Server::bind(arguments.listen, shared, hooks(&arguments, &wake)?)
+    let apps = Directory::default();
+    let (url, revision) = (arguments.repo.clone(), arguments.git.branch.clone());
+    apps.insert(app.id.clone(), Listing { status: shown, url, revision, wake: wake.clone() });
+    let hooks = hooks(&arguments, &apps)?;
+    let shared = Shared { metrics: metrics.clone(), apps, is_open: arguments.api, ready: is_ready };
+    let server = Server::bind(arguments.listen, shared, hooks)
         .await
         .with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))?;
     info!(
@@ -105,10 +106,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let sweeps = Sweeps::new(arguments.sweep.0);
     let (asked, controls) = watch::channel(Controls::default());
     let following = tokio::spawn(app.store.clone().follow(app.id.clone(), asked));
-    let daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
+    let mut daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
     let posting = tokio::spawn(poster.run());
     let mut serving = tokio::spawn(server.run(stop.clone()));
-    let mut syncing = std::pin::pin!(daemon.run(stop.clone()));
+    // The queue of events ends with the daemon.
+    let mut syncing = std::pin::pin!(async move { daemon.run(&stop).await });
     tokio::select! {
         () = &mut syncing => {
             // Connections that do not end by themselves are cut.
@@ -120,7 +122,6 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
     }
     following.abort();
-    // The queue ended with the daemon.
     let _ = tokio::time::timeout(GRACE, posting).await;
     info!("Stopped");
     Ok(ExitCode::SUCCESS)
@@ -128,26 +129,27 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
     let fetcher = arguments.git.fetcher(&arguments.repo)?;
-    let cluster = arguments.cluster.connection.connect(metrics).await?;
-    let store = arguments.cluster.connection.store(&cluster);
-    let name = || default_name(&arguments.repo, &arguments.git.path);
-    Ok(App {
-        id: arguments.name.clone().unwrap_or_else(name).within(store.namespace()),
-        store,
-        target_namespace: arguments.cluster.target(&cluster),
-        reach: arguments.cluster.reach(),
-        cluster,
-        policy: arguments.policy.policy(),
-        prune: arguments.prune.prune,
-        guard: arguments.prune.guard(),
-        approved: arguments.prune.approved(),
-        atomic: arguments.atomic,
-        dry_run: false,
-        refuse_other_source: false,
+    let name = arguments.name.clone();
+    let id = name.unwrap_or_else(|| default_name(&arguments.repo, &arguments.git.path));
+    let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
+    let ground = arguments.cluster.ground(metrics, Some(&id), checkout, parallel).await?;
+    let id = id.within(ground.store.namespace());
+    let app = App::new(id, &spec(arguments), Origin::Git(fetcher), &ground)?;
+    Ok(App { approved: arguments.prune.approved(), ..app })
+}
+
+/// The app as a resource would say it.
+fn spec(arguments: &Arguments) -> GitOpsAppSpec {
+    let spec = GitOpsAppSpec {
+        target_revision: arguments.git.branch.clone(),
+        path: arguments.git.path.clone(),
         interval: arguments.interval,
-        parallel: arguments.parallel.into(),
-        origin: Origin::Git(fetcher),
-    })
+        prune: arguments.prune.prune,
+        prune_guard: arguments.prune.guard(),
+        atomic: arguments.atomic,
+        ..GitOpsAppSpec::of(&arguments.repo)
+    };
+    arguments.cluster.applied_to(arguments.policy.applied_to(spec))
 }
 
 /// Who reports events: the pod, or outside of one the app.
@@ -157,12 +159,10 @@ fn instance(app: &AppId) -> String {
     named.next().unwrap_or_else(|| app.to_string())
 }
 
-/// What wakes the app by webhooks, if there is a secret.
-fn hooks(arguments: &Arguments, wake: &Arc<Notify>) -> anyhow::Result<Option<Hooks>> {
+/// What wakes apps by webhooks, if there is a secret.
+fn hooks(arguments: &Arguments, apps: &Directory) -> anyhow::Result<Option<Hooks>> {
     let Some(file) = &arguments.webhook_secret_file else { return Ok(None) };
-    let (url, branch) = (arguments.repo.clone(), arguments.git.branch.clone());
-    let app = Target { url, branch, wake: wake.clone() };
-    Ok(Some(Hooks::new(webhook_secret(file)?, vec![app])))
+    Ok(Some(Hooks::new(webhook_secret(file)?, apps.clone())))
 }
 
 fn webhook_secret(file: &PathBuf) -> anyhow::Result<WebhookSecret> {

@@ -14,6 +14,7 @@ use super::common::{
     ClusterArguments, GitArguments, LogArguments, PolicyArguments, PruneArguments, default_name,
 };
 use super::logging;
+use crate::api::GitOpsAppSpec;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
 use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger, problems};
@@ -68,25 +69,28 @@ pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
 
 async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
     let (origin, default) = origin(arguments)?;
-    let cluster = arguments.cluster.connection.connect(metrics).await?;
-    let store = arguments.cluster.connection.store(&cluster);
+    let id = arguments.name.clone().unwrap_or(default);
+    let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
+    let ground = arguments.cluster.ground(metrics, Some(&id), checkout, parallel).await?;
+    let id = id.within(ground.store.namespace());
     Ok(App {
-        id: arguments.name.clone().unwrap_or(default).within(store.namespace()),
-        origin,
-        store,
-        target_namespace: arguments.cluster.target(&cluster),
-        reach: arguments.cluster.reach(),
-        cluster,
-        policy: arguments.policy.policy(),
-        prune: arguments.prune.prune,
-        guard: arguments.prune.guard(),
         approved: arguments.prune.approved(),
-        atomic: arguments.atomic,
         dry_run: !arguments.apply,
         refuse_other_source: true,
         interval: Duration::ZERO,
-        parallel: arguments.parallel.into(),
+        ..App::new(id, &spec(arguments), origin, &ground)?
     })
+}
+
+/// The app as a resource would say it.
+fn spec(arguments: &Arguments) -> GitOpsAppSpec {
+    let spec = GitOpsAppSpec {
+        prune: arguments.prune.prune,
+        prune_guard: arguments.prune.guard(),
+        atomic: arguments.atomic,
+        ..GitOpsAppSpec::of(arguments.repo.as_deref().unwrap_or_default())
+    };
+    arguments.cluster.applied_to(arguments.policy.applied_to(spec))
 }
 
 fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {

@@ -74,6 +74,11 @@ impl Cluster {
         self.client.default_namespace()
     }
 
+    /// Whether both are handles of one connection.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.pressure, &other.pressure)
+    }
+
     /// Sends a request and reads the answer.
     pub(super) async fn send(
         &self,

@@ -1,8 +1,12 @@
 //! Which kinds the cluster serves.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use kube::core::discovery::{Scope, verbs};
 use kube::discovery::{ApiGroup, Discovery};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::error::chain;
 use super::{ApiError, Cluster};
@@ -24,6 +28,37 @@ impl Cluster {
         self.count("get", 200);
         let mut kinds = Kinds::default();
         found.groups().for_each(|group| add(group, &mut kinds));
+        Ok(kinds)
+    }
+}
+
+/// The kinds of one cluster, asked for once for all its apps.
+#[derive(Clone)]
+pub struct CachedDiscovery(Arc<Cache>);
+
+struct Cache {
+    cluster: Cluster,
+    known: Mutex<Option<(Instant, Arc<Kinds>)>>,
+}
+
+impl CachedDiscovery {
+    /// Nothing is known yet.
+    pub fn new(cluster: Cluster) -> Self {
+        Self(Arc::new(Cache { cluster, known: Mutex::default() }))
+    }
+
+    /// The kinds, as the cluster said them not before `since`.
+    pub async fn kinds(&self, since: Instant) -> Result<Arc<Kinds>, ApiError> {
+        let mut known = self.0.known.lock().await;
+        if let Some((_, kinds)) = known.as_ref().filter(|(asked, _)| *asked >= since) {
+            return Ok(kinds.clone());
+        }
+        let asked = Instant::now();
+        let kinds = Arc::new(self.0.cluster.discover().await?);
+        // Where nothing changed, all apps go on sharing what they have.
+        let same = known.take().filter(|(_, known)| *known == kinds);
+        let kinds = same.map_or(kinds, |(_, known)| known);
+        *known = Some((asked, kinds.clone()));
         Ok(kinds)
     }
 }

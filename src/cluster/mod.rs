@@ -1,11 +1,13 @@
 //! The only module that talks to Kubernetes. It decides nothing: plans are made above it.
 
 pub mod apply;
+pub mod apps;
 mod breaker;
 pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod events;
+pub mod follow;
 mod immutable;
 pub mod list;
 mod pressure;

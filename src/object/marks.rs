@@ -110,11 +110,15 @@ impl AppId {
         format!("sha256-{}", &hex::encode(Sha256::digest(&self.name))[..40])
     }
 
+    /// How objects name this app, and no other of the cluster.
+    pub fn mark(&self) -> String {
+        format!("{}_{}", self.namespace, self.name)
+    }
+
     /// The value of [`ANNOTATION_ID`] on the object `id` of this app.
     pub fn identity(&self, id: &ObjectId) -> String {
-        let Self { name, namespace } = self;
         let GroupKind { group, kind } = &id.kind;
-        format!("{namespace}_{name}:{group}/{kind}:{}/{}", id.namespace, id.name)
+        format!("{}:{group}/{kind}:{}/{}", self.mark(), id.namespace, id.name)
     }
 }
 

@@ -13,6 +13,10 @@ pub const APPROVE_ABANDON: &str = "gitops-sync.dev/approve-abandon";
 /// Annotation by which other apps say that they declare objects of this one: JSON, text by app.
 pub const CLAIMS: &str = "gitops-sync.dev/claims";
 
+/// Annotations that ask for a sync whenever their value changes: ours, and the one that Flux users know.
+pub const REQUESTED: [&str; 2] =
+    ["gitops-sync.dev/requested-at", "reconcile.fluxcd.io/requestedAt"];
+
 /// What people ask of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Controls {
@@ -24,9 +28,24 @@ pub struct Controls {
     pub abandon: BTreeSet<String>,
     /// Other apps that declare objects of this one, and which.
     pub claims: BTreeMap<String, String>,
+    /// By which a person asks for a sync: any text that was not there before, mostly a time.
+    pub requested: Option<String>,
 }
 
 impl Controls {
+    /// What is asked here or there.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        let union = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.union(b).cloned().collect();
+        Self {
+            suspended: self.suspended || other.suspended,
+            prune: union(&self.prune, &other.prune),
+            abandon: union(&self.abandon, &other.abandon),
+            claims: self.claims.clone(),
+            requested: other.requested.clone().or_else(|| self.requested.clone()),
+        }
+    }
+
     /// Reads them from the inventory's metadata.
     pub fn of(object: &Value) -> Self {
         let annotations = &object["metadata"]["annotations"];
@@ -36,6 +55,7 @@ impl Controls {
             prune: hashes(text(APPROVE_PRUNE)),
             abandon: hashes(text(APPROVE_ABANDON)),
             claims: claims(text(CLAIMS)),
+            requested: REQUESTED.iter().map(|key| text(key).to_owned()).find(|t| !t.is_empty()),
         }
     }
 }

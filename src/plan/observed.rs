@@ -111,6 +111,9 @@ impl Observed {
             self.age += u64::from(!known.is_some_and(|known| known.is_judged_as(&live)));
             self.foreign.remove(&id);
             self.live.insert(id.clone(), live);
+        } else if let Some(known) = self.live.get_mut(&id).filter(|known| **known == live) {
+            // The echo of a write: one copy of it is enough for this view and for the watch.
+            *known = live;
         }
         id
     }

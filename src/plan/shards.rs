@@ -24,22 +24,22 @@ const DECODED_LIMIT: u64 = 64 << 20;
 pub const SECRET_TYPE: &str = "gitops-sync.dev/state";
 /// Name of the Secret with the hash key.
 pub const KEY: &str = "gitops-sync-key";
-/// Before the app's name in the name of its first shard's Secret.
-const FIRST: &str = "gitops-sync-inventory-";
+/// Before the app's name in the name of its inventory's Secret, which holds the first shard.
+pub const INVENTORY: &str = "gitops-sync-inventory-";
 /// Before number and app's name in those of the others.
 const OTHER: &str = "gitops-sync-shard-";
 
 /// The name of a shard's Secret.
 pub fn name(app: &AppId, number: usize) -> String {
     match number {
-        0 => format!("{FIRST}{app}"),
+        0 => format!("{INVENTORY}{app}"),
         number => format!("{OTHER}{number}-{app}"),
     }
 }
 
 /// Whether an object is one of the Secrets that the daemon of a namespace keeps for itself.
 pub fn is_state(id: &ObjectId, own_namespace: &str) -> bool {
-    let is_its = |name: &str| name == KEY || name.starts_with(FIRST) || name.starts_with(OTHER);
+    let is_its = |name: &str| name == KEY || name.starts_with(INVENTORY) || name.starts_with(OTHER);
     id.kind.is("", "Secret") && id.namespace == own_namespace && is_its(&id.name)
 }
 

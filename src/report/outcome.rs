@@ -7,6 +7,7 @@ use crate::cluster::ApiError;
 use crate::cluster::store::StoreError;
 use crate::object::{AppId, ObjectId};
 use crate::plan::Scope;
+use crate::plan::dependencies::Blocked;
 use crate::plan::guard::Held;
 use crate::plan::inventory::{Abandoned, SourceIdentity};
 use crate::render::{Diagnostic, Rendered};
@@ -20,12 +21,18 @@ pub enum Trigger {
     Start,
     /// The interval ended.
     Interval,
+    /// Another app's fetch found a commit.
+    Commit,
     /// A webhook asked for it.
     Webhook,
     /// A person asked for something by an annotation of the inventory.
     Annotation,
+    /// What the app depends on is ready.
+    Dependency,
     /// The last pass failed.
     Retry,
+    /// The app is being deleted.
+    Deletion,
     /// Someone changed objects of ours.
     Drift,
     /// A person called it from the command line.
@@ -67,6 +74,15 @@ pub enum Failure {
         "suspended by the annotation gitops-sync.dev/suspend of its inventory: nothing is synced until gitops-sync resume"
     )]
     Suspended,
+    /// It took longer than it may.
+    #[error("the sync took longer than {limit:?} (spec.timeout) and was stopped; retrying")]
+    TimedOut {
+        /// The longest time.
+        limit: Duration,
+    },
+    /// The app depends on another one that is not where it has to be.
+    #[error("waiting: {0}")]
+    DependencyNotReady(Blocked),
     /// With `--atomic`, something of a commit would not be taken.
     #[error(
         "nothing was written (--atomic): {refused} object(s) and {diagnostics} manifest(s) of the commit \

@@ -19,7 +19,8 @@ pub(super) async fn apps(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
 ) -> Result<Json<Value>, Refused> {
     admit(&shared, peer)?;
-    let apps: Vec<AppStatus> = shared.apps.iter().map(|app| app.borrow().clone()).collect();
+    let all = shared.apps.all();
+    let apps: Vec<AppStatus> = all.iter().map(|app| app.status.borrow().clone()).collect();
     Ok(Json(json!({"apps": apps})))
 }
 
@@ -30,9 +31,10 @@ pub(super) async fn app(
     Path(name): Path<String>,
 ) -> Result<Json<AppStatus>, Refused> {
     admit(&shared, peer)?;
-    let mut found = shared.apps.iter().filter(|app| app.borrow().name == name);
-    let app = found.next().ok_or((StatusCode::NOT_FOUND, "no such app\n"))?;
-    Ok(Json(app.borrow().clone()))
+    let all = shared.apps.all();
+    let mut states = all.iter().map(|app| app.status.borrow().clone());
+    let app = states.find(|app| app.name == name);
+    app.map(Json).ok_or((StatusCode::NOT_FOUND, "no such app\n"))
 }
 
 /// Names of objects are not for everybody.

@@ -13,17 +13,17 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::report::{AppStatus, Metrics};
-use crate::sync::Stop;
-pub use hooks::{Hooks, Target, WebhookSecret};
+use crate::report::Metrics;
+use crate::sync::{Directory, Stop};
+pub use hooks::{Hooks, WebhookSecret};
 
 /// What the server shows.
 #[derive(Clone)]
 pub struct Shared {
     /// The metrics.
     pub metrics: Arc<Metrics>,
-    /// The states of the apps.
-    pub apps: Vec<watch::Receiver<AppStatus>>,
+    /// The apps.
+    pub apps: Directory,
     /// Whether `/api` is for everybody who reaches the port, not for this machine alone.
     pub is_open: bool,
     /// Whether the first pass has ended.

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::time::Instant;
 
+use super::clones::Shared;
 use super::error::display_url;
 use super::{Revision, Snapshot, SourceError, git};
 use crate::render::Rendered;
@@ -71,7 +73,7 @@ pub struct Request {
 }
 
 /// What the fetching child answers, on its standard output.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Head {
     /// Commit of the branch, in hex.
     pub commit: String,
@@ -92,14 +94,22 @@ pub struct Fetcher {
     pub timeout: Duration,
     /// This program, which is its own fetching child.
     pub program: PathBuf,
+    /// What is known of the clone, shared with all others who read it.
+    pub shared: Arc<Shared>,
 }
 
 impl Fetcher {
-    /// Fetches the branch and returns its head. An unchanged head costs one listing of refs.
-    pub async fn fetch(&self, fresh: bool) -> Result<Revision, SourceError> {
-        let head = self.ask(fresh, None).await?;
+    /// The head of the branch, as a fetch found it that began not before `since`. An unchanged head costs one
+    /// listing of refs.
+    pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
+        let head = self.shared.fetched(since, false, self.ask(false, None)).await?;
         let branch = self.repository.branch.clone();
         Ok(Revision { branch, commit: head.commit, time: head.time })
+    }
+
+    /// Waits until the branch is known to have another head than this commit, by the fetch of another app.
+    pub async fn other_than(&self, commit: Option<&str>) {
+        self.shared.other_than(commit).await;
     }
 
     /// Has a child fetch, within the deadline.
@@ -148,7 +158,7 @@ impl Fetcher {
         if let Ok(found) = self.read_blobs(&revision.commit, before.clone()).await {
             return self.found(found, revision);
         }
-        self.fetch(true).await?;
+        self.shared.fetched(Instant::now(), true, self.ask(true, None)).await?;
         let found = self.read_blobs(&revision.commit, before).await;
         self.found(found.map_err(|why| self.unusable(why))?, revision)
     }

@@ -4,13 +4,22 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
+use super::board::Gate;
+use super::ground::{Destination, Ground};
+use super::informers::Informers;
+use crate::api::retry::Retry;
+use crate::api::{GitOpsAppSpec, PruneGuard};
 use crate::cluster::Cluster;
+use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::object::AppId;
 use crate::object::handling::Policy;
-use crate::plan::Reach;
-use crate::plan::guard::Guard;
+use crate::plan::dependencies::Blocked;
+use crate::plan::guard::{BadKind, Guard};
 use crate::plan::inventory::SourceIdentity;
+use crate::plan::{Controls, Reach};
 use crate::source::Fetcher;
 use crate::source::error::display_url;
 
@@ -21,9 +30,19 @@ pub enum Origin {
     Git(Fetcher),
     /// In a folder.
     Folder(PathBuf),
+    /// Nowhere any more: the app is being deleted. They were there.
+    Nothing(SourceIdentity),
 }
 
 impl Origin {
+    /// Waits until another app has fetched a commit other than this one.
+    pub async fn other_than(&self, commit: Option<&str>) {
+        match self {
+            Self::Git(fetcher) if commit.is_some() => fetcher.other_than(commit).await,
+            _ => std::future::pending().await,
+        }
+    }
+
     /// The origin's identity, as inventories record it.
     pub fn identity(&self) -> SourceIdentity {
         match self {
@@ -31,6 +50,7 @@ impl Origin {
                 url: display_url(&fetcher.repository.url),
                 path: fetcher.path.trim_matches('/').to_owned(),
             },
+            Self::Nothing(before) => before.clone(),
             // As it was given: pipelines check out to another absolute path each time.
             Self::Folder(folder) => SourceIdentity {
                 url: "folder".to_owned(),
@@ -38,6 +58,73 @@ impl Origin {
             },
         }
     }
+}
+
+impl App {
+    /// Whether its objects are in another cluster than its inventory: that one may be gone.
+    pub fn is_remote(&self) -> bool {
+        !self.store.is_in(&self.cluster)
+    }
+
+    /// Why a commit may not be applied yet, if so.
+    pub fn blocked(&self, commit: Option<&str>) -> Option<Blocked> {
+        self.gate.clone()?.blocked(commit)
+    }
+
+    /// Whether a person wants nothing to be done, by what was last read of the inventory or by the resource as
+    /// it is now.
+    pub fn is_suspended(&self, known: &Controls) -> bool {
+        !self.dry_run && (known.suspended || self.asked.borrow().suspended)
+    }
+
+    /// An app as its spec wants it, for its manifests in a place.
+    pub fn new(
+        id: AppId,
+        spec: &GitOpsAppSpec,
+        origin: Origin,
+        ground: &Ground,
+    ) -> Result<Self, BadKind> {
+        let Ground { destination, store, reach, parallel, .. } = ground.clone();
+        let Destination { cluster, informers, discovery } = destination;
+        let default_namespace = cluster.default_namespace();
+        let target = spec.target_namespace.as_ref().map_or(default_namespace, |name| &name.0);
+        let GitOpsAppSpec { drift, additions, conflicts, replace, .. } = *spec;
+        Ok(Self {
+            id,
+            origin,
+            target_namespace: target.to_owned(),
+            cluster,
+            informers,
+            discovery,
+            store,
+            reach,
+            policy: Policy { drift, additions, conflicts, replace },
+            prune: spec.prune,
+            guard: guard(&spec.prune_guard)?,
+            approved: BTreeSet::new(),
+            atomic: spec.atomic,
+            dry_run: false,
+            refuse_other_source: false,
+            interval: spec.interval.into(),
+            timeout: spec.timeout.into(),
+            retry: spec.retry.clone(),
+            // Nobody asks.
+            asked: watch::channel(Controls::default()).1,
+            gate: None,
+            parallel,
+        })
+    }
+}
+
+/// What is deleted without asking.
+fn guard(guard: &PruneGuard) -> Result<Guard, BadKind> {
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    Ok(Guard {
+        max_objects: count(guard.max_objects),
+        max_percent: count(guard.max_percent),
+        protected: guard.protect_kinds.iter().map(|kind| kind.parse()).collect::<Result<_, _>>()?,
+        allow_empty: guard.allow_empty,
+    })
 }
 
 /// An app and how it is synced.
@@ -50,6 +137,10 @@ pub struct App {
     pub origin: Origin,
     /// The cluster it goes to.
     pub cluster: Cluster,
+    /// The watches of that cluster.
+    pub informers: Informers,
+    /// The kinds that it serves.
+    pub discovery: CachedDiscovery,
     /// Where its inventory is.
     pub store: Store,
     /// Namespace of namespaced objects that name none.
@@ -72,6 +163,14 @@ pub struct App {
     pub refuse_other_source: bool,
     /// Time between two passes; zero if there is but one.
     pub interval: Duration,
+    /// The longest time that a pass may take.
+    pub timeout: Duration,
+    /// How a pass that failed is tried again.
+    pub retry: Retry,
+    /// What people ask of the app by its resource, if it has one.
+    pub asked: watch::Receiver<Controls>,
+    /// What holds it back.
+    pub gate: Option<Gate>,
     /// Objects applied side by side.
     pub parallel: usize,
 }

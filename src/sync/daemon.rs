@@ -1,15 +1,18 @@
 //! The loop of one app: waits for a trigger or for drift, acts, publishes.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
+use super::board::Gate;
 use super::heal::heal;
 use super::pass::pass;
 use super::sweep::{Sweep, Sweeps};
@@ -18,8 +21,8 @@ use crate::object::ObjectId;
 use crate::plan::{Controls, Stage};
 use crate::report::{Action, Failure, Outcome, Publisher, Trigger};
 
-/// First wait after a failure; doubles up to the interval.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
+/// Wait before a look at what only a whole pass can find out.
+const SOON: Duration = Duration::from_secs(1);
 /// Intervals vary by this part in both directions, so that many daemons spread.
 const JITTER: f64 = 0.05;
 /// Events this close together are answered as one, in the order of stages.
@@ -52,30 +55,41 @@ struct Loop {
 }
 
 impl Daemon {
-    /// Syncs until the process is to end. A pass that panics is reported, and the next one starts
+    /// Syncs until it is to end. A pass that panics or takes too long is reported, and the next one starts
     /// from nothing.
-    pub async fn run(mut self, stop: Stop) {
+    pub async fn run(&mut self, stop: &Stop) {
         let mut state = Loop::default();
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
             self.heed(&mut state);
-            let outcome = pass(&self.app, &mut state.memory, trigger, &stop);
-            let outcome = caught(outcome, || panicked(trigger)).await;
+            let outcome = self.pass(&mut state, trigger, stop).await;
             self.close(&mut state, &outcome);
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
-            self.keep(&mut state, &stop).await;
+            self.keep(&mut state, stop).await;
             failures = if is_transient(&outcome) { failures + 1 } else { 0 };
             let delay = match failures {
                 // Only the next pass can watch them.
-                0 if outcome.has_new_kinds() => FIRST_RETRY,
+                0 if outcome.has_new_kinds() => SOON,
                 0 => self.app.interval,
-                n => backoff(n).min(self.app.interval),
+                n => self.app.retry.wait(n).map_or(self.app.interval, |w| w.min(self.app.interval)),
             };
             trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
-            trigger = self.watch(&mut state, delay, trigger, &stop).await;
+            trigger = self.watch(&mut state, &outcome, delay, trigger, stop).await;
         }
+    }
+
+    /// One pass, within the time that it may take.
+    async fn pass(&self, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
+        let limit = self.app.timeout;
+        let outcome = pass(&self.app, &mut state.memory, trigger, stop);
+        let outcome = timeout(limit, caught(outcome, || panicked(trigger))).await;
+        outcome.unwrap_or_else(|_| Outcome {
+            failure: Some(Failure::TimedOut { limit }),
+            duration: limit,
+            ..Outcome::new(trigger)
+        })
     }
 
     /// While a commit is refused no pass looks at what stays in force.
@@ -99,10 +113,15 @@ impl Daemon {
     async fn watch(
         &mut self,
         state: &mut Loop,
+        last: &Outcome,
         delay: Duration,
         mut trigger: Trigger,
         stop: &Stop,
     ) -> Trigger {
+        let (origin, mut gate) = (self.app.origin.clone(), self.app.gate.clone());
+        let commit = last.revision.as_ref().map(|revision| revision.commit.as_str());
+        let mut news = pin!(origin.other_than(commit));
+        let mut opening = pin!(opening(gate.as_mut(), last, commit));
         let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
         let mut due = Instant::now() + delay.mul_f64(jitter);
         loop {
@@ -116,6 +135,9 @@ impl Daemon {
                     self.controls.mark_changed();
                     return Trigger::Annotation;
                 }
+                Ok(()) = self.app.asked.changed() => return Trigger::Annotation,
+                () = &mut news => return Trigger::Commit,
+                () = &mut opening => return Trigger::Dependency,
                 () = sleep_until(peace), if peace < due => {}
                 seen = watches.next(&self.app.id, observed) => state.dirty.extend(seen),
                 swept = self.sweeps.next() => match swept {
@@ -126,7 +148,7 @@ impl Daemon {
             state.gather(&self.app).await;
             if !self.heal(state, stop).await {
                 // Only a whole pass can find out what is wrong, but not at each event anew.
-                due = due.min(Instant::now() + FIRST_RETRY);
+                due = due.min(Instant::now() + SOON);
                 trigger = Trigger::Retry;
             }
         }
@@ -135,7 +157,8 @@ impl Daemon {
     /// Puts back what drifted, but for what is fought over. `false` if that takes a whole pass.
     async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
         // The word may have come with the drift.
-        if state.memory.controls.suspended || self.controls.borrow().suspended {
+        let controls = &state.memory.controls;
+        if self.app.is_suspended(controls) || self.controls.borrow().suspended {
             return true;
         }
         if state.memory.in_force(&self.app).is_none() {
@@ -157,7 +180,7 @@ impl Daemon {
 
     /// Publishes an outcome and draws the conclusions about fights.
     fn close(&mut self, state: &mut Loop, outcome: &Outcome) {
-        if matches!(outcome.failure, Some(Failure::Panicked)) {
+        if matches!(outcome.failure, Some(Failure::Panicked | Failure::TimedOut { .. })) {
             state.memory = Memory::default();
             // Its clock has started anew.
             state.judged = Duration::ZERO;
@@ -239,12 +262,21 @@ fn panicked(trigger: Trigger) -> Outcome {
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit, and drift that
 /// is only told stays as it is.
 fn is_transient(outcome: &Outcome) -> bool {
-    let is_failed = |failure: &Failure| !matches!(failure, Failure::Suspended);
+    let waits = |f: &Failure| matches!(f, Failure::Suspended | Failure::DependencyNotReady(_));
+    let is_failed = |failure: &Failure| !waits(failure);
     outcome.failure.as_ref().is_some_and(is_failed)
         || !outcome.unlisted.is_empty()
         || outcome.done.iter().any(|done| done.action.is_failure())
 }
 
-fn backoff(failures: u32) -> Duration {
-    FIRST_RETRY * 2_u32.pow(failures.saturating_sub(1).min(16))
+/// Waits until nothing holds back an app that was held back.
+async fn opening(gate: Option<&mut Gate>, last: &Outcome, commit: Option<&str>) {
+    let Some(gate) = gate.filter(|_| is_blocked(last)) else { return pending().await };
+    while gate.blocked(commit).is_some() {
+        gate.changed().await;
+    }
+}
+
+fn is_blocked(outcome: &Outcome) -> bool {
+    matches!(outcome.failure, Some(Failure::DependencyNotReady(_)))
 }

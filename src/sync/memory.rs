@@ -43,7 +43,9 @@ pub struct Memory {
     /// The clock of the fights.
     pub clock: SinceStart,
     /// The kinds that the cluster serves.
-    pub kinds: Option<Kinds>,
+    pub kinds: Option<Arc<Kinds>>,
+    /// When a CRD was applied last, if what it defines is not known yet.
+    pub new_kinds: Option<tokio::time::Instant>,
     /// In what the last pass left everything in sync, if it did.
     pub settled: Option<Settled>,
     /// What was once in place as a whole, to recognize it.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::resolve::discover;
 use super::{App, Memory};
 use crate::cluster::ApiError;
@@ -30,7 +32,7 @@ pub async fn observe(
         Some(_) => scopes.extend(watches.scopes()),
         None => observed.keep(&scopes, &app.reach),
     }
-    watches.want(&app.cluster, &app.id, &scopes, known);
+    watches.want(&app.informers, &app.id, &scopes, known);
     let touched = watches.settle(&app.id, observed).await;
     memory.touched.extend(touched);
     let mut out = observed.blind.values().filter(|blind| blind.is_outage);
@@ -44,7 +46,7 @@ pub async fn observe(
     outcome.unlisted = blind.map(|(scope, blind)| (scope.clone(), blind.why.clone())).collect();
     if !outcome.unlisted.is_empty() {
         // A kind may have come, gone or changed its version.
-        let kinds = discover(app).await?;
+        let kinds = discover(app, Instant::now()).await?;
         if memory.kinds.as_ref() != Some(&kinds) {
             memory.resolved = None;
         }

@@ -39,6 +39,10 @@ async fn run(
     let source = read::source(app, memory, stop, outcome, &mut clock).await?;
     memory.is_stale = source.is_stale;
     end_fights(memory, outcome);
+    let commit = outcome.revision.as_ref().map(|revision| revision.commit.as_str());
+    if let Some(blocked) = app.blocked(commit) {
+        return Err(Failure::DependencyNotReady(blocked));
+    }
     outcome.found(&source.rendered);
     let resolved = resolve(app, memory, key, &source.rendered).await?;
     outcome.diagnostics.extend_from_slice(&resolved.diagnostics);
@@ -146,5 +150,6 @@ fn settle(
 fn forget_new_kinds(memory: &mut Memory, outcome: &Outcome) {
     if outcome.has_new_kinds() {
         memory.kinds = None;
+        memory.new_kinds = Some(tokio::time::Instant::now());
     }
 }

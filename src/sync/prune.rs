@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
 
 use super::consent::{self, Consent};
 use super::resolve::discover;
@@ -79,7 +80,7 @@ pub async fn prune(
     if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
         // Another process may have declared a leftover since the inventory was loaded.
         twins::check(app, memory, &plan.leftovers).await?;
-        if memory.controls.suspended && !app.dry_run {
+        if app.is_suspended(&memory.controls) {
             hold(plan, Hold::Suspended, outcome);
             return Ok(());
         }
@@ -125,7 +126,8 @@ async fn hand_over(
     let rivals = Rivals::of(app).await?;
     // Of a CRD's kind others may have objects, and this app never asked for it.
     let takes_kinds = leftovers.iter().any(|leftover| leftover.is_asked() && is_crd(&leftover.id));
-    let kinds = if takes_kinds { discover(app).await? } else { Kinds::default() };
+    let kinds =
+        if takes_kinds { discover(app, Instant::now()).await? } else { Arc::<Kinds>::default() };
     for leftover in leftovers.iter_mut().filter(|leftover| leftover.is_asked()) {
         if let Some(owner) = rivals.owner(&leftover.id) {
             memory.handed.insert(leftover.id.clone(), memory.clock.now());
@@ -218,7 +220,8 @@ fn rule(
     let is_gone = |l: &&Leftover| l.verdict == Verdict::Forget(Spared::AlreadyGone);
     let had = plan.had - leftovers.iter().filter(is_gone).count();
     let situation = Situation { had, desired: &desired };
-    let mut approvals = Approvals::new(&memory.controls, &app.approved);
+    let asked = memory.controls.with(&app.asked.borrow());
+    let mut approvals = Approvals::new(&asked, &app.approved);
     approvals.prune.extend(consent.hashes.iter().cloned());
     approvals.removed.clone_from(&consent.removed);
     app.guard.rule(&candidates, situation, &approvals)

@@ -1,12 +1,20 @@
 //! Fetches and renders an app's source.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::{App, Memory, Origin, Stop};
 use crate::render::{self, Rendered};
-use crate::report::{Failure, Outcome};
+use crate::report::{Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
+
+/// Part of an interval for which a fetch is new enough. Intervals vary by less.
+const SHARED: f64 = 0.9;
+/// Time for which a fetch that failed is not tried again.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// What a source declares, and what is wrong with it as a whole.
 pub struct Source {
@@ -65,8 +73,9 @@ async fn read(
             let path = path.clone();
             (blocking(move || folder::read(&path)).await??, None)
         }
+        Origin::Nothing(_) => (Snapshot::default(), None),
         Origin::Git(fetcher) => {
-            let fetched = fetcher.fetch(false).await;
+            let fetched = fetcher.fetch(since(app, outcome.trigger)).await;
             clock.stage("fetch", outcome);
             let revision = fetched?;
             outcome.revision = Some(revision.clone());
@@ -84,6 +93,24 @@ async fn read(
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     clock.stage("render", outcome);
     Ok(rendered)
+}
+
+/// How old a fetch by another app may be. Whoever asks for a sync has a reason to think that there is
+/// something new.
+fn since(app: &App, trigger: Trigger) -> Instant {
+    let now = Instant::now();
+    let age = match trigger {
+        Trigger::Start | Trigger::Interval | Trigger::Commit | Trigger::Dependency => {
+            app.interval.mul_f64(SHARED)
+        }
+        Trigger::Retry => RETRY,
+        Trigger::Deletion
+        | Trigger::Webhook
+        | Trigger::Annotation
+        | Trigger::Drift
+        | Trigger::Command => Duration::ZERO,
+    };
+    now.checked_sub(age).unwrap_or(now)
 }
 
 /// Manifests of the files of a source, and all that is wrong with it.

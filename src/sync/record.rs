@@ -33,7 +33,7 @@ pub async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> 
         Some(recorded) if app.refuse_other_source && *recorded != given => {
             Err(Failure::OtherSource { app: app.id.to_string(), recorded: recorded.clone(), given })
         }
-        _ if memory.controls.suspended && !app.dry_run => Err(Failure::Suspended),
+        _ if app.is_suspended(&memory.controls) => Err(Failure::Suspended),
         _ => Ok(key),
     }
 }

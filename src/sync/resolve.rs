@@ -1,6 +1,9 @@
 //! What the manifests of a source come to in this cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::settled::Resolved;
 use super::{App, Memory};
@@ -9,6 +12,9 @@ use crate::plan::desired::Settings;
 use crate::plan::{Desired, Kinds, desired};
 use crate::render::{Diagnostic, Rendered};
 use crate::report::Failure;
+
+/// Time in which the kinds that a cluster serves hardly change by themselves.
+const RECENT: Duration = Duration::from_secs(30);
 
 /// Resolves manifests against the kinds that the cluster serves; asks it again about unknown ones.
 pub async fn resolve(
@@ -37,7 +43,11 @@ pub async fn resolve(
             return Ok(resolved);
         }
     }
-    let kinds = discover(app).await?;
+    // What others asked for a moment ago will do at first.
+    let is_first = memory.kinds.is_none() && memory.new_kinds.is_none();
+    let since = if is_first { Instant::now().checked_sub(RECENT) } else { memory.new_kinds };
+    let kinds = discover(app, since.unwrap_or_else(Instant::now)).await?;
+    memory.new_kinds = None;
     let before = known.as_ref().map(|known| known.wanted.as_slice()).unwrap_or_default();
     let (wanted, diagnostics) = desired::resolve(&rendered.manifests, &kinds, &settings, before);
     let resolved = resolved(rendered, &settings, wanted, diagnostics);
@@ -56,8 +66,8 @@ fn resolved(
     Arc::new(Resolved { rendered, settings, wanted, diagnostics })
 }
 
-/// The kinds that the cluster serves.
-pub async fn discover(app: &App) -> Result<Kinds, Failure> {
+/// The kinds that the cluster serves, as it said not before `since`.
+pub async fn discover(app: &App, since: Instant) -> Result<Arc<Kinds>, Failure> {
     let failed = |source| Failure::ClusterUnavailable { doing: "discovering kinds", source };
-    app.cluster.discover().await.map_err(failed)
+    app.discovery.kinds(since).await.map_err(failed)
 }

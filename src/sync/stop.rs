@@ -1,5 +1,6 @@
 //! The wish of the process to end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,11 +10,28 @@ use tokio::time::sleep;
 /// Time for what is under way to end by itself: a pod is killed 30 s after it was asked to end.
 const LAST: Duration = Duration::from_secs(5);
 
-/// Tells whether the process is to end, and waits for it.
+/// Tells whether the process, or one app of it, is to end, and waits for it.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
+/// Asks what heeds its [`Stop`] to end.
+#[derive(Clone, Debug)]
+pub struct Halt(Arc<watch::Sender<bool>>);
+
+impl Halt {
+    /// Asks.
+    pub fn halt(&self) {
+        self.0.send_replace(true);
+    }
+}
+
 impl Stop {
+    /// Ends when it is asked to.
+    pub fn new() -> (Halt, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (Halt(Arc::new(sender)), Self(receiver))
+    }
+
     /// Ends at SIGTERM or SIGINT; at once at a second one.
     pub fn on_signals() -> std::io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;

@@ -4,33 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::cluster::Cluster;
+use super::informers::{Informers, Subscription};
 use crate::object::{AppId, ObjectId};
 use crate::plan::observed::{Blind, Observed, Sighting};
-use crate::plan::prune::selector;
 use crate::plan::{Kinds, Resource, Scope};
 
 /// Longest wait for scopes to be listed, or to answer again after an outage.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// One watch for each scope of an app. Dropping it ends them.
+/// The scopes of an app, each watched. Dropping it ends that.
 pub struct Watches {
-    running: BTreeMap<Scope, (Resource, Ended)>,
+    running: BTreeMap<Scope, (Resource, Subscription)>,
     sender: UnboundedSender<(Scope, Sighting)>,
     receiver: UnboundedReceiver<(Scope, Sighting)>,
     unsettled: BTreeSet<Scope>,
-}
-
-/// Ends a task when it is dropped.
-struct Ended(JoinHandle<()>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 impl Default for Watches {
@@ -45,15 +34,13 @@ impl Watches {
     /// Watches exactly these scopes: starts what is missing, ends what is no longer wanted.
     pub fn want(
         &mut self,
-        cluster: &Cluster,
+        informers: &Informers,
         app: &AppId,
         wanted: &BTreeSet<Scope>,
         kinds: &Kinds,
     ) {
-        self.running.retain(|scope, (resource, task)| {
-            wanted.contains(scope)
-                && kinds.preferred(&scope.kind) == Some(resource)
-                && !task.0.is_finished()
+        self.running.retain(|scope, (resource, _)| {
+            wanted.contains(scope) && kinds.preferred(&scope.kind) == Some(resource)
         });
         self.unsettled.retain(|scope| wanted.contains(scope));
         for scope in wanted {
@@ -61,10 +48,8 @@ impl Watches {
             if self.running.contains_key(scope) {
                 continue;
             }
-            let (namespace, sender) = (scope.namespace.clone(), self.sender.clone());
-            let watch = cluster.clone().watch(resource.clone(), namespace, selector(app), sender);
-            let task = Ended(tokio::spawn(watch));
-            self.running.insert(scope.clone(), (resource.clone(), task));
+            let heard = informers.subscribe(app, scope, resource, self.sender.clone());
+            self.running.insert(scope.clone(), (resource.clone(), heard));
             self.unsettled.insert(scope.clone());
         }
     }

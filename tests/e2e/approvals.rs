@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use gitops_sync::source::{Approvals, Fetcher, Repository, Revision, Snapshot, SourceError};
 use tempfile::TempDir;
@@ -35,6 +36,7 @@ impl Fixture {
             path: "apps".to_owned(),
             timeout: Duration::from_secs(30),
             program: env!("CARGO_BIN_EXE_gitops-sync").into(),
+            shared: Arc::default(),
         };
         Self { git, repo, data, fetcher }
     }
@@ -58,7 +60,7 @@ impl Fixture {
     /// Pushes, and fetches as a pass does.
     fn fetch(&self) -> Revision {
         self.repo.git(&["push", "-q", "--force", "origin", "main"]).unwrap();
-        block_on(self.fetcher.fetch(false)).unwrap()
+        block_on(self.fetcher.fetch(Instant::now().into())).unwrap()
     }
 
     fn approvals(&self, head: &Revision, since: &str) -> Approvals {
@@ -239,6 +241,7 @@ fn what_cannot_be_fetched_approves_nothing() {
         dir: test.fetcher.dir.clone(),
         path: String::new(),
         program: test.fetcher.program.clone(),
+        shared: Arc::default(),
     };
     let refused = block_on(hurried.approvals(&head, Some(&since)));
     assert!(matches!(refused, Err(SourceError::FetchTimedOut { .. })), "{refused:?}");

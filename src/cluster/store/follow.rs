@@ -11,9 +11,10 @@ use tokio::sync::watch::Sender;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
+use super::inbox::tell;
 use super::{Store, StoreError, secrets, shards};
 use crate::cluster::error::chain;
-use crate::cluster::watch::{Opened, SILENCE, WATCH_SECONDS, silence};
+use crate::cluster::follow::{Opened, SILENCE, WATCH_SECONDS, silence};
 use crate::cluster::{ApiError, client};
 use crate::object::AppId;
 use crate::plan::Controls;
@@ -50,7 +51,7 @@ impl Store {
     async fn follow_once(&self, app: &AppId, controls: &Sender<Controls>) -> Result<(), ApiError> {
         // Of a Secret that is gone, a watch shows nothing.
         let secret = self.cluster.get(&secrets(), &self.id(&shards::name(app, 0))).await?;
-        tell(controls, secret.as_ref());
+        tell(controls, asked(secret.as_ref()));
         let requests = kube::core::Request::new(client::path(&secrets(), &self.namespace));
         let field = format!("metadata.name={}", shards::name(app, 0));
         let params = WatchParams::default().fields(&field).timeout(WATCH_SECONDS);
@@ -64,9 +65,9 @@ impl Store {
             let event = event.map_err(|_| silence(SILENCE))?;
             match event.map_err(|error| ApiError::Unreachable(chain(&error)))? {
                 Some(WatchEvent::Added(secret) | WatchEvent::Modified(secret)) => {
-                    tell(controls, Some(&secret));
+                    tell(controls, asked(Some(&secret)));
                 }
-                Some(WatchEvent::Deleted(_)) => tell(controls, None),
+                Some(WatchEvent::Deleted(_)) => tell(controls, asked(None)),
                 Some(WatchEvent::Bookmark(_)) => {}
                 Some(WatchEvent::Error(_)) | None => return Ok(()),
             }
@@ -113,12 +114,6 @@ impl Store {
     }
 }
 
-/// Tells only what is new.
-fn tell(controls: &Sender<Controls>, secret: Option<&Value>) {
-    let now = secret.map(Controls::of).unwrap_or_default();
-    controls.send_if_modified(|known| {
-        let is_news = *known != now;
-        *known = now;
-        is_news
-    });
+fn asked(secret: Option<&Value>) -> Controls {
+    secret.map(Controls::of).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! What the daemon keeps in Secrets of its own namespace: inventories and the hash key.
 
 mod follow;
+pub mod inbox;
 mod register;
 
 use std::collections::BTreeSet;
@@ -10,11 +11,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::future::try_join_all;
 use http::Request;
-use kube::api::PostParams;
+use kube::api::{DeleteParams, PostParams};
 use rand::RngExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use self::register::Register;
 use crate::cluster::{ApiError, Cluster, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
@@ -137,18 +139,24 @@ impl Stored {
 pub struct Store {
     cluster: Cluster,
     namespace: String,
+    register: Register,
 }
 
 impl Store {
     /// The store in a namespace.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self { cluster, namespace: namespace.to_owned() }
+        Self { cluster, namespace: namespace.to_owned(), register: Register::default() }
     }
 
     /// The store in another namespace.
     #[must_use]
     pub fn within(&self, namespace: &str) -> Self {
         Self::new(self.cluster.clone(), namespace)
+    }
+
+    /// Whether it is in this cluster.
+    pub fn is_in(&self, cluster: &Cluster) -> bool {
+        self.cluster.is_same(cluster)
     }
 
     /// Its namespace.
@@ -287,6 +295,21 @@ impl Store {
             }
             written => Ok(Stored::of(&written?)),
         }
+    }
+
+    /// Deletes an app's inventory, and strikes it from the list of apps.
+    pub async fn remove(&self, app: &AppId, loaded: &Loaded) -> Result<(), StoreError> {
+        // The first one last: it says how many there are.
+        for number in (0..loaded.shards.len()).rev() {
+            let name = shards::name(app, number);
+            let requests = client::requests(&secrets(), &self.id(&name));
+            match self.sent("delete", &name, requests.delete(&name, &DeleteParams::default())).await
+            {
+                Err(StoreError::Api { source, .. }) if source.code() == 404 => {}
+                other => drop(other?),
+            }
+        }
+        self.strike(app).await
     }
 
     /// Reads the hash key; `None` if there is none yet.

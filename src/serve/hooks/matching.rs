@@ -2,11 +2,18 @@
 
 use super::push::Push;
 
-/// Whether an app that follows this branch of this repository has something to fetch after a push.
-pub fn matches(app_url: &str, app_branch: &str, push: &Push) -> bool {
-    let followed = format!("refs/heads/{app_branch}");
+/// Whether an app that follows this revision of this repository may have something to fetch after a push. HEAD is
+/// any branch: which one is the default is not known here.
+pub fn matches(app_url: &str, app_revision: &str, push: &Push) -> bool {
     let app = normalised(app_url);
-    push.refs.as_ref().is_none_or(|refs| refs.contains(&followed))
+    let is_followed = |name: &String| match app_revision {
+        "HEAD" => name.starts_with("refs/heads/"),
+        revision => {
+            let is = |of: &str| name.strip_prefix(of) == Some(revision);
+            is("refs/heads/") || is("refs/tags/")
+        }
+    };
+    push.refs.as_ref().is_none_or(|refs| refs.iter().any(is_followed))
         && push.urls.iter().any(|url| normalised(url) == app)
 }
 
@@ -89,12 +96,17 @@ mod tests {
             let owned = |all: &[&str]| all.iter().map(ToString::to_string).collect();
             let push = Push { urls: owned(urls), refs: refs.map(owned) };
             assert_eq!(matches(url, "main", &push), is_match, "{push:?}");
+            let is_branch =
+                refs.is_none_or(|refs| refs.iter().any(|r| r.starts_with("refs/heads/")));
+            let of_head = matches(url, "HEAD", &push);
+            assert!(of_head || !is_match);
+            assert!(is_branch || !of_head, "{push:?}");
         };
         let same: &[&str] = &["https://other.example/x", "git@git.example:team/config.git"];
         check(same, Some(&["refs/heads/main"]), true);
         check(same, Some(&["refs/heads/a", "refs/heads/main"]), true);
         check(same, None, true);
-        check(same, Some(&["refs/tags/main"]), false);
+        check(same, Some(&["refs/tags/main2"]), false);
         check(same, Some(&["refs/heads/main2"]), false);
         check(same, Some(&["refs/heads/feature/main"]), false);
         check(same, Some(&[]), false);

@@ -17,9 +17,9 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Request};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use strum::IntoEnumIterator as _;
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::sync::directory::{Directory, Listing};
 use bucket::Bucket;
 use matching::matches;
 use provider::{Event, Provider};
@@ -33,20 +33,10 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// What the sender is told; providers show it beside their delivery.
 type Answer = (StatusCode, String);
 
-/// An app, as webhooks see it.
-pub struct Target {
-    /// URL of its repository.
-    pub url: String,
-    /// The branch it follows.
-    pub branch: String,
-    /// Wakes it.
-    pub wake: Arc<Notify>,
-}
-
 /// The receiver of webhooks.
 pub struct Hooks {
     secret: WebhookSecret,
-    targets: Vec<Target>,
+    apps: Directory,
     signed: Mutex<Bucket>,
     /// Its own, so that noise uses up nothing of what is signed.
     unsigned: Mutex<Bucket>,
@@ -54,9 +44,9 @@ pub struct Hooks {
 
 impl Hooks {
     /// Receives webhooks signed with a secret, for these apps.
-    pub fn new(secret: WebhookSecret, targets: Vec<Target>) -> Self {
+    pub fn new(secret: WebhookSecret, apps: Directory) -> Self {
         let full = || Mutex::new(Bucket::new(Instant::now()));
-        Self { secret, targets, signed: full(), unsigned: full() }
+        Self { secret, apps, signed: full(), unsigned: full() }
     }
 
     /// `POST /hooks/{provider}` for each provider.
@@ -97,7 +87,7 @@ impl Hooks {
 
     fn act(&self, event: Event) -> Answer {
         let woken = match event {
-            Event::Push(push) => self.wake(|app| matches(&app.url, &app.branch, &push)),
+            Event::Push(push) => self.wake(|app| matches(&app.url, &app.revision, &push)),
             Event::Unspecified => self.wake(|_| true),
             Event::Other => return answer(StatusCode::ACCEPTED, "only pushes start a sync"),
             Event::Unreadable => {
@@ -111,8 +101,9 @@ impl Hooks {
     }
 
     /// Wakes apps, and says whether there are any.
-    fn wake(&self, is_concerned: impl Fn(&Target) -> bool) -> bool {
-        let concerned = self.targets.iter().filter(|app| is_concerned(app));
+    fn wake(&self, is_concerned: impl Fn(&Listing) -> bool) -> bool {
+        let all = self.apps.all();
+        let concerned = all.iter().filter(|app| is_concerned(app));
         concerned.map(|app| app.wake.notify_one()).count() > 0
     }
 }
@@ -148,7 +139,7 @@ mod tests {
     async fn a_body_is_cut_at_the_limit_also_if_its_length_is_not_announced() {
         let check = async |length: usize, status: StatusCode| {
             let secret = WebhookSecret::from_file_content(b"secret").unwrap();
-            let routes: Router = Hooks::new(secret, Vec::new()).routes();
+            let routes: Router = Hooks::new(secret, Directory::default()).routes();
             let chunk = Ok::<_, std::io::Error>(vec![b'x'; length]);
             let request = Request::post("/hooks/gitlab").header("X-Gitlab-Token", "secret");
             let request = request.body(Body::from_stream(stream::iter([chunk]))).unwrap();

@@ -1,0 +1,96 @@
+//! What people ask of many apps: the annotations of their inventories, followed by one watch.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use super::{Store, secrets};
+use crate::cluster::follow::{Sight, Target};
+use crate::cluster::list::Content;
+use crate::object::AppId;
+use crate::object::marks::MANAGER;
+use crate::plan::Controls;
+use crate::plan::shards::INVENTORY;
+
+/// What is asked of each app.
+#[derive(Clone, Default)]
+pub struct Inbox(Arc<Mutex<BTreeMap<AppId, watch::Sender<Controls>>>>);
+
+/// An app, and what is asked of it, if the object is an inventory.
+type Asked = Option<(AppId, Controls)>;
+
+impl Inbox {
+    /// What is asked of an app, from now on.
+    pub fn of(&self, app: &AppId) -> watch::Receiver<Controls> {
+        self.all().entry(app.clone()).or_default().subscribe()
+    }
+
+    /// Forgets an app.
+    pub fn remove(&self, app: &AppId) {
+        self.all().remove(app);
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<AppId, watch::Sender<Controls>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, sight: Sight<Asked>) {
+        let all = self.all();
+        match sight {
+            Sight::Listed(asked) => {
+                let asked: BTreeMap<_, _> = asked.into_iter().flatten().collect();
+                for (app, sender) in all.iter() {
+                    tell(sender, asked.get(app).cloned().unwrap_or_default());
+                }
+            }
+            Sight::Seen(asked) => asked.into_iter().for_each(|(app, controls)| {
+                all.get(&app).into_iter().for_each(|sender| tell(sender, controls.clone()));
+            }),
+            Sight::Gone(asked) => {
+                let sender = asked.and_then(|(app, _)| all.get(&app));
+                sender.into_iter().for_each(|sender| tell(sender, Controls::default()));
+            }
+            Sight::Lost(error) => debug!("Watch of the inventories: {error}"),
+        }
+    }
+}
+
+impl Store {
+    /// Follows what is asked of all apps, for good.
+    pub async fn follow_all(self, inbox: Inbox) {
+        let namespace = self.namespace.clone();
+        let reduce = move |secret: &Value| {
+            let name = secret["metadata"]["name"].as_str()?.strip_prefix(INVENTORY)?;
+            let app = name.parse::<AppId>().ok()?.within(&namespace);
+            Some((app, Controls::of(secret)))
+        };
+        let mut was_refused = false;
+        let listen = move |sight: Sight<Asked>| {
+            let is_refused = matches!(&sight, Sight::Lost(error) if error.code() == 403);
+            if is_refused && !std::mem::replace(&mut was_refused, is_refused) {
+                warn!(
+                    "May not list and watch Secrets of the own namespace: annotations of inventories are noticed late; grant it"
+                );
+            }
+            inbox.take(sight);
+            ControlFlow::Continue(())
+        };
+        let selector = format!("app.kubernetes.io/managed-by={MANAGER}");
+        let (resource, namespace) = (secrets(), self.namespace);
+        let target = Target { resource, namespace, selector, content: Content::Metadata };
+        self.cluster.follow(target, reduce, listen).await;
+    }
+}
+
+/// Tells only what is new.
+pub(super) fn tell(controls: &watch::Sender<Controls>, now: Controls) {
+    controls.send_if_modified(|known| {
+        let is_news = *known != now;
+        *known = now;
+        is_news
+    });
+}

@@ -1,0 +1,146 @@
+//! What holds back an app that depends on others.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::object::AppId;
+
+/// What the apps say of themselves.
+pub type States = BTreeMap<AppId, State>;
+
+/// What an app says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The repository and what of it is followed: apps of one revision see a commit together.
+    pub source: (String, String),
+    /// The commit that was applied last.
+    pub applied: Option<String>,
+    /// Whether the app is ready, as it is wanted now.
+    pub is_ready: bool,
+    /// The apps that it depends on.
+    pub depends_on: Vec<AppId>,
+}
+
+/// Why an app has to wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Blocked {
+    /// There is no such app.
+    Missing(AppId),
+    /// The app is not ready.
+    NotReady(AppId),
+    /// The app is ready, but has yet to apply the commit.
+    Behind(AppId),
+    /// The apps wait for each other.
+    Cycle(Vec<AppId>),
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(app) => write!(f, "there is no app {app}"),
+            Self::NotReady(app) => write!(f, "{app} is not ready"),
+            Self::Behind(app) => write!(f, "{app} has yet to apply this commit"),
+            Self::Cycle(apps) => {
+                let names: Vec<_> = apps.iter().map(AppId::as_str).collect();
+                write!(f, "apps depend on each other: {}", names.join(" -> "))
+            }
+        }
+    }
+}
+
+/// Why an app may not apply a commit yet.
+pub fn blocked(states: &States, app: &AppId, commit: Option<&str>) -> Option<Blocked> {
+    let own = states.get(app)?;
+    if let Some(cycle) = cycle(states, app) {
+        return Some(Blocked::Cycle(cycle));
+    }
+    own.depends_on.iter().find_map(|other| {
+        let Some(state) = states.get(other) else { return Some(Blocked::Missing(other.clone())) };
+        let is_behind = state.source == own.source && state.applied.as_deref() != commit;
+        match state.is_ready {
+            false => Some(Blocked::NotReady(other.clone())),
+            true if is_behind && commit.is_some() => Some(Blocked::Behind(other.clone())),
+            true => None,
+        }
+    })
+}
+
+/// The way from an app along what it depends on back to itself, if there is one.
+fn cycle(states: &States, start: &AppId) -> Option<Vec<AppId>> {
+    let mut came_from: BTreeMap<&AppId, &AppId> = BTreeMap::new();
+    let mut open = vec![start];
+    while let Some(app) = open.pop() {
+        for next in states.get(app).into_iter().flat_map(|state| &state.depends_on) {
+            if next == start {
+                return Some(way(&came_from, start, app));
+            }
+            if !came_from.contains_key(next) {
+                came_from.insert(next, app);
+                open.push(next);
+            }
+        }
+    }
+    None
+}
+
+fn way(came_from: &BTreeMap<&AppId, &AppId>, start: &AppId, end: &AppId) -> Vec<AppId> {
+    let mut way = vec![start.clone()];
+    let mut app = end;
+    while app != start {
+        way.push(app.clone());
+        match came_from.get(app) {
+            Some(before) => app = before,
+            None => break,
+        }
+    }
+    way.push(start.clone());
+    way.reverse();
+    way
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(name: char) -> AppId {
+        name.to_string().parse().unwrap()
+    }
+
+    /// `a:bc` depends on b and c; `A` is ready.
+    fn states(apps: &str) -> States {
+        let mut states = States::new();
+        for text in apps.split_whitespace() {
+            let (name, depends_on) = text.split_once(':').unwrap();
+            let name = name.chars().next().unwrap();
+            let state = State {
+                source: ("repo".into(), "main".into()),
+                applied: Some("old".into()),
+                is_ready: name.is_ascii_uppercase(),
+                depends_on: depends_on.chars().map(app).collect(),
+            };
+            states.insert(app(name.to_ascii_lowercase()), state);
+        }
+        states
+    }
+
+    #[test]
+    fn an_app_waits_for_what_it_depends_on() {
+        let check = |apps: &str, commit: Option<&str>, expect: Option<&str>| {
+            let found = blocked(&states(apps), &app('a'), commit);
+            assert_eq!(found.map(|blocked| blocked.to_string()).as_deref(), expect, "{apps}");
+        };
+        check("a:", None, None);
+        check("a: B:", Some("new"), None);
+        check("a:b", None, Some("there is no app b"));
+        check("a:b b:", None, Some("b is not ready"));
+        check("a:b B:", None, None);
+        check("a:b B:", Some("old"), None);
+        check("a:b B:", Some("new"), Some("b has yet to apply this commit"));
+        check("a:bc B: c:", Some("old"), Some("c is not ready"));
+        check("a:a", None, Some("apps depend on each other: a -> a"));
+        check("a:b B:a", None, Some("apps depend on each other: a -> b -> a"));
+        check("a:b B:cd C: D:a", None, Some("apps depend on each other: a -> b -> d -> a"));
+        // What waits for a cycle is in none.
+        check("a:b b:c c:b", None, Some("b is not ready"));
+    }
+}

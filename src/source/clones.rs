@@ -1,0 +1,167 @@
+//! The clones of this process. Apps that follow one revision of one repository share a clone, and what one
+//! of them fetches is fetched for all.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex as Lock, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::time::{Instant, sleep};
+
+use super::SourceError;
+use super::fetch::Head;
+
+/// Children that begin to fetch at the same time.
+const LANES: usize = 16;
+/// What takes longer than this waits for a server, and takes nothing from the others any more.
+const QUICK: Duration = Duration::from_secs(3);
+
+/// All clones that are in use.
+#[derive(Clone, Debug, Default)]
+pub struct Clones(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    clones: Lock<BTreeMap<PathBuf, Weak<Shared>>>,
+    lanes: Lanes,
+}
+
+/// Where fetches begin.
+#[derive(Clone, Debug)]
+struct Lanes {
+    free: Arc<Semaphore>,
+    quick: Duration,
+}
+
+impl Default for Lanes {
+    fn default() -> Self {
+        Self { free: Arc::new(Semaphore::new(LANES)), quick: QUICK }
+    }
+}
+
+impl Clones {
+    /// The clone in this folder, which is one for all who ask.
+    pub fn at(&self, dir: &Path) -> Arc<Shared> {
+        let mut clones = self.0.clones.lock().unwrap_or_else(PoisonError::into_inner);
+        clones.retain(|_, clone| clone.strong_count() > 0);
+        if let Some(known) = clones.get(dir).and_then(Weak::upgrade) {
+            return known;
+        }
+        let new = Arc::new(Shared { lanes: self.0.lanes.clone(), ..Shared::default() });
+        clones.insert(dir.to_owned(), Arc::downgrade(&new));
+        new
+    }
+}
+
+/// What all apps of a clone share: its last fetch.
+#[derive(Debug, Default)]
+pub struct Shared {
+    last: Mutex<Option<Fetched>>,
+    head: watch::Sender<Option<String>>,
+    lanes: Lanes,
+}
+
+#[derive(Debug)]
+struct Fetched {
+    began: Instant,
+    is_fresh: bool,
+    result: Result<Head, SourceError>,
+}
+
+impl Shared {
+    /// What a fetch came to that began not before `since`: another app's, or this one. A fresh one makes the
+    /// clone anew.
+    pub(super) async fn fetched(
+        &self,
+        since: Instant,
+        fresh: bool,
+        fetch: impl Future<Output = Result<Head, SourceError>>,
+    ) -> Result<Head, SourceError> {
+        let mut last = self.last.lock().await;
+        let will_do = |last: &&Fetched| last.began >= since && (last.is_fresh || !fresh);
+        if let Some(last) = last.as_ref().filter(will_do) {
+            return last.result.clone();
+        }
+        let began = Instant::now();
+        let result = self.in_lane(fetch).await;
+        if let Ok(head) = &result {
+            let is_new = |known: &mut Option<String>| {
+                let is_new = known.as_ref() != Some(&head.commit);
+                *known = Some(head.commit.clone());
+                is_new
+            };
+            self.head.send_if_modified(is_new);
+        }
+        *last = Some(Fetched { began, is_fresh: fresh, result: result.clone() });
+        result
+    }
+
+    /// Waits until another app's fetch has found a commit other than this one.
+    pub(super) async fn other_than(&self, commit: Option<&str>) {
+        let mut head = self.head.subscribe();
+        // The sender lives as long as this does.
+        let _ = head.wait_for(|head| head.is_some() && head.as_deref() != commit).await;
+    }
+
+    /// Has only so many fetches begin at once; one that hangs holds up no other.
+    async fn in_lane<T>(&self, fetch: impl Future<Output = T>) -> T {
+        let lane = self.lanes.free.acquire().await;
+        let mut fetch = std::pin::pin!(fetch);
+        tokio::select! {
+            done = &mut fetch => return done,
+            () = sleep(self.lanes.quick) => drop(lane),
+        }
+        fetch.await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    fn head(commit: &str) -> Head {
+        Head { commit: commit.to_owned(), ..Head::default() }
+    }
+
+    #[tokio::test]
+    async fn what_one_fetched_lately_is_fetched_for_all() {
+        let shared = Clones::default().at(Path::new("clone"));
+        let count = AtomicUsize::new(0);
+        let fetch = |since: Instant, fresh: bool| {
+            let fetch = async { Ok(head(&count.fetch_add(1, Ordering::Relaxed).to_string())) };
+            let shared = shared.clone();
+            async move { shared.fetched(since, fresh, fetch).await.unwrap().commit }
+        };
+        let start = Instant::now();
+        assert_eq!(fetch(start, false).await, "0");
+        assert_eq!(fetch(start, false).await, "0");
+        let later = Instant::now();
+        assert_eq!(fetch(later, false).await, "1");
+        assert_eq!(fetch(start, true).await, "2");
+        assert_eq!(fetch(start, false).await, "2");
+        shared.other_than(Some("1")).await;
+        let known = shared.other_than(Some("2"));
+        assert!(futures::poll!(std::pin::pin!(known)).is_pending());
+    }
+
+    #[tokio::test]
+    async fn what_hangs_holds_up_no_other_repository() {
+        let lanes = Lanes { quick: Duration::from_millis(1), ..Lanes::default() };
+        let clones = Clones(Arc::new(Inner { lanes, ..Inner::default() }));
+        let hung: Vec<_> = (0..2 * LANES).map(|n| clones.at(Path::new(&n.to_string()))).collect();
+        let hang = |shared: Arc<Shared>| {
+            tokio::spawn(async move {
+                shared.fetched(Instant::now(), false, std::future::pending()).await
+            })
+        };
+        let tasks: Vec<_> = hung.into_iter().map(hang).collect();
+        tokio::task::yield_now().await;
+        let quick = clones.at(Path::new("quick"));
+        let found = quick.fetched(Instant::now(), false, async { Ok(head("a")) });
+        let found = tokio::time::timeout(Duration::from_secs(30), found).await.unwrap();
+        assert_eq!(found.unwrap().commit, "a");
+        tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}

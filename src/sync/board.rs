@@ -1,0 +1,86 @@
+//! What apps tell each other: whether they are ready, for those that depend on them. It is told at once.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::object::AppId;
+use crate::plan::dependencies::{Blocked, State, States, blocked};
+
+/// What the apps of this process say of themselves.
+#[derive(Clone, Default)]
+pub struct Board(Arc<watch::Sender<States>>);
+
+impl Board {
+    /// Takes over what an app says of itself.
+    pub fn note(&self, app: &AppId, state: State) {
+        self.0.send_if_modified(|states| {
+            let is_news = states.get(app) != Some(&state);
+            if is_news {
+                states.insert(app.clone(), state);
+            }
+            is_news
+        });
+    }
+
+    /// Changes what is known of an app.
+    pub fn update(&self, app: &AppId, change: impl FnOnce(&mut State)) {
+        let mut state = self.0.borrow().get(app).cloned().unwrap_or_default();
+        change(&mut state);
+        self.note(app, state);
+    }
+
+    /// Forgets an app that is gone.
+    pub fn forget(&self, app: &AppId) {
+        self.0.send_if_modified(|states| states.remove(app).is_some());
+    }
+
+    /// What holds an app back.
+    pub fn gate(&self, app: &AppId) -> Gate {
+        Gate { app: app.clone(), states: self.0.subscribe() }
+    }
+}
+
+/// What holds back one app, as long as what it depends on is not ready.
+#[derive(Clone)]
+pub struct Gate {
+    app: AppId,
+    states: watch::Receiver<States>,
+}
+
+impl Gate {
+    /// Why the app may not apply a commit yet.
+    pub fn blocked(&mut self, commit: Option<&str>) -> Option<Blocked> {
+        blocked(&self.states.borrow_and_update(), &self.app, commit)
+    }
+
+    /// Waits until any app says something new.
+    pub async fn changed(&mut self) {
+        if self.states.changed().await.is_err() {
+            // Nobody will say anything any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_hears_at_once() {
+        let app = |name: &str| name.parse::<AppId>().unwrap();
+        let board = Board::default();
+        board.note(&app("a"), State { depends_on: vec![app("b")], ..State::default() });
+        board.note(&app("b"), State::default());
+        let mut gate = board.gate(&app("a"));
+        assert!(gate.blocked(None).is_some());
+        {
+            let mut waiting = std::pin::pin!(gate.changed());
+            assert!(futures::poll!(&mut waiting).is_pending());
+            board.update(&app("b"), |state| state.is_ready = true);
+            waiting.await;
+        }
+        assert!(gate.blocked(None).is_none());
+    }
+}

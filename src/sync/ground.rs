@@ -1,0 +1,75 @@
+//! What the apps of a process stand on: a cluster, a store, clones.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::informers::Informers;
+use crate::cluster::Cluster;
+use crate::cluster::discovery::CachedDiscovery;
+use crate::cluster::store::Store;
+use crate::plan::Reach;
+use crate::source::{Clones, Fetcher, Repository};
+
+/// A cluster, and what all who work in it share.
+#[derive(Clone)]
+pub struct Destination {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Its watches.
+    pub informers: Informers,
+    /// The kinds that it serves.
+    pub discovery: CachedDiscovery,
+}
+
+impl Destination {
+    /// A cluster in which objects with labels that match the selector are watched, for apps whose inventories
+    /// are in this namespace.
+    pub fn new(cluster: Cluster, selector: String, namespace: &str) -> Self {
+        let informers = Informers::new(cluster.clone(), selector, namespace);
+        Self { informers, discovery: CachedDiscovery::new(cluster.clone()), cluster }
+    }
+}
+
+/// What an app is made on.
+#[derive(Clone)]
+pub struct Ground {
+    /// Where objects go.
+    pub destination: Destination,
+    /// Where inventories are.
+    pub store: Store,
+    /// Where the process may work.
+    pub reach: Reach,
+    /// Objects applied side by side.
+    pub parallel: usize,
+    /// What fetches.
+    pub checkout: Checkout,
+}
+
+/// How repositories are fetched.
+#[derive(Clone, Debug)]
+pub struct Checkout {
+    /// The clones in use.
+    pub clones: Clones,
+    /// Folder for clones.
+    pub data_dir: PathBuf,
+    /// This program, which is its own fetching child.
+    pub program: PathBuf,
+    /// Longest time a fetch may take.
+    pub timeout: Duration,
+}
+
+impl Checkout {
+    /// What fetches a repository, in a clone for all who follow the same with the same credentials: whoever may
+    /// not read a repository must not find it fetched by others. `owner` says whose credentials they are.
+    pub fn fetcher(&self, repository: Repository, path: &str, owner: &str) -> Fetcher {
+        let Repository { url, branch, .. } = &repository;
+        let name = hex::encode(&Sha256::digest(format!("{url}\n{branch}\n{owner}"))[..12]);
+        let dir = self.data_dir.join(name);
+        let shared: Arc<_> = self.clones.at(&dir);
+        let (path, timeout, program) = (path.to_owned(), self.timeout, self.program.clone());
+        Fetcher { repository, dir, path, timeout, program, shared }
+    }
+}
