@@ -229,13 +229,13 @@ fn rule(
 
 /// Takes from the inventory what is no longer ours.
 fn strike(memory: &mut Memory, id: &ObjectId, fate: &Fate) {
+    if matches!(fate, Fate::Pruned { .. } | Fate::Abandoned(_)) {
+        // It is seen with our marks a little longer, and is no orphan.
+        memory.handed.insert(id.clone(), memory.clock.now());
+    }
     match fate {
         Fate::Pruned { .. } | Fate::Gone | Fate::Forgotten(_) => {
             Arc::make_mut(&mut memory.inventory).entries.remove(id);
-            if matches!(fate, Fate::Pruned { .. }) {
-                // It is seen a little longer, and is no orphan.
-                memory.handed.insert(id.clone(), memory.clock.now());
-            }
         }
         Fate::Abandoned(why) => Arc::make_mut(&mut memory.inventory).abandon(id, why.clone()),
         Fate::Held | Fate::Pending | Fate::Spared(_) | Fate::Failed(_) => {}

@@ -129,7 +129,7 @@ fn note_told(memory: &mut Memory, done: &Done) {
 /// Objects that name themselves as the app's, though its inventory does not know them: it was lost, or
 /// someone copied the marks with care. They are not ours to delete.
 pub fn orphans(memory: &mut Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
-    // What was handed over or deleted a moment ago still names itself as ours.
+    // What was handed over, abandoned or deleted a moment ago still names itself as ours.
     let (now, live) = (memory.clock.now(), &memory.observed.live);
     memory.handed.retain(|id, at| live.contains_key(id) && now < *at + rivals::LONGEST);
     let mut known = Lookup::new(&memory.inventory.entries);

@@ -202,6 +202,9 @@ fn what_any_tool_says_to_keep_is_kept_and_no_longer_managed() {
     daemon.line(&["INFO Synced", "pruned=0"]);
     let gauge = format!("gitops_sync_objects{{app=\"{}\",state=\"abandoned\"}} 10", test.namespace);
     assert!(daemon.metrics().contains(&gauge));
+    // Nor does anybody have to do anything about them.
+    daemon.next_sync();
+    never(&daemon, "Not in the inventory");
 }
 
 /// A person says it with kubectl, once git has had the object applied: "do not touch" keeps as well.
