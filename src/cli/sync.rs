@@ -138,7 +138,7 @@ fn print(app: &App, outcome: &Outcome) -> std::io::Result<()> {
     for (id, fate) in &outcome.leftovers {
         writeln!(out, "{}", leftover_line(id, fate))?;
     }
-    for line in problems::held(&app.id, outcome) {
+    for line in problems::held(&app.id, outcome).chain(problems::orphans(outcome)) {
         eprintln!("warning: {line}");
     }
     if let Some(failure) = &outcome.failure {

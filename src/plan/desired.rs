@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{CommonMetadata, Kinds, Reach, Resource, Settings, Stage, autoscalers};
+use super::{CommonMetadata, Kinds, Reach, Resource, Settings, Stage, autoscalers, shards};
 use crate::object::additions::Free;
 use crate::object::handling::{self, OnConflict, Policy, Touch};
 use crate::object::live::Replicas;
@@ -236,6 +236,10 @@ fn resolve_with(
         if settings.reach.scope_of(&id).is_none() {
             return Err(Box::new(out_of_reach(manifest, id, &settings.reach)));
         }
+        if is_own_state(manifest, &id, &settings.app) {
+            let (origin, object) = (manifest.origin.clone(), Some(id));
+            return Err(Box::new(Diagnostic { origin, object, problem: Problem::OwnState }));
+        }
         let is_autoscaled = autoscaled.contains(&id);
         let resource = (resource.clone(), now.is_none());
         let object = Desired::new(manifest, id, resource, is_autoscaled, settings)?;
@@ -295,6 +299,12 @@ fn settled(manifest: &Manifest, id: &ObjectId, common: &CommonMetadata) -> Value
     }
     common.set(&mut body);
     body
+}
+
+/// Whether a manifest is what this or another app keeps for itself: it is not for git to say.
+fn is_own_state(manifest: &Manifest, id: &ObjectId, app: &AppId) -> bool {
+    shards::is_state(id, app.namespace())
+        || id.kind.is("", "Secret") && manifest.body()["type"] == shards::SECRET_TYPE
 }
 
 fn out_of_reach(manifest: &Manifest, id: ObjectId, reach: &Reach) -> Diagnostic {

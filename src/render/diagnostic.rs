@@ -102,6 +102,9 @@ pub enum Problem {
         "belongs to the whole cluster, to none of --namespaces {0}: move it out of the path and have a cluster administrator apply it"
     )]
     ClusterScoped(String),
+    /// It is state of ours, such as an inventory, or a copy of it.
+    #[error("is what gitops-sync keeps for itself, or a copy of that: move it out of the path")]
+    OwnState,
     /// An annotation of ours whose value means nothing.
     #[error("has the annotation {} with a value that means nothing: it has to be {}", .0.key, .0.expected)]
     BadAnnotation(BadAnnotation),

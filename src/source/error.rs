@@ -61,7 +61,9 @@ pub enum SourceError {
         limit: Duration,
     },
     /// The path is not in the commit.
-    #[error("no folder {path:?} in {place}: nothing is pruned; check --path")]
+    #[error(
+        "no folder {path:?} in {place}: nothing is pruned unless that was approved; check --path"
+    )]
     PathNotFound {
         /// Path asked for.
         path: String,

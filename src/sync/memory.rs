@@ -64,7 +64,7 @@ pub struct Memory {
     pub claims_told: BTreeMap<AppId, Vec<ObjectId>>,
     /// Since when objects of the inventory are no longer declared, by the clock of the fights.
     pub left: BTreeMap<ObjectId, Duration>,
-    /// Objects that were handed over to other apps, and when, by the clock of the fights.
+    /// Objects that were handed over to other apps, abandoned or deleted, and when, by the clock of the fights.
     pub handed: BTreeMap<ObjectId, Duration>,
     /// What the trailers of commits approve.
     pub consent: Option<Read>,

@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
 
 use super::consent::{self, Consent};
+use super::resolve::discover;
 use super::rivals::Rivals;
 use super::{App, Memory, Stop, twins};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
 use crate::plan::guard::{Approvals, Candidate, Ruling, Situation};
 use crate::plan::inventory::Abandoned;
-use crate::plan::prune::{Context, Spared, Verdict};
-use crate::plan::{Hold, Plan, Resource, Stage};
+use crate::plan::prune::{Context, Spared, Verdict, is_crd};
+use crate::plan::{Hold, Kinds, Plan, Resource, Stage};
 use crate::report::{Failure, Fate, Outcome};
 
 /// Looks at an object that changes between judgement and deletion.
@@ -122,12 +124,15 @@ async fn hand_over(
     leftovers: &mut [Leftover],
 ) -> Result<(), Failure> {
     let rivals = Rivals::of(app).await?;
-    let kinds = memory.kinds.as_ref();
+    // Of a CRD's kind others may have objects, and this app never asked for it.
+    let takes_kinds = leftovers.iter().any(|leftover| leftover.is_asked() && is_crd(&leftover.id));
+    let kinds =
+        if takes_kinds { discover(app, Instant::now()).await? } else { Arc::<Kinds>::default() };
     for leftover in leftovers.iter_mut().filter(|leftover| leftover.is_asked()) {
         if let Some(owner) = rivals.owner(&leftover.id) {
             memory.handed.insert(leftover.id.clone(), memory.clock.now());
             leftover.verdict = Verdict::Forget(Spared::HandedOver(owner.to_string()));
-        } else if let Some(holder) = kinds.and_then(|kinds| rivals.holder(&leftover.id, kinds)) {
+        } else if let Some(holder) = rivals.holder(&leftover.id, &kinds) {
             leftover.verdict = Verdict::Wait(Spared::HoldsOthers(holder.to_string()));
         } else if let Some(why) = rivals.unread() {
             leftover.verdict = Verdict::Wait(Spared::RivalUnreadable(why.clone()));
@@ -224,6 +229,10 @@ fn rule(
 
 /// Takes from the inventory what is no longer ours.
 fn strike(memory: &mut Memory, id: &ObjectId, fate: &Fate) {
+    if matches!(fate, Fate::Pruned { .. } | Fate::Abandoned(_)) {
+        // It is seen with our marks a little longer, and is no orphan.
+        memory.handed.insert(id.clone(), memory.clock.now());
+    }
     match fate {
         Fate::Pruned { .. } | Fate::Gone | Fate::Forgotten(_) => {
             Arc::make_mut(&mut memory.inventory).entries.remove(id);

@@ -129,12 +129,13 @@ fn note_told(memory: &mut Memory, done: &Done) {
 /// Objects that name themselves as the app's, though its inventory does not know them: it was lost, or
 /// someone copied the marks with care. They are not ours to delete.
 pub fn orphans(memory: &mut Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
-    // What was handed over a moment ago still names itself as ours.
+    // What was handed over, abandoned or deleted a moment ago still names itself as ours.
     let (now, live) = (memory.clock.now(), &memory.observed.live);
     memory.handed.retain(|id, at| live.contains_key(id) && now < *at + rivals::LONGEST);
     let mut known = Lookup::new(&memory.inventory.entries);
     let is_wanted = |id: &ObjectId| wanted.binary_search_by(|object| object.id.cmp(id)).is_ok();
-    let unknown = memory.observed.live.keys().filter(|id| known.get(id).is_none());
+    let stays = memory.observed.live.iter().filter(|(_, live)| !live.terminating);
+    let unknown = stays.map(|(id, _)| id).filter(|id| known.get(id).is_none());
     unknown.filter(|id| !is_wanted(id) && !memory.handed.contains_key(id)).cloned().collect()
 }
 

@@ -9,7 +9,8 @@ use futures::future::try_join_all;
 use super::{App, Memory};
 use crate::cluster::store::StoreError;
 use crate::object::{AppId, GroupKind, ObjectId};
-use crate::plan::{Inventory, Kinds, Stage};
+use crate::plan::prune::is_crd;
+use crate::plan::{Inventory, Kinds};
 
 /// Longest time that an object waits for another app to declare it, or to take it over.
 pub const LONGEST: Duration = Duration::from_mins(10);
@@ -60,16 +61,18 @@ impl Rivals {
         self.inventories.iter().find(declares).map(|(app, _)| app)
     }
 
-    /// The app of which objects would go with a namespace or CRD, if any would.
+    /// The app of which objects would go with a namespace or CRD, if any would. So might those of a kind that is
+    /// not known.
     pub fn holder(&self, id: &ObjectId, kinds: &Kinds) -> Option<&AppId> {
         let is_namespace = id.kind.is("", "Namespace");
-        let is_crd = Stage::of(&id.kind) == Stage::Definitions;
+        let is_crd = is_crd(id);
         if !is_namespace && !is_crd {
             return None;
         }
         let defines = |kind: &GroupKind| {
             let plural = id.name.strip_suffix(&format!(".{}", kind.group));
-            plural.is_some() && kinds.preferred(kind).map(|kind| kind.plural.as_str()) == plural
+            let is_its = |plural| kinds.preferred(kind).is_none_or(|kind| kind.plural == plural);
+            plural.is_some_and(is_its)
         };
         let goes = |other: &ObjectId| {
             (is_namespace && other.namespace == id.name) || (is_crd && defines(&other.kind))

@@ -51,6 +51,32 @@ fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
 }
 
 #[test]
+fn as_many_are_in_flight_as_may_be_and_no_more() {
+    let test = Fixture::new("parallel");
+    for n in 0..40 {
+        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    test.repo.commit("Forty").unwrap();
+    let proxy = plane().proxy().unwrap();
+    let applies = || {
+        let mut calls = proxy.calls();
+        calls.retain(|call| is_apply_of(call, "configmaps"));
+        calls
+    };
+    proxy.set_faults(|call| match is_apply_of(call, "configmaps") {
+        true => ApiFault::Hang,
+        false => ApiFault::None,
+    });
+    let daemon = test.run_as(proxy.kubeconfig(), &["--parallel", "4", "--interval", "1h"]);
+    eventually(DEADLINE, "four at once", || Ok::<_, String>((applies().len() >= 4).then_some(())))
+        .unwrap();
+    proxy.set_fault(ApiFault::Delay(Duration::from_millis(5)));
+    daemon.line(&["INFO Synced", "created=40"]);
+    let highest = applies().iter().map(|call| call.in_flight).max();
+    assert_eq!(highest, Some(4));
+}
+
+#[test]
 fn a_kind_that_hangs_or_fails_holds_up_no_other() {
     let test = Fixture::new("hangs");
     let account = |n| format!("apiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: a{n}}}\n");

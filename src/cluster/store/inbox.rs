@@ -8,12 +8,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::{INVENTORY, Store, secrets};
+use super::{Store, secrets};
 use crate::cluster::follow::{Sight, Target};
 use crate::cluster::list::Content;
 use crate::object::AppId;
 use crate::object::marks::MANAGER;
 use crate::plan::Controls;
+use crate::plan::shards::INVENTORY;
 
 /// What is asked of each app.
 #[derive(Clone, Default)]

@@ -20,13 +20,9 @@ use self::register::Register;
 use crate::cluster::{ApiError, Cluster, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
-use crate::plan::shards::{self, Shard};
+use crate::plan::shards::{self, KEY, Shard};
 use crate::plan::{Controls, Inventory, Resource};
 
-/// Name of the Secret with the hash key.
-const KEY: &str = "gitops-sync-key";
-/// Before an app's name, in the name of its inventory's Secret.
-const INVENTORY: &str = "gitops-sync-inventory-";
 /// Largest Secret that the API server takes, with room for metadata, in bytes.
 const SECRET_LIMIT: usize = 1_000_000;
 
@@ -176,7 +172,7 @@ impl Store {
 
     /// Reads an app's inventory; an app without one has an empty one.
     pub async fn load(&self, app: &AppId) -> Result<Loaded, StoreError> {
-        let name = shard_name(app, 0);
+        let name = shards::name(app, 0);
         let Some(secret) = self.read(&name).await? else { return Ok(Loaded::default()) };
         let first = self.decode(&name, &secret)?;
         let others = (1..first.shards()).map(|number| self.load_shard(app, number));
@@ -192,7 +188,7 @@ impl Store {
     }
 
     async fn load_shard(&self, app: &AppId, number: usize) -> Result<(Stored, Shard), StoreError> {
-        let name = shard_name(app, number);
+        let name = shards::name(app, number);
         match self.read(&name).await? {
             Some(secret) => Ok((Stored::of(&secret), self.decode(&name, &secret)?)),
             // What it held is no longer ours to delete, and taken over again where git declares it.
@@ -203,7 +199,7 @@ impl Store {
     /// Whether an app's inventory has an object; so it is said as well of one that may not be read.
     pub async fn lists(&self, app: &AppId, id: &ObjectId) -> Result<bool, StoreError> {
         let listed = async {
-            let name = shard_name(app, 0);
+            let name = shards::name(app, 0);
             let Some(secret) = self.read(&name).await? else { return Ok(false) };
             let first = self.decode(&name, &secret)?;
             match shards::place(id, first.shards()) {
@@ -238,7 +234,7 @@ impl Store {
         let places: BTreeSet<_> =
             ids.iter().map(|id| shards::place(id, number)).chain([0]).collect();
         let check = async |at: usize| {
-            let name = shard_name(app, at);
+            let name = shards::name(app, at);
             let secret = self.read(&name).await?;
             let known = loaded.shards.get(at).map(|stored| &stored.digest);
             if secret.as_ref().map(|secret| Stored::of(secret).digest).as_ref() == known {
@@ -287,7 +283,7 @@ impl Store {
         shard: &Shard,
         known: &Stored,
     ) -> Result<Stored, StoreError> {
-        let name = shard_name(app, at);
+        let name = shards::name(app, at);
         let bytes = shard.encode().unwrap_or_default();
         if bytes.is_empty() || bytes.len() > SECRET_LIMIT {
             return Err(StoreError::TooLarge { namespace: self.namespace.clone(), name });
@@ -311,7 +307,7 @@ impl Store {
     pub async fn remove(&self, app: &AppId, loaded: &Loaded) -> Result<(), StoreError> {
         // The first one last: it says how many there are.
         for number in (0..loaded.shards.len()).rev() {
-            let name = shard_name(app, number);
+            let name = shards::name(app, number);
             let requests = client::requests(&secrets(), &self.id(&name));
             match self.sent("delete", &name, requests.delete(&name, &DeleteParams::default())).await
             {
@@ -358,7 +354,7 @@ impl Store {
         known: &Stored,
     ) -> Result<Value, StoreError> {
         let mut secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "gitops-sync.dev/state",
+            "apiVersion": "v1", "kind": "Secret", "type": shards::SECRET_TYPE,
             "metadata": {"name": name, "namespace": self.namespace,
                          "labels": {"app.kubernetes.io/managed-by": MANAGER}},
             "data": {key: STANDARD.encode(bytes)},
@@ -404,14 +400,6 @@ impl Store {
 
     fn id(&self, name: &str) -> ObjectId {
         ObjectId::new(secrets().kind, &self.namespace, name)
-    }
-}
-
-/// The name of a shard's Secret.
-fn shard_name(app: &AppId, number: usize) -> String {
-    match number {
-        0 => format!("{INVENTORY}{app}"),
-        number => format!("gitops-sync-shard-{number}-{app}"),
     }
 }
 
