@@ -6,7 +6,9 @@ pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod events;
+pub mod fence;
 mod immutable;
+pub mod lease;
 pub mod list;
 mod pressure;
 pub mod prune;
@@ -16,3 +18,4 @@ pub mod watch;
 
 pub use client::{Cluster, Connection};
 pub use error::ApiError;
+pub use fence::Fence;

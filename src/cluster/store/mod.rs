@@ -15,7 +15,7 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::cluster::{ApiError, Cluster, client};
+use crate::cluster::{ApiError, Cluster, Fence, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
 use crate::plan::shards::{self, Shard};
@@ -145,6 +145,12 @@ impl Store {
     /// The store in a namespace.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
         Self { cluster, namespace: namespace.to_owned() }
+    }
+
+    /// The same, written to only while the fence is open.
+    #[must_use]
+    pub fn fenced(&self, fence: Arc<Fence>) -> Self {
+        Self::new(self.cluster.fenced(fence), &self.namespace)
     }
 
     /// The store in another namespace.
