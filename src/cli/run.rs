@@ -1,12 +1,13 @@
 //! `gitops-sync run`: the daemon.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use tokio::sync::{Notify, watch};
@@ -17,9 +18,10 @@ use super::common::{
     default_name, duration,
 };
 use super::logging;
+use crate::election::{Campaign, Candidacy, Mode, Ownership};
 use crate::object::AppId;
 use crate::plan::Controls;
-use crate::report::{AppStatus, Metrics, Publisher};
+use crate::report::{AppStatus, Metrics, Publisher, Roles};
 use crate::serve::{Hooks, Server, Shared, Target, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::{App, Daemon, Origin, Poster, Stop, Sweeps};
@@ -71,7 +73,32 @@ pub(super) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
+    replicas: ReplicaArguments,
+    #[command(flatten)]
     log: LogArguments,
+}
+
+/// What several replicas do beside each other.
+#[derive(Debug, Args)]
+struct ReplicaArguments {
+    /// Write only as the leader among all replicas, by a Lease; the others stand by
+    #[arg(long, env = "GITOPS_SYNC_LEADER_ELECT", value_parser = BoolishValueParser::new())]
+    leader_elect: bool,
+    /// Divide the apps among all replicas, by a Lease of each
+    #[arg(long, env = "GITOPS_SYNC_SHARDS", value_parser = BoolishValueParser::new())]
+    shards: bool,
+}
+
+impl ReplicaArguments {
+    /// How work is divided among replicas, if there is to be more than one.
+    fn mode(&self) -> anyhow::Result<Option<Mode>> {
+        match (self.leader_elect, self.shards) {
+            (true, true) => bail!("choose one of --leader-elect and --shards"),
+            (true, false) => Ok(Some(Mode::Leader)),
+            (false, true) => Ok(Some(Mode::Shards)),
+            (false, false) => Ok(None),
+        }
+    }
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -79,7 +106,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "info");
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);
-    let app = app(&arguments, &metrics).await?;
+    let mode = arguments.replicas.mode()?;
+    let mut app = app(&arguments, &metrics).await?;
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
     let origin = app.origin.identity();
@@ -100,28 +128,37 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         branch = arguments.git.branch, path = arguments.git.path, listen = %server.address()?,
         "Starting"
     );
+    let mut campaign = mode.map(|mode| campaign(mode, &app, &metrics));
+    let held = fence(&mut app, campaign.as_ref(), &metrics);
     let (poster, events) = Poster::new(app.cluster.clone(), instance(&app.id));
     let publisher = Publisher::new(app.id.clone(), metrics, events, status);
     let sweeps = Sweeps::new(arguments.sweep.0);
     let (asked, controls) = watch::channel(Controls::default());
     let following = tokio::spawn(app.store.clone().follow(app.id.clone(), asked));
-    let daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
+    let daemon = Daemon { app, publisher, sweeps, wake, controls, held, ready };
     let posting = tokio::spawn(poster.run());
     let mut serving = tokio::spawn(server.run(stop.clone()));
     let mut syncing = std::pin::pin!(daemon.run(stop.clone()));
-    tokio::select! {
-        () = &mut syncing => {
-            // Connections that do not end by themselves are cut.
-            let _ = tokio::time::timeout(GRACE, serving).await;
-        }
+    let served = tokio::select! {
+        () = &mut syncing => None,
         ended = &mut serving => {
             ended?.context("the HTTP server failed")?;
             syncing.await;
+            Some(())
         }
-    }
+        () = failed(campaign.as_mut()) => bail!("a defect ended the election: please report the lines before this one"),
+    };
     following.abort();
     // The queue ended with the daemon.
     let _ = tokio::time::timeout(GRACE, posting).await;
+    // Nothing is written any more.
+    if let Some(campaign) = campaign {
+        campaign.resign().await;
+    }
+    if served.is_none() {
+        // Connections that do not end by themselves are cut.
+        let _ = tokio::time::timeout(GRACE, serving).await;
+    }
     info!("Stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -148,6 +185,38 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
         parallel: arguments.parallel.into(),
         origin: Origin::Git(fetcher),
     })
+}
+
+/// Takes part in the division of work among the replicas of an app.
+fn campaign(mode: Mode, app: &App, metrics: &Arc<Metrics>) -> Campaign {
+    let (namespace, name) = (app.store.namespace(), app.id.label());
+    let candidacy = Candidacy::new(mode, &app.cluster, namespace, &name, &instance(&app.id));
+    let (name, identity) = (candidacy.name.clone(), candidacy.identity.clone());
+    Campaign::begin(candidacy, Roles::new(metrics.clone(), name, identity))
+}
+
+/// Returns if there will be no more answer to the question who writes.
+async fn failed(campaign: Option<&mut Campaign>) {
+    match campaign {
+        Some(campaign) => campaign.failed().await,
+        None => pending().await,
+    }
+}
+
+/// Has the app written only while it is this replica's, and tells when it is.
+fn fence(
+    app: &mut App,
+    campaign: Option<&Campaign>,
+    metrics: &Arc<Metrics>,
+) -> watch::Receiver<bool> {
+    if campaign.is_none() {
+        metrics.leader(true);
+    }
+    let ownership = campaign.map_or_else(Ownership::sole, Campaign::ownership);
+    let fence = ownership.fence(&app.id);
+    app.cluster = app.cluster.fenced(fence.clone());
+    app.store = app.store.fenced(fence.clone());
+    fence.held()
 }
 
 /// Who reports events: the pod, or outside of one the app.

@@ -9,9 +9,11 @@ use futures::FutureExt;
 use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::debug;
 
 use super::heal::heal;
 use super::pass::pass;
+use super::standby::warm;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
@@ -37,7 +39,9 @@ pub struct Daemon {
     pub wake: Arc<Notify>,
     /// What people ask of the app, as the annotations of its inventory say.
     pub controls: watch::Receiver<Controls>,
-    /// Told when the first pass has ended, either way.
+    /// Whether the app is this replica's to write. Only its fence makes sure that nothing else is written.
+    pub held: watch::Receiver<bool>,
+    /// Told when the first pass has ended, either way, or another replica writes.
     pub ready: watch::Sender<bool>,
 }
 
@@ -59,6 +63,11 @@ impl Daemon {
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
+            if !*self.held.borrow_and_update() {
+                state = self.stand_by(state, &stop).await;
+                (trigger, failures) = (Trigger::Election, 0);
+                continue;
+            }
             self.heed(&mut state);
             let outcome = pass(&self.app, &mut state.memory, trigger, &stop);
             let outcome = caught(outcome, || panicked(trigger)).await;
@@ -75,6 +84,46 @@ impl Daemon {
             };
             trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
             trigger = self.watch(&mut state, delay, trigger, &stop).await;
+        }
+    }
+
+    /// Waits until the app is this replica's to write, with everything at hand.
+    async fn stand_by(&mut self, before: Loop, stop: &Stop) -> Loop {
+        let mut memory = before.memory.without_writes();
+        let mut held = self.held.clone();
+        let is_over = async {
+            tokio::select! {
+                // The sender lives as long as the fence.
+                _ = held.wait_for(|is_held| *is_held) => {}
+                () = stop.wait() => {}
+            }
+        };
+        tokio::select! {
+            () = is_over => {}
+            () = self.keep_warm(&mut memory, stop) => {}
+        }
+        // What was asked meanwhile is read with the inventory.
+        Loop { memory: memory.without_writes(), ..Loop::default() }
+    }
+
+    async fn keep_warm(&self, memory: &mut Memory, stop: &Stop) {
+        loop {
+            if let Err(failure) = warm(&self.app, memory, stop).await {
+                debug!("Standing by without all that is needed: {failure}");
+            }
+            self.ready.send_replace(true);
+            let due = Instant::now() + jittered(self.app.interval);
+            let Memory { watches, observed, .. } = memory;
+            let look = async {
+                loop {
+                    watches.next(&self.app.id, observed).await;
+                }
+            };
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = self.wake.notified() => {}
+                () = look => {}
+            }
         }
     }
 
@@ -103,8 +152,7 @@ impl Daemon {
         mut trigger: Trigger,
         stop: &Stop,
     ) -> Trigger {
-        let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
-        let mut due = Instant::now() + delay.mul_f64(jitter);
+        let mut due = Instant::now() + jittered(delay);
         loop {
             let peace = state.peace().unwrap_or(due);
             let Memory { watches, observed, .. } = &mut state.memory;
@@ -112,6 +160,7 @@ impl Daemon {
                 () = sleep_until(due) => return trigger,
                 () = self.wake.notified() => return Trigger::Webhook,
                 () = stop.wait() => return trigger,
+                Ok(()) = self.held.changed() => return trigger,
                 Ok(()) = self.controls.changed() => {
                     self.controls.mark_changed();
                     return Trigger::Annotation;
@@ -225,6 +274,11 @@ impl Loop {
         });
         self.dirty.extend(inside.map(|object| object.id.clone()));
     }
+}
+
+/// A time that differs a little from daemon to daemon.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(1.0 + rand::rng().random_range(-JITTER..=JITTER))
 }
 
 /// What work comes to, or what stands for its panic.
