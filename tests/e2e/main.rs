@@ -12,6 +12,7 @@ mod bad_input;
 mod conflicts;
 mod crd;
 mod drift;
+mod election;
 mod engine;
 mod events;
 mod faults;

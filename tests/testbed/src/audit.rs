@@ -41,6 +41,8 @@ pub struct ApiRequest {
     pub user_agent: String,
     /// Path and query.
     pub uri: String,
+    /// When the API server received it, as text that sorts by time.
+    pub received: String,
 }
 
 impl Audit {
@@ -96,6 +98,7 @@ impl ApiRequest {
             user: text("/user/username"),
             user_agent: text("/userAgent"),
             uri: text("/requestURI"),
+            received: text("/requestReceivedTimestamp"),
         }
     }
 }
