@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Status;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::breaker::{self, Breaker};
 use super::error::{ApiError, chain};
+use super::fence::{Fence, Writing};
 use super::pressure::{End, Pressure, pause};
 use super::transport;
 use crate::object::{ObjectId, ServiceAccount};
@@ -58,6 +59,7 @@ pub struct Cluster {
     timeout: Duration,
     pressure: Arc<Pressure>,
     breaker: Arc<Breaker>,
+    fence: Option<Arc<Fence>>,
 }
 
 impl Cluster {
@@ -84,7 +86,8 @@ impl Cluster {
         let is_acting = is_acting(&config);
         let client = transport::client(config)?;
         let (account, pressure, breaker) = (None, Arc::default(), Arc::default());
-        Ok(Self { client, account, is_acting, count, timeout, pressure, breaker })
+        let fence = None;
+        Ok(Self { client, account, is_acting, count, timeout, pressure, breaker, fence })
     }
 
     /// The same cluster with the rights of a service account, over the same connections. The daemon's own
@@ -98,6 +101,22 @@ impl Cluster {
     /// The same cluster with the daemon's own rights: for what it does for itself.
     pub(super) fn in_own_name(&self) -> Self {
         Self { account: None, ..self.clone() }
+    }
+
+    /// The same cluster, to which nothing is written but while the fence is open. That goes for all that is
+    /// no GET: also for dry-runs, which a replica that does not lead has no use for, and for events, which
+    /// would tell late what another replica may have undone.
+    #[must_use]
+    pub fn fenced(&self, fence: Arc<Fence>) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same cluster for few requests that must not wait for others: no fence, no sharing of what is asked
+    /// at once, and an answer by this time or none.
+    #[must_use]
+    pub(super) fn apart(&self, timeout: Duration) -> Self {
+        let (pressure, breaker) = (Arc::default(), Arc::default());
+        Self { timeout, pressure, breaker, fence: None, ..self.clone() }
     }
 
     /// The namespace of the kubeconfig's context or of the pod, else `default`.
@@ -121,7 +140,8 @@ impl Cluster {
         let answer = self.persist(verb, || async {
             // It may have begun to hang while this request waited for its turn.
             self.let_through(&sort)?;
-            self.exchange(request.clone()).await
+            let writing = self.enter(request.method())?;
+            self.exchange(request.clone(), writing).await
         });
         let answer = answer.await;
         let is_hanging = answer.as_ref().is_err_and(ApiError::answers_others);
@@ -135,6 +155,12 @@ impl Cluster {
         let seconds = self.timeout.as_secs_f64();
         let hangs = ApiError::TimedOut { seconds, answers_others: true };
         if self.breaker.is_open(sort) { Err(hangs) } else { Ok(()) }
+    }
+
+    /// Passes the fence, before the first try as before each other.
+    fn enter(&self, method: &Method) -> Result<Option<Arc<Writing>>, ApiError> {
+        let fence = self.fence.as_ref().filter(|_| method != Method::GET);
+        fence.map(Fence::enter).transpose()
     }
 
     /// Tries until the API server takes the request, which it may say that it cannot for the moment. Each
@@ -182,7 +208,8 @@ impl Cluster {
 
     /// What it means that no answer came: the API server may be away, or hang at this request alone.
     async fn silence(&self) -> ApiError {
-        let probe = Request::get("/version").body(Vec::new()).map(|probe| self.exchange(probe));
+        let probe =
+            Request::get("/version").body(Vec::new()).map(|probe| self.exchange(probe, None));
         let answers_others = match probe {
             Ok(probe) => {
                 matches!(timeout(PROBE, probe).await, Ok(Ok(_) | Err(ApiError::Refused(_))))
@@ -208,12 +235,25 @@ impl Cluster {
     async fn exchange(
         &self,
         mut request: Request<Vec<u8>>,
+        writing: Option<Arc<Writing>>,
     ) -> Result<(StatusCode, Value), ApiError> {
         self.sign(&mut request)?;
         let unreachable = |error: &dyn std::error::Error| ApiError::Unreachable(chain(error));
-        let answer =
-            self.client.send(request.map(Body::from)).await.map_err(|e| unreachable(&e))?;
+        let mut request = request.map(Body::from);
+        if let Some(writing) = &writing {
+            request.extensions_mut().insert(writing.clone());
+        }
+        let answer = match self.client.send(request).await {
+            Err(_) if writing.as_ref().is_some_and(|w| w.is_held_back()) => {
+                return Err(ApiError::NotLeader);
+            }
+            answer => answer.map_err(|e| unreachable(&e))?,
+        };
         let code = answer.status();
+        // After that one, the server may still go on.
+        if let Some(writing) = writing.filter(|_| code != StatusCode::GATEWAY_TIMEOUT) {
+            writing.ends();
+        }
         let retry_after = answer.headers().get(http::header::RETRY_AFTER);
         let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = answer.into_body().collect_bytes().await.map_err(|e| unreachable(&e))?;

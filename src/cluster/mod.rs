@@ -7,9 +7,11 @@ pub mod client;
 pub mod discovery;
 pub mod error;
 pub mod events;
+pub mod fence;
 pub mod follow;
 mod immutable;
 mod kubeconfig;
+pub mod lease;
 pub mod list;
 mod namespace;
 mod pressure;
@@ -21,4 +23,5 @@ pub mod watch;
 
 pub use client::{Cluster, Connection};
 pub use error::ApiError;
+pub use fence::Fence;
 pub use kubeconfig::BadKubeconfig;

@@ -30,6 +30,7 @@ pub struct Metrics {
     drift_reverts: IntCounterVec,
     fights: IntGaugeVec,
     suspended: IntGaugeVec,
+    leader: IntGaugeVec,
     stage_duration: HistogramVec,
     git_fetch: HistogramVec,
     api_requests: IntCounterVec,
@@ -102,6 +103,7 @@ impl Metrics {
                 "Whether a person suspended the app: 1 while nothing is synced.",
                 &["app"],
             )?,
+            leader: int_gauge("leader", "Whether this replica writes: 1 or 0.", &[])?,
             stage_duration: histogram(
                 "stage_duration_seconds",
                 "Duration by stage of a pass.",
@@ -209,6 +211,11 @@ impl Metrics {
     /// Sets whether an app is suspended.
     pub fn suspended(&self, app: &str, is_suspended: bool) {
         self.suspended.with_label_values(&[app]).set(is_suspended.into());
+    }
+
+    /// Sets whether this replica writes.
+    pub fn leader(&self, is_leader: bool) {
+        self.leader.with_label_values::<&str>(&[]).set(is_leader.into());
     }
 
     /// Sets the number of objects that are fought over.

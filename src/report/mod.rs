@@ -12,6 +12,7 @@ pub mod publisher;
 pub mod reason;
 pub mod record;
 pub mod resource;
+pub mod role;
 #[cfg(test)]
 mod samples;
 pub mod standing;
@@ -25,4 +26,5 @@ pub use outcome::{Failure, Fate, Outcome, Trigger};
 pub use publisher::Publisher;
 pub use reason::AppReason;
 pub use resource::AppResource;
+pub use role::{Role, Roles};
 pub use status::AppStatus;

@@ -286,8 +286,8 @@ fn log_failure(outcome: &Outcome) {
     let trigger: &str = outcome.trigger.into();
     let (revision, seconds) =
         (outcome.revision.as_ref().map(ToString::to_string), seconds(outcome));
-    if matches!(failure, Failure::Stopped) {
-        return info!(revision, trigger, seconds, "Sync stopped");
+    if matches!(failure, Failure::Stopped | Failure::NotLeader) {
+        return info!(revision, trigger, seconds, "Sync stopped: {failure}");
     }
     error!(reason = failure.reason(), revision, trigger, seconds, "Sync failed: {failure}");
 }

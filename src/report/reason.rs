@@ -22,6 +22,8 @@ pub enum AppReason {
     Resumed,
     /// The resource breaks rules.
     InvalidSpec,
+    /// A Secret that it names cannot be used.
+    SecretUnavailable,
     /// Apps that it depends on are not ready.
     DependencyNotReady,
     /// It depends on itself.

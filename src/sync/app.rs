@@ -14,9 +14,9 @@ use crate::api::resources::Resources;
 use crate::api::retry::Retry;
 use crate::api::spec::CreateNamespace;
 use crate::api::{GitOpsAppSpec, PruneGuard};
-use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
+use crate::cluster::{Cluster, Fence};
 use crate::object::AppId;
 use crate::object::handling::Policy;
 use crate::plan::dependencies::Blocked;
@@ -69,6 +69,14 @@ impl App {
     /// Whether its objects are in another cluster than its inventory: that one may be gone.
     pub fn is_remote(&self) -> bool {
         !self.store.is_in(&self.cluster)
+    }
+
+    /// The app, written only while the fence is open.
+    #[must_use]
+    pub fn fenced(self, fence: &Arc<Fence>) -> Self {
+        let (cluster, store) =
+            (self.cluster.fenced(fence.clone()), self.store.fenced(fence.clone()));
+        Self { cluster, store, ..self }
     }
 
     /// Why a commit may not be applied yet, if so.

@@ -30,6 +30,7 @@ mod resolve;
 mod restore;
 mod rivals;
 pub mod settled;
+mod standby;
 pub mod stop;
 pub mod sweep;
 mod tell;

@@ -15,6 +15,7 @@ mod conflicts;
 mod crd;
 mod deletion;
 mod drift;
+mod election;
 mod engine;
 mod events;
 mod faults;

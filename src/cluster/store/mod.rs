@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::register::Register;
-use crate::cluster::{ApiError, Cluster, client};
+use crate::cluster::{ApiError, Cluster, Fence, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
 use crate::plan::shards::{self, KEY, Shard};
@@ -147,6 +147,12 @@ impl Store {
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
         let (cluster, namespace) = (cluster.in_own_name(), namespace.to_owned());
         Self { cluster, namespace, register: Register::default() }
+    }
+
+    /// The same, written to only while the fence is open.
+    #[must_use]
+    pub fn fenced(&self, fence: Arc<Fence>) -> Self {
+        Self { cluster: self.cluster.fenced(fence), ..self.clone() }
     }
 
     /// The store in another namespace.

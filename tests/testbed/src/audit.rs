@@ -45,6 +45,8 @@ pub struct ApiRequest {
     pub user_agent: String,
     /// Path and query.
     pub uri: String,
+    /// When the API server received it, as text that sorts by time.
+    pub received: String,
 }
 
 impl Audit {
@@ -106,6 +108,7 @@ impl ApiRequest {
             impersonated_groups: list("/impersonatedUser/groups"),
             user_agent: text("/userAgent"),
             uri: text("/requestURI"),
+            received: text("/requestReceivedTimestamp"),
         }
     }
 }
