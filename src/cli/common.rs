@@ -203,7 +203,8 @@ impl GitArguments {
         check_path(&self.path)?;
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
         let password_file = self.git_password_file.clone();
-        let repository = Repository { url: url.to_owned(), branch, username, password_file };
+        let repository =
+            Repository { url: url.to_owned(), branch, username, password_file, credentials: None };
         let dir = self.data_dir()?.join(clone_name(url, &self.branch, &self.path));
         let path = self.path.clone();
         let program = std::env::current_exe().context("cannot tell where this program is")?;

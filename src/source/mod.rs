@@ -4,6 +4,7 @@
 //! libgit2 has no trustworthy deadlines of its own.
 
 pub mod approval;
+pub mod credentials;
 pub mod error;
 pub mod fetch;
 pub mod folder;
@@ -12,6 +13,7 @@ pub mod snapshot;
 pub mod tree;
 
 pub use approval::Removal;
+pub use credentials::{BadCredentials, Credentials};
 pub use error::SourceError;
 pub use fetch::{Fetcher, Repository};
 pub use git::history::{Approval, Approvals};

@@ -28,6 +28,7 @@ impl Fixture {
             branch: "main".to_owned(),
             username: None,
             password_file: None,
+            credentials: None,
         };
         let fetcher = Fetcher {
             repository,

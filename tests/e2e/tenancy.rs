@@ -1,5 +1,6 @@
 //! Apps with the rights of a service account: what it may not do, the daemon does not do for it.
 
+mod credentials;
 mod remote;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,6 +120,7 @@ fn fetcher(test: &Fixture) -> Fetcher {
         branch: "main".to_owned(),
         username: None,
         password_file: None,
+        credentials: None,
     };
     let (dir, path) = (test.data.path().join("clone"), ".".to_owned());
     let program = PathBuf::from(env!("CARGO_BIN_EXE_gitops-sync"));
