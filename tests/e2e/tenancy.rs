@@ -195,6 +195,17 @@ fn an_app_may_do_what_its_service_account_may_and_nothing_else() {
     assert!(own.iter().any(|r| r.verb == "create" && r.resource == "secrets"), "{own:#?}");
     assert!(own.iter().all(|r| r.impersonated.is_empty()), "{own:#?}");
     assert!(apps.iter().all(|r| r.user == "admin"), "{apps:#?}");
+
+    // A watch is in the log once it has ended.
+    tenant.memory = Memory::default();
+    let is_watch = |r: &ApiRequest| r.verb == "watch" && r.uri.contains(&tenant.test.namespace);
+    let watches = eventually(DEADLINE, "the watches to end", || {
+        let all = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+        let watches: Vec<_> = all.into_iter().filter(is_watch).collect();
+        if watches.len() >= 3 { Ok(Some(watches)) } else { Err(watches.len()) }
+    });
+    let watches = watches.unwrap_or_else(|error| panic!("{error}"));
+    assert!(watches.iter().all(|watch| watch.impersonated.is_empty()), "{watches:#?}");
 }
 
 #[test]
@@ -399,4 +410,17 @@ fn a_namespace_that_vanished_is_created_again_and_one_that_is_there_needs_no_rig
     plane().kubectl(&binding).unwrap();
     let outcome = tenant.pass();
     assert_eq!(outcome.failed(), 0, "{outcome:#?}");
+}
+
+#[test]
+fn a_namespace_that_git_declares_is_left_to_git() {
+    let mut tenant = Tenant::new("declared");
+    let name = elsewhere(&mut tenant);
+    tenant.write("a.yaml", &config_map("a", "1"));
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+    tenant.write("n.yaml", &namespace);
+    let mark = plane().audit().mark().unwrap();
+    let outcome = tenant.pass();
+    assert_eq!(*action(&outcome, &name), Action::Created, "{outcome:#?}");
+    assert_eq!((outcome.failed(), creations(mark, &name)), (0, 0));
 }
