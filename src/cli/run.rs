@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     /// Sync every GitOpsApp of the cluster, or of --namespaces
     #[arg(long, env = "GITOPS_SYNC_WATCH_APPS", value_parser = BoolishValueParser::new())]
     watch_apps: bool,
-    /// Labels of the GitOpsApps to sync, as kubectl selects them [default: all]
+    /// Labels of the apps to sync, as kubectl selects them [default: all]
     #[arg(
         long,
         env = "GITOPS_SYNC_WATCH_LABEL_SELECTOR",
@@ -261,7 +261,7 @@ fn one_app(
     let mut daemon = Daemon { app, publisher, sweeps, wake, controls, held: fence.held(), ready };
     let running = async move {
         let following = tokio::spawn(store.follow(daemon.app.id.clone(), asked));
-        daemon.run(&stop).await;
+        Box::pin(daemon.run(&stop)).await;
         following.abort();
     };
     Ok(Work { ready: is_ready, running: Box::pin(running) })

@@ -12,7 +12,7 @@ use super::prepare::{Prepared, Used};
 use super::status::{Writer, applied, tell_others};
 use super::{Common, Seen, farewell, prepare};
 use crate::api::reference::AppReference;
-use crate::api::{ConditionType, GitOpsApp, GitOpsAppStatus};
+use crate::api::{ConditionType, GitOpsApp, GitOpsAppStatus, SyncPolicy};
 use crate::cluster::{Cluster, Fence};
 use crate::object::AppId;
 use crate::plan::Controls;
@@ -38,7 +38,6 @@ pub struct Actor {
     /// What people ask by the resource.
     asked: watch::Sender<Controls>,
     wake: Arc<Notify>,
-    _telling: Ended,
 }
 
 /// Ends a task when it is dropped.
@@ -57,10 +56,8 @@ impl Actor {
         let fence = common.ownership.fence(&now.app);
         let status = watch::Sender::new(now.status.clone());
         let asked = watch::Sender::new(now.controls.clone());
-        let told = tell_others(common.board.clone(), now.app.clone(), status.subscribe());
-        let _telling = Ended(tokio::spawn(told).abort_handle());
         let wake = Arc::new(Notify::new());
-        Self { common, seen, stop, fence, status, asked, wake, _telling }
+        Self { common, seen, stop, fence, status, asked, wake }
     }
 
     /// Runs the app until its resource is gone or the process is to end.
@@ -73,6 +70,9 @@ impl Actor {
             uid: first.uid.clone(),
             written: first.status.clone(),
         };
+        let told =
+            tell_others(self.common.board.clone(), first.app.clone(), self.status.subscribe());
+        let _telling = Ended(tokio::spawn(told).abort_handle());
         let writing = tokio::spawn(writer.run(self.status.subscribe()));
         let mut publisher = self.publisher(&first);
         while !self.stop.is_set() {
@@ -84,10 +84,10 @@ impl Actor {
             publisher.observe(seen.generation);
             self.asked.send_replace(seen.controls.clone());
             publisher = if seen.is_deleting {
-                self.part(&seen).await;
+                Box::pin(self.part(&seen)).await;
                 publisher
             } else {
-                self.serve(&seen, publisher).await
+                Box::pin(self.serve(&seen, publisher)).await
             };
         }
         drop((publisher, self.status));
@@ -119,9 +119,11 @@ impl Actor {
             Ok(Prepared { resource, app, secrets }) => {
                 let gate = (!resource.spec.depends_on.is_empty())
                     .then(|| self.common.board.gate(&seen.app));
-                let app = App { asked: self.asked.subscribe(), gate, ..app.fenced(&self.fence) };
+                let peers = Some(self.common.board.peers(&seen.app));
+                let asked = self.asked.subscribe();
+                let app = App { asked, gate, peers, ..app.fenced(&self.fence) };
                 self.announce(seen, &resource);
-                self.sync(seen, &resource, app, secrets, publisher).await
+                Box::pin(self.sync(seen, &resource, app, secrets, publisher)).await
             }
             Err(notice) => {
                 let is_passing = notice.is_passing();
@@ -149,6 +151,8 @@ impl Actor {
         let state = State {
             source: (spec.repo_url.clone(), spec.target_revision.clone()),
             applied: applied(&status),
+            attempted: status.last_attempted_revision.as_ref().map(|revision| revision.sha.clone()),
+            is_idle: seen.controls.suspended || spec.sync_policy == SyncPolicy::Manual,
             is_ready: is_current && status.conditions.is_true(ConditionType::Ready),
             depends_on: spec.depends_on.iter().map(other).collect(),
         };
@@ -182,7 +186,7 @@ impl Actor {
         let admitting = admit(self.cluster(), self.fence.clone(), self.seen.clone(), is_held);
         let _admitting = Ended(tokio::spawn(admitting).abort_handle());
         {
-            let mut running = std::pin::pin!(daemon.run(&stop));
+            let mut running = Box::pin(daemon.run(&stop));
             let renewed = renewed(self.common.ground.destination.cluster.clone(), seen, secrets);
             tokio::select! {
                 () = &mut running => error!("The loop of the app ended by itself"),

@@ -151,7 +151,9 @@ impl Controller {
                     is_inside(&known) && all.iter().all(|seen| seen.app != known.app)
                 };
                 actors.handles.values_mut().filter(|h| is_gone(h)).for_each(Handle::halt);
-                all.into_iter().for_each(|seen| self.see(actors, seen));
+                for seen in all {
+                    self.see(actors, seen);
+                }
                 self.ready.send_replace(true);
             }
             Sight::Seen(seen) => self.see(actors, seen),
@@ -182,7 +184,7 @@ impl Controller {
         let actor = Actor::new(self.common.clone(), told, stop);
         let ended = app.clone();
         let run = async move {
-            actor.run().await;
+            Box::pin(actor.run()).await;
             ended
         };
         actors.tasks.spawn(run.instrument(span));

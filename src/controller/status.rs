@@ -72,6 +72,8 @@ pub async fn tell_others(board: Board, app: AppId, mut statuses: watch::Receiver
         board.update(&app, |state| {
             state.is_ready = status.conditions.is_true(ConditionType::Ready);
             state.applied = applied(&status);
+            let attempted = status.last_attempted_revision.as_ref();
+            state.attempted = attempted.map(|revision| revision.sha.clone());
         });
     }
 }

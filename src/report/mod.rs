@@ -7,6 +7,7 @@ pub mod events;
 pub mod metrics;
 pub mod notice;
 pub mod outcome;
+pub mod plan;
 pub mod problems;
 pub mod publisher;
 pub mod reason;

@@ -166,6 +166,8 @@ pub enum Fate {
 pub struct Outcome {
     /// What started it.
     pub trigger: Trigger,
+    /// Whether nothing was written: what was done is what would be.
+    pub is_plan: bool,
     /// The commit, once it was fetched.
     pub revision: Option<Revision>,
     /// What stopped it, if anything.
@@ -207,6 +209,7 @@ impl Outcome {
     pub fn new(trigger: Trigger) -> Self {
         Self {
             trigger,
+            is_plan: false,
             revision: None,
             failure: None,
             diagnostics: Vec::new(),
@@ -263,6 +266,11 @@ impl Outcome {
         self.pruned() > 0
             || self.done.iter().any(|done| is_written(&done.action))
             || self.leftovers.iter().any(|(_, fate)| matches!(fate, Fate::Abandoned(_)))
+    }
+
+    /// Whether objects are deleted in a moment, unless another app declares them by then.
+    pub fn has_pending(&self) -> bool {
+        self.leftovers.iter().any(|(_, fate)| *fate == Fate::Pending)
     }
 
     /// Number of objects deleted.

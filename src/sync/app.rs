@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::board::Gate;
+use super::board::{Gate, Peers};
 use super::ground::{Destination, Ground};
 use super::informers::Informers;
 use crate::api::resources::Resources;
 use crate::api::retry::Retry;
 use crate::api::spec::CreateNamespace;
-use crate::api::{GitOpsAppSpec, PruneGuard};
+use crate::api::{GitOpsAppSpec, PruneGuard, SyncPolicy};
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Fence};
@@ -123,6 +123,7 @@ impl App {
             approved: BTreeSet::new(),
             atomic: spec.atomic,
             dry_run: false,
+            manual: spec.sync_policy == SyncPolicy::Manual,
             refuse_other_source: false,
             interval: spec.interval.into(),
             timeout: spec.timeout.into(),
@@ -130,6 +131,7 @@ impl App {
             // Nobody asks.
             asked: watch::channel(Controls::default()).1,
             gate: None,
+            peers: None,
             parallel,
         })
     }
@@ -184,6 +186,8 @@ pub struct App {
     pub atomic: bool,
     /// Whether the API server only checks and nothing is written.
     pub dry_run: bool,
+    /// Whether passes only plan, but for those that a person asks for.
+    pub manual: bool,
     /// Whether a source other than the inventory's is refused.
     pub refuse_other_source: bool,
     /// Time between two passes; zero if there is but one.
@@ -196,6 +200,8 @@ pub struct App {
     pub asked: watch::Receiver<Controls>,
     /// What holds it back.
     pub gate: Option<Gate>,
+    /// The other apps of the process, if it knows them all.
+    pub peers: Option<Peers>,
     /// Objects applied side by side.
     pub parallel: usize,
 }

@@ -73,7 +73,12 @@ impl Daemon {
             }
             self.heed(&mut state);
             let request = self.app.asked.borrow_and_update().requested.clone();
-            let outcome = self.pass(&mut state, trigger, stop).await;
+            let is_asked = self.publisher.is_new(request.as_deref());
+            let outcome = if self.app.manual && !is_asked {
+                self.plan(&mut state, trigger, stop).await
+            } else {
+                self.pass(&self.app, &mut state, trigger, stop).await
+            };
             self.close(&mut state, &outcome);
             if !is_put_off(&outcome) {
                 self.publisher.handled(request.as_deref());
@@ -85,6 +90,8 @@ impl Daemon {
             let delay = match failures {
                 // Only the next pass can watch them.
                 0 if outcome.has_new_kinds() => SOON,
+                // Others are about to look at the same commit.
+                0 if outcome.has_pending() && self.app.peers.is_some() => SOON,
                 0 => self.app.interval,
                 n => self.app.retry.wait(n).map_or(self.app.interval, |w| w.min(self.app.interval)),
             };
@@ -93,10 +100,25 @@ impl Daemon {
         }
     }
 
+    /// A pass that writes nothing: what would be done.
+    async fn plan(&self, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
+        let app = App { dry_run: true, ..self.app.clone() };
+        if self.app.is_suspended(&state.memory.controls) {
+            return Outcome { failure: Some(Failure::Suspended), ..Outcome::new(trigger) };
+        }
+        let outcome = self.pass(&app, state, trigger, stop).await;
+        // Nothing of it has happened.
+        let Memory { loaded, inventory, told, .. } = &mut state.memory;
+        *inventory = loaded.as_ref().map(|loaded| loaded.inventory.clone()).unwrap_or_default();
+        told.clear();
+        Outcome { is_plan: true, ..outcome }
+    }
+
     /// One pass, within the time that it may take.
-    async fn pass(&self, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
-        let limit = self.app.timeout;
-        let outcome = pass(&self.app, &mut state.memory, trigger, stop);
+    async fn pass(&self, app: &App, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
+        let limit = app.timeout;
+        // At rest an app keeps no room for it.
+        let outcome = Box::pin(pass(app, &mut state.memory, trigger, stop));
         let outcome = timeout(limit, caught(outcome, || panicked(trigger))).await;
         outcome.unwrap_or_else(|_| Outcome {
             failure: Some(Failure::TimedOut { limit }),
@@ -108,6 +130,8 @@ impl Daemon {
     /// Waits until the app is this replica's to write, with everything at hand.
     async fn stand_by(&mut self, before: Loop, stop: &Stop) -> Loop {
         let mut memory = before.memory.without_writes();
+        // From now on another replica knows it.
+        self.app.peers.iter().for_each(|peers| peers.show(None));
         let mut held = self.held.clone();
         let is_over = async {
             tokio::select! {
@@ -209,6 +233,11 @@ impl Daemon {
 
     /// Puts back what drifted, but for what is fought over. `false` if that takes a whole pass.
     async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
+        if self.app.manual {
+            // The next plan shows it.
+            state.dirty.clear();
+            return true;
+        }
         // The word may have come with the drift.
         let controls = &state.memory.controls;
         if self.app.is_suspended(controls) || self.controls.borrow().suspended {
@@ -219,7 +248,7 @@ impl Daemon {
         }
         let mut ids = std::mem::take(&mut state.dirty);
         state.judged = state.memory.clock.now();
-        let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
+        let outcome = Box::pin(heal(&self.app, &mut state.memory, &mut ids, stop));
         let outcome = tokio::select! {
             outcome = caught(outcome, || Some(panicked(Trigger::Drift))) => outcome,
             () = stop.overdue() => None,
@@ -242,7 +271,7 @@ impl Daemon {
         let now = state.memory.clock.now();
         fights.cool(now);
         let mut begun = Vec::new();
-        for done in &outcome.done {
+        for done in outcome.done.iter().filter(|_| !outcome.is_plan) {
             let id = &done.desired.id;
             match &done.action {
                 _ if done.is_put_back() && fights.reverted(id, now) => begun.push(done),

@@ -56,6 +56,8 @@ pub struct Memory {
     pub is_in_doubt: bool,
     /// The key of manifest hashes.
     pub key: Option<HashKey>,
+    /// Whether the other apps can know of this one.
+    pub is_registered: bool,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
     /// Desired objects that belong to another app, and to which.

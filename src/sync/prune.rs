@@ -77,7 +77,12 @@ pub async fn prune(
         ruling = rule(app, memory, &leftovers, plan, outcome, &consent);
     }
     // While everything waits for a person, nothing is sent.
-    if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
+    let is_due = leftovers.iter().any(|leftover| leftover.is_due(&ruling));
+    let commit = outcome.revision.as_ref().map(|revision| revision.commit.as_str());
+    if is_due && Rivals::may_come(app, memory, commit) {
+        let due = leftovers.iter_mut().filter(|leftover| leftover.is_due(&ruling));
+        due.for_each(|leftover| leftover.verdict = Verdict::Wait(Spared::Recent));
+    } else if is_due {
         // Another process may have declared a leftover since the inventory was loaded.
         twins::check(app, memory, &plan.leftovers).await?;
         if app.is_suspended(&memory.controls) {

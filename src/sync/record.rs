@@ -18,10 +18,11 @@ pub async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> 
         // Nothing was ever applied without a key, so any will do to compare with nothing.
         (None, true) => app.store.key().await?.unwrap_or(HashKey(Vec::new())),
     };
-    if memory.key.is_none() && !app.dry_run {
+    if !memory.is_registered && !app.dry_run {
         app.store.register(&app.id, app.interval).await?;
+        memory.is_registered = true;
     }
-    memory.key = Some(key.clone());
+    memory.key = Some(key.clone()).filter(|key| !key.0.is_empty());
     if memory.loaded.is_none() {
         let loaded = app.store.load(&app.id).await?;
         memory.inventory = twins::rejoined(&loaded.inventory, memory);
@@ -60,6 +61,9 @@ pub async fn record(app: &App, memory: &mut Memory) -> Result<(), Failure> {
     }
     let loaded = memory.loaded.get_or_insert_default();
     let saved = app.store.save(&app.id, loaded, &memory.inventory).await;
+    if let Some(peers) = &app.peers {
+        peers.show(saved.is_ok().then_some(&memory.inventory));
+    }
     if saved.is_err() {
         // What is stored is another's by now, or unknown: read it again.
         memory.loaded = None;

@@ -63,10 +63,11 @@ fn as_many_are_in_flight_as_may_be_and_no_more() {
         calls.retain(|call| is_apply_of(call, "configmaps"));
         calls
     };
-    proxy.set_faults(|call| match is_apply_of(call, "configmaps") {
-        true => ApiFault::Hang,
-        false => ApiFault::None,
-    });
+    proxy.set_faults(
+        |call| {
+            if is_apply_of(call, "configmaps") { ApiFault::Hang } else { ApiFault::None }
+        },
+    );
     let daemon = test.run_as(proxy.kubeconfig(), &["--parallel", "4", "--interval", "1h"]);
     eventually(DEADLINE, "four at once", || Ok::<_, String>((applies().len() >= 4).then_some(())))
         .unwrap();

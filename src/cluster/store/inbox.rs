@@ -52,7 +52,9 @@ impl Inbox {
             }),
             Sight::Gone(asked) => {
                 let sender = asked.and_then(|(app, _)| all.get(&app));
-                sender.into_iter().for_each(|sender| tell(sender, Controls::default()));
+                if let Some(sender) = sender {
+                    tell(sender, Controls::default());
+                }
             }
             Sight::Lost(error) => debug!("Watch of the inventories: {error}"),
         }

@@ -174,7 +174,7 @@ fn followed(
     list: &[git2::RemoteHead<'_>],
     source: &Repository,
 ) -> Result<(String, git2::Oid), Trouble> {
-    let find = |name: &str| list.iter().find(|head| head.name() == name).map(|head| head.oid());
+    let find = |name: &str| list.iter().find(|head| head.name() == name).map(git2::RemoteHead::oid);
     let (branch, tag) =
         (format!("refs/heads/{}", source.branch), format!("refs/tags/{}", source.branch));
     let head = Some("HEAD".to_owned()).filter(|head| *head == source.branch);

@@ -66,7 +66,7 @@ fn what_hangs_delays_no_other() {
         .map(|n| {
             json!({
                 "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp",
-                "metadata": {"name": format!("app{n}")},
+                "metadata": {"name": format!("app{n}"), "labels": {"answers": "yes"}},
                 "spec": {"repoURL": apps.test.repo.url(), "path": format!("apps/{n}"), "interval": "5s"},
             })
             .to_string()
@@ -74,7 +74,8 @@ fn what_hangs_delays_no_other() {
         .collect();
     let arguments = ["create", "-n", &apps.test.namespace, "-f", "-"];
     crate::support::plane().kubectl_with_stdin(&arguments, &all.join("\n")).unwrap();
-    (0..180).for_each(|n| apps.wait(&format!("app{n}"), "Ready"));
+    let ready = ["wait", "gapp", "-l=answers=yes", "--for=condition=Ready", "--timeout=180s"];
+    assert_eq!(apps.test.kubectl(&ready).lines().count(), 180);
     // Nothing came of the others, and they say what they are at.
     let ready = apps.condition("hung3", "Ready");
     assert_ne!(ready["status"], "True", "{ready}");
