@@ -52,6 +52,8 @@ fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
                 ApiFault::too_many(1)
             }
             n if n >= 200 => ApiFault::Hang,
+            // Long enough that more would be in flight, if more might be.
+            n if n >= 110 => ApiFault::Delay(Duration::from_millis(100)),
             _ => ApiFault::Delay(Duration::from_millis(10)),
         }
     });
