@@ -3,6 +3,8 @@
 pub mod api;
 pub mod cli;
 pub mod cluster;
+pub mod controller;
+pub mod election;
 pub mod object;
 pub mod plan;
 pub mod render;

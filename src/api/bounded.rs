@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Items of a list.
 const ITEMS: usize = 10;
 /// Characters of a word or a line.
-pub(super) const LINE: usize = 200;
+pub const LINE: usize = 200;
 /// Characters of a message.
 pub(super) const MESSAGE: usize = 1000;
 
@@ -71,7 +71,7 @@ impl<T> Default for Last<T> {
 }
 
 /// A text of at most so many characters.
-pub(super) fn text(text: &str, max: usize) -> String {
+pub fn text(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {
         None => text.to_owned(),
         Some(_) => text.chars().take(max - 1).chain(['…']).collect(),

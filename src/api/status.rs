@@ -31,6 +31,9 @@ pub struct GitOpsAppStatus {
     /// The commit that was applied last, all of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_applied_revision: Option<Revision>,
+    /// The value of the annotation by which a sync was requested last, once it has taken place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
     /// Number of objects by state: synced, drifted, failed, waiting, held and others.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 32))]

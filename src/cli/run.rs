@@ -1,14 +1,18 @@
 //! `gitops-sync run`: the daemon.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::BoolishValueParser;
+use futures::future::{BoxFuture, join_all};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc::Sender;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
@@ -17,14 +21,20 @@ use super::common::{
     default_name,
 };
 use super::logging;
+use crate::api::repository::RepoPattern;
+use crate::api::tenancy::Tenancy;
 use crate::api::{self, GitOpsAppSpec};
+use crate::cluster::events::Event;
+use crate::cluster::store::inbox::Inbox;
+use crate::controller::{Common, Controller};
+use crate::election::{Campaign, Candidacy, Mode, Ownership};
 use crate::object::AppId;
 use crate::plan::Controls;
-use crate::report::{AppStatus, Metrics, Publisher};
+use crate::report::{AppStatus, Metrics, Publisher, Roles};
 use crate::serve::{Hooks, Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::directory::Listing;
-use crate::sync::{App, Daemon, Directory, Origin, Poster, Stop, Sweeps};
+use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Stop, Sweeps};
 
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,9 +42,28 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Arguments of `run`. Each flag has a twin in the environment.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// URL or local path of the git repository
-    #[arg(long, env = "GITOPS_SYNC_REPO", value_name = "URL", hide_env_values = true)]
-    repo: String,
+    /// URL or local path of the git repository, for one app without a resource
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_REPO",
+        value_name = "URL",
+        hide_env_values = true,
+        required_unless_present = "watch_apps"
+    )]
+    repo: Option<String>,
+    /// Sync every GitOpsApp of the cluster, or of --namespaces
+    #[arg(long, env = "GITOPS_SYNC_WATCH_APPS", value_parser = BoolishValueParser::new())]
+    watch_apps: bool,
+    /// Labels of the GitOpsApps to sync, as kubectl selects them [default: all]
+    #[arg(
+        long,
+        env = "GITOPS_SYNC_WATCH_LABEL_SELECTOR",
+        value_name = "SELECTOR",
+        requires = "watch_apps",
+        default_value = "",
+        hide_default_value = true
+    )]
+    watch_label_selector: String,
     #[command(flatten)]
     git: GitArguments,
     /// Name of the app [default: from the repository and the path]
@@ -73,7 +102,74 @@ pub(super) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
+    replicas: ReplicaArguments,
+    #[command(flatten)]
+    tenancy: TenancyArguments,
+    #[command(flatten)]
     log: LogArguments,
+}
+
+/// What apps may do, whatever they say themselves.
+#[derive(Debug, Args)]
+struct TenancyArguments {
+    /// Service account that an app acts as if it names none, in the app's namespace [default: the daemon's rights]
+    #[arg(long, env = "GITOPS_SYNC_DEFAULT_SERVICE_ACCOUNT", value_name = "NAME")]
+    default_service_account: Option<String>,
+    /// Let apps refer to apps of other namespaces
+    #[arg(long, env = "GITOPS_SYNC_ALLOW_CROSS_NAMESPACE_REFS", value_parser = BoolishValueParser::new())]
+    allow_cross_namespace_refs: bool,
+    /// Repositories that apps may use, such as git.example/team/* [default: all]
+    #[arg(long, env = "GITOPS_SYNC_ALLOWED_REPOS", value_name = "PATTERNS", value_delimiter = ',')]
+    allowed_repos: Vec<RepoPattern>,
+}
+
+impl TenancyArguments {
+    fn rules(&self) -> Tenancy {
+        Tenancy {
+            default_service_account: self.default_service_account.clone(),
+            allow_cross_namespace_refs: self.allow_cross_namespace_refs,
+            allowed_repos: self.allowed_repos.clone(),
+        }
+    }
+}
+
+/// What several replicas do beside each other.
+#[derive(Debug, Args)]
+struct ReplicaArguments {
+    /// Write only as the leader among all replicas, by a Lease; the others stand by
+    #[arg(long, env = "GITOPS_SYNC_LEADER_ELECT", value_parser = BoolishValueParser::new())]
+    leader_elect: bool,
+    /// Divide the apps among all replicas, by a Lease of each
+    #[arg(long, env = "GITOPS_SYNC_SHARDS", value_parser = BoolishValueParser::new())]
+    shards: bool,
+}
+
+impl ReplicaArguments {
+    /// How work is divided among replicas, if there is to be more than one.
+    fn mode(&self) -> anyhow::Result<Option<Mode>> {
+        match (self.leader_elect, self.shards) {
+            (true, true) => bail!("choose one of --leader-elect and --shards"),
+            (true, false) => Ok(Some(Mode::Leader)),
+            (false, true) => Ok(Some(Mode::Shards)),
+            (false, false) => Ok(None),
+        }
+    }
+}
+
+/// What all that runs in the process shares.
+struct Process {
+    ground: Ground,
+    metrics: Arc<Metrics>,
+    events: Sender<Event>,
+    apps: Directory,
+    ownership: Ownership,
+    stop: Stop,
+}
+
+/// What runs until the process is to end.
+struct Work {
+    ready: watch::Receiver<bool>,
+    running: BoxFuture<'static, ()>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT.
@@ -81,65 +177,95 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "info");
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);
-    let app = app(&arguments, &metrics).await?;
-    let (ready, is_ready) = watch::channel(false);
-    let wake = Arc::new(Notify::new());
-    let origin = app.origin.identity();
-    let status =
-        AppStatus { name: app.id.to_string(), source: Some(origin), ..AppStatus::default() };
-    let (status, shown) = watch::channel(status);
+    let mode = arguments.replicas.mode()?;
+    let one = arguments.repo.as_deref().map(|url| name(&arguments, url));
+    let ground = ground(&arguments, &metrics, one.as_ref()).await?;
+    let cluster = ground.destination.cluster.clone();
+    let (poster, events) = Poster::new(cluster, instance(one.as_ref()));
+    let mut campaign = mode.map(|mode| campaign(mode, &arguments, one.as_ref(), &ground, &metrics));
+    let ownership = ownership(campaign.as_ref(), &metrics);
     let apps = Directory::default();
-    let (url, revision) = (arguments.repo.clone(), arguments.git.branch.clone());
-    apps.insert(app.id.clone(), Listing { status: shown, url, revision, wake: wake.clone() });
-    let hooks = hooks(&arguments, &apps)?;
-    let shared = Shared { metrics: metrics.clone(), apps, is_open: arguments.api, ready: is_ready };
-    let server = Server::bind(arguments.listen, shared, hooks)
-        .await
-        .with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))?;
-    info!(
-        version = env!("CARGO_PKG_VERSION"), app = %app.id, repo = display_url(&arguments.repo),
-        branch = arguments.git.branch, path = arguments.git.path, listen = %server.address()?,
-        "Starting"
-    );
-    let (poster, events) = Poster::new(app.cluster.clone(), instance(&app.id));
-    let publisher = Publisher::new(app.id.clone(), metrics, events, status);
-    let sweeps = Sweeps::new(arguments.sweep.0);
-    let (asked, controls) = watch::channel(Controls::default());
-    let following = tokio::spawn(app.store.clone().follow(app.id.clone(), asked));
-    let mut daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
+    let process = Process { ground, metrics, events, apps, ownership, stop: stop.clone() };
+    let mut work = Vec::new();
+    if let (Some(url), Some(name)) = (&arguments.repo, &one) {
+        work.push(one_app(&arguments, url, name, &process)?);
+    }
+    if arguments.watch_apps {
+        work.push(all_apps(&arguments, &process));
+    }
+    let server = bind(&arguments, &process, &work).await?;
+    announce(&arguments, one.as_ref(), server.address()?);
+    // The queue of events ends with the work.
+    drop(process);
     let posting = tokio::spawn(poster.run());
-    let mut serving = tokio::spawn(server.run(stop.clone()));
-    // The queue of events ends with the daemon.
-    let mut syncing = std::pin::pin!(async move { daemon.run(&stop).await });
-    tokio::select! {
-        () = &mut syncing => {
-            // Connections that do not end by themselves are cut.
-            let _ = tokio::time::timeout(GRACE, serving).await;
-        }
+    let mut serving = tokio::spawn(server.run(stop));
+    let mut working = std::pin::pin!(join_all(work.into_iter().map(|work| work.running)));
+    let served = tokio::select! {
+        _ = &mut working => None,
         ended = &mut serving => {
             ended?.context("the HTTP server failed")?;
-            syncing.await;
+            working.await;
+            Some(())
         }
-    }
-    following.abort();
+        () = failed(campaign.as_mut()) => bail!("a defect ended the election: please report the lines before this one"),
+    };
     let _ = tokio::time::timeout(GRACE, posting).await;
+    // Nothing is written any more.
+    if let Some(campaign) = campaign {
+        campaign.resign().await;
+    }
+    if served.is_none() {
+        // Connections that do not end by themselves are cut.
+        let _ = tokio::time::timeout(GRACE, serving).await;
+    }
     info!("Stopped");
     Ok(ExitCode::SUCCESS)
 }
 
-async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
-    let fetcher = arguments.git.fetcher(&arguments.repo)?;
-    let name = arguments.name.clone();
-    let id = name.unwrap_or_else(|| default_name(&arguments.repo, &arguments.git.path));
+/// What apps are made on. Alone, an app watches nothing but its own objects.
+async fn ground(
+    arguments: &Arguments,
+    metrics: &Arc<Metrics>,
+    one: Option<&AppId>,
+) -> anyhow::Result<Ground> {
     let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
-    let ground = arguments.cluster.ground(metrics, Some(&id), checkout, parallel).await?;
-    let id = id.within(ground.store.namespace());
-    let app = App::new(id, &spec(arguments), Origin::Git(fetcher), &ground)?;
-    Ok(App { approved: arguments.prune.approved(), ..app })
+    let alone = one.filter(|_| !arguments.watch_apps);
+    arguments.cluster.ground(metrics, alone, checkout, parallel).await
+}
+
+/// The app of the command line, as if a resource said it.
+fn one_app(
+    arguments: &Arguments,
+    url: &str,
+    name: &AppId,
+    process: &Process,
+) -> anyhow::Result<Work> {
+    let Process { ground, metrics, events, apps, ownership, stop } = process;
+    let (id, origin) = (name.clone().within(ground.store.namespace()), arguments.git.fetcher(url)?);
+    let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
+    let fence = ownership.fence(&app.id);
+    let app = App { approved: arguments.prune.approved(), ..app.fenced(&fence) };
+    let (ready, is_ready) = watch::channel(false);
+    let wake = Arc::new(Notify::new());
+    let (name, source) = (app.id.to_string(), Some(app.origin.identity()));
+    let (status, shown) = watch::channel(AppStatus { name, source, ..AppStatus::default() });
+    let (url, revision) = (url.to_owned(), arguments.git.branch.clone());
+    apps.insert(app.id.clone(), Listing { status: shown, url, revision, wake: wake.clone() });
+    let publisher = Publisher::new(app.id.clone(), metrics.clone(), events.clone(), status);
+    let sweeps = Sweeps::new(arguments.sweep.0);
+    let (asked, controls) = watch::channel(Controls::default());
+    let (store, stop) = (app.store.clone(), stop.clone());
+    let mut daemon = Daemon { app, publisher, sweeps, wake, controls, held: fence.held(), ready };
+    let running = async move {
+        let following = tokio::spawn(store.follow(daemon.app.id.clone(), asked));
+        daemon.run(&stop).await;
+        following.abort();
+    };
+    Ok(Work { ready: is_ready, running: Box::pin(running) })
 }
 
 /// The app as a resource would say it.
-fn spec(arguments: &Arguments) -> GitOpsAppSpec {
+fn spec(arguments: &Arguments, url: &str) -> GitOpsAppSpec {
     let spec = GitOpsAppSpec {
         target_revision: arguments.git.branch.clone(),
         path: arguments.git.path.clone(),
@@ -147,16 +273,106 @@ fn spec(arguments: &Arguments) -> GitOpsAppSpec {
         prune: arguments.prune.prune,
         prune_guard: arguments.prune.guard(),
         atomic: arguments.atomic,
-        ..GitOpsAppSpec::of(&arguments.repo)
+        ..GitOpsAppSpec::of(url)
     };
     arguments.cluster.applied_to(arguments.policy.applied_to(spec))
 }
 
+fn name(arguments: &Arguments, url: &str) -> AppId {
+    arguments.name.clone().unwrap_or_else(|| default_name(url, &arguments.git.path))
+}
+
+/// All apps that have a resource.
+fn all_apps(arguments: &Arguments, process: &Process) -> Work {
+    let Process { ground, metrics, events, apps, ownership, stop } = process;
+    let common = Common {
+        ownership: ownership.clone(),
+        ground: ground.clone(),
+        metrics: metrics.clone(),
+        events: events.clone(),
+        directory: apps.clone(),
+        inbox: Inbox::default(),
+        board: Board::default(),
+        tenancy: arguments.tenancy.rules(),
+        sweep: arguments.sweep.0,
+        selector: arguments.watch_label_selector.clone(),
+    };
+    let (ready, is_ready) = watch::channel(false);
+    let controller = Controller { common: Arc::new(common), ready };
+    Work { ready: is_ready, running: Box::pin(controller.run(stop.clone())) }
+}
+
+async fn bind(arguments: &Arguments, process: &Process, work: &[Work]) -> anyhow::Result<Server> {
+    let shared = Shared {
+        metrics: process.metrics.clone(),
+        apps: process.apps.clone(),
+        is_open: arguments.api,
+        ready: work.iter().map(|work| work.ready.clone()).collect(),
+    };
+    let server = Server::bind(arguments.listen, shared, hooks(arguments, &process.apps)?).await;
+    server.with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))
+}
+
+fn announce(arguments: &Arguments, one: Option<&AppId>, listen: SocketAddr) {
+    let of_one = |text: &str| one.map(|_| text.to_owned());
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        watch_apps = arguments.watch_apps.then_some(true),
+        app = one.map(AppId::as_str),
+        repo = arguments.repo.as_deref().map(display_url),
+        branch = of_one(&arguments.git.branch),
+        path = of_one(&arguments.git.path),
+        %listen,
+        "Starting"
+    );
+}
+
+/// Takes part in the division of work among the replicas of an app, or of all apps.
+fn campaign(
+    mode: Mode,
+    arguments: &Arguments,
+    one: Option<&AppId>,
+    ground: &Ground,
+    metrics: &Arc<Metrics>,
+) -> Campaign {
+    let alone = one.filter(|_| !arguments.watch_apps);
+    let name = alone.map_or_else(|| installation(&arguments.watch_label_selector), AppId::label);
+    let (cluster, namespace) = (&ground.destination.cluster, ground.store.namespace());
+    let candidacy = Candidacy::new(mode, cluster, namespace, &name, &instance(one));
+    let (name, identity) = (candidacy.name.clone(), candidacy.identity.clone());
+    Campaign::begin(candidacy, Roles::new(metrics.clone(), name, identity))
+}
+
+/// Tells apart the installations of a namespace: each has its own apps.
+fn installation(selector: &str) -> String {
+    match selector {
+        "" => "apps".to_owned(),
+        selector => format!("apps-{}", hex::encode(&Sha256::digest(selector)[..4])),
+    }
+}
+
+/// Returns if there will be no more answer to the question who writes.
+async fn failed(campaign: Option<&mut Campaign>) {
+    match campaign {
+        Some(campaign) => campaign.failed().await,
+        None => pending().await,
+    }
+}
+
+/// What this replica may write: without others, everything.
+fn ownership(campaign: Option<&Campaign>, metrics: &Metrics) -> Ownership {
+    if campaign.is_none() {
+        metrics.leader(true);
+    }
+    campaign.map_or_else(Ownership::sole, Campaign::ownership)
+}
+
 /// Who reports events: the pod, or outside of one the app.
-fn instance(app: &AppId) -> String {
+fn instance(app: Option<&AppId>) -> String {
     let pod = ["POD_NAME", "HOSTNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let mut named = pod.filter(|name| !name.is_empty());
-    named.next().unwrap_or_else(|| app.to_string())
+    let default = || app.map_or("gitops-sync", AppId::as_str).to_owned();
+    named.next().unwrap_or_else(default)
 }
 
 /// What wakes apps by webhooks, if there is a secret.

@@ -20,7 +20,7 @@ pub enum Content {
 
 impl Cluster {
     /// Shows `see` each object of a kind that matches a label selector, in one namespace or (empty) in
-    /// all. Returns the version of the list.
+    /// all. Returns the version of the list. Metadata is listed in the daemon's own name.
     pub async fn list(
         &self,
         resource: &Resource,
@@ -29,6 +29,11 @@ impl Cluster {
         content: Content,
         mut see: impl FnMut(&mut Value),
     ) -> Result<String, ApiError> {
+        // What shows no values is the daemon's own to see.
+        let cluster = match content {
+            Content::Metadata => self.in_own_name(),
+            Content::Whole => self.clone(),
+        };
         let requests = kube::core::Request::new(client::path(resource, namespace));
         let limit = if content == Content::Whole { PAGES.1 } else { PAGES.0 };
         let mut params = ListParams::default().labels(selector).limit(limit);
@@ -38,7 +43,7 @@ impl Cluster {
                 Content::Whole => requests.list(&params),
             };
             let request = request.map_err(ApiError::BadRequest)?;
-            let (_, mut page) = self.send("list", request).await?;
+            let (_, mut page) = cluster.send("list", request).await?;
             page["items"].as_array_mut().into_iter().flatten().for_each(&mut see);
             match page["metadata"]["continue"].as_str() {
                 Some(token) if !token.is_empty() => params = params.continue_token(token),

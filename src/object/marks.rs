@@ -77,6 +77,19 @@ impl AppId {
         Self { name: name.to_owned(), namespace: String::new() }
     }
 
+    /// The app of a resource of this name. A namespace has no dots, so that no two share a name.
+    pub fn of_resource(namespace: &str, name: &str) -> Self {
+        let whole = format!("{namespace}.{name}");
+        let name = if whole.len() <= NAME_MAX {
+            whole
+        } else {
+            let hash = hex::encode(&Sha256::digest(&whole)[..8]);
+            let start: String = whole.chars().take(NAME_MAX - hash.len() - 1).collect();
+            format!("{}-{hash}", start.trim_end_matches(['.', '-']))
+        };
+        Self { name, namespace: String::new() }
+    }
+
     /// The app that an identity annotation on the object `id` names; `None` if it is about another object
     /// or about none.
     pub fn of_identity(identity: &str, id: &ObjectId) -> Option<Self> {
@@ -84,6 +97,11 @@ impl AppId {
         let (namespace, name) = app.split_once('_')?;
         let app = name.parse::<Self>().ok()?.within(namespace);
         (app.identity(id) == identity).then_some(app)
+    }
+
+    /// How people name an app that has a resource: `namespace/name`.
+    pub fn reference(&self) -> String {
+        self.name.replacen('.', "/", 1)
     }
 
     /// The namespace of its inventory.

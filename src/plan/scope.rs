@@ -41,6 +41,12 @@ impl Reach {
         self.0.is_empty()
     }
 
+    /// The namespaces to look in, the empty one for the whole cluster.
+    pub fn namespaces(&self) -> impl Iterator<Item = String> {
+        let whole = self.is_whole().then(String::new);
+        whole.into_iter().chain(self.0.iter().cloned())
+    }
+
     /// The scope in which an object is seen; `None` for one out of reach. What belongs to no
     /// namespace is in reach only of the whole cluster.
     pub fn scope_of(&self, id: &ObjectId) -> Option<Scope> {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::object::ObjectId;
 use crate::object::handling::BadAnnotation;
+use crate::object::{GroupKind, ObjectId};
 
 use super::Origin;
 
@@ -81,6 +81,12 @@ pub enum Problem {
         /// `kind` as written.
         kind: String,
     },
+    /// Its app may not have objects of this kind.
+    #[error(
+        "is of a kind that the resources of its app do not allow: have {{group: {:?}, kind: {}}} allowed there, or move it out of the path",
+        .0.group, .0.kind
+    )]
+    KindNotAllowed(GroupKind),
     /// It is in a namespace where the daemon does not work.
     #[error(
         "would be in namespace {namespace}, which is none of --namespaces {given}: add it there and grant a Role in it, or correct metadata.namespace"

@@ -1,5 +1,9 @@
 //! The `gitops_sync_*` metrics.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
+
+use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -7,7 +11,7 @@ use prometheus::{
 
 use super::done::{Action, Done, Reason};
 use super::outcome::{Fate, Outcome};
-use super::status::states;
+use super::state::states;
 
 /// Managers of drift that get a series of their own; any further one counts as `other`.
 const MANAGERS: usize = 20;
@@ -26,11 +30,14 @@ pub struct Metrics {
     drift_reverts: IntCounterVec,
     fights: IntGaugeVec,
     suspended: IntGaugeVec,
+    leader: IntGaugeVec,
     stage_duration: HistogramVec,
     git_fetch: HistogramVec,
     api_requests: IntCounterVec,
     commit_to_live: GaugeVec,
-    managers: std::sync::Mutex<std::collections::BTreeSet<String>>,
+    managers: Mutex<BTreeSet<String>>,
+    /// The commit that each app's series shows.
+    commits: Mutex<BTreeMap<String, String>>,
 }
 
 impl Metrics {
@@ -96,6 +103,7 @@ impl Metrics {
                 "Whether a person suspended the app: 1 while nothing is synced.",
                 &["app"],
             )?,
+            leader: int_gauge("leader", "Whether this replica writes: 1 or 0.", &[])?,
             stage_duration: histogram(
                 "stage_duration_seconds",
                 "Duration by stage of a pass.",
@@ -112,7 +120,8 @@ impl Metrics {
                 "From the commit's own time to all its objects applied, for the last new commit.",
                 &["app"],
             )?,
-            managers: std::sync::Mutex::default(),
+            managers: Mutex::default(),
+            commits: Mutex::default(),
             registry,
         })
     }
@@ -143,8 +152,7 @@ impl Metrics {
         self.record_part(app, outcome);
         self.record_objects(app, outcome);
         if let Some(revision) = &outcome.revision {
-            self.revision.reset();
-            self.revision.with_label_values(&[app, &revision.commit]).set(1);
+            self.record_revision(app, &revision.commit);
         }
         if outcome.is_success() {
             self.last_success.with_label_values(&[app]).set(now);
@@ -170,9 +178,44 @@ impl Metrics {
         }
     }
 
+    /// Removes all series of an app that is no more.
+    pub fn forget(&self, app: &str) {
+        if let Ok(mut commits) = self.commits.lock() {
+            commits.remove(app);
+        }
+        for counters in
+            [&self.runs, &self.failures, &self.applied, &self.pruned, &self.drift_reverts]
+        {
+            forget(counters, app);
+        }
+        for gauges in [&self.revision, &self.objects, &self.fights, &self.suspended] {
+            forget(gauges, app);
+        }
+        for gauges in [&self.last_duration, &self.last_success, &self.commit_to_live] {
+            forget(gauges, app);
+        }
+        forget(&self.stage_duration, app);
+    }
+
+    /// Shows the commit as the app's one revision.
+    fn record_revision(&self, app: &str, commit: &str) {
+        let Ok(mut commits) = self.commits.lock() else { return };
+        let before = commits.insert(app.to_owned(), commit.to_owned());
+        if let Some(before) = before.filter(|before| before != commit) {
+            // It is gone already if the app was forgotten.
+            let _ = self.revision.remove_label_values(&[app, &before]);
+        }
+        self.revision.with_label_values(&[app, commit]).set(1);
+    }
+
     /// Sets whether an app is suspended.
     pub fn suspended(&self, app: &str, is_suspended: bool) {
         self.suspended.with_label_values(&[app]).set(is_suspended.into());
+    }
+
+    /// Sets whether this replica writes.
+    pub fn leader(&self, is_leader: bool) {
+        self.leader.with_label_values::<&str>(&[]).set(is_leader.into());
     }
 
     /// Sets the number of objects that are fought over.
@@ -219,5 +262,83 @@ impl Metrics {
             return manager.to_owned();
         }
         "other".to_owned()
+    }
+}
+
+/// Removes the series of an app from a metric.
+fn forget<T: MetricVecBuilder>(metric: &MetricVec<T>, app: &str) {
+    let families = metric.collect();
+    let all = families.iter().flat_map(prometheus::proto::MetricFamily::get_metric);
+    for series in all {
+        let labels = series.get_label().iter().map(|label| (label.name(), label.value()));
+        let labels: HashMap<_, _> = labels.collect();
+        if labels.get("app") == Some(&app) {
+            // Gone is gone.
+            let _ = metric.remove(&labels);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Failure;
+    use crate::source::Revision;
+
+    fn outcome(commit: &str) -> Outcome {
+        let (branch, commit, none) = ("main".into(), commit.into(), String::new());
+        let revision = Revision { branch, commit, time: 0, author: none.clone(), subject: none };
+        let stages = vec![("fetch", std::time::Duration::from_secs(1))];
+        Outcome { revision: Some(revision), stages, ..Outcome::new(crate::report::Trigger::Start) }
+    }
+
+    /// The series with this beginning, by what they count.
+    fn series(metrics: &Metrics, prefix: &str) -> Vec<String> {
+        let text = metrics.text().unwrap();
+        text.lines().filter(|line| line.starts_with(prefix)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn each_app_has_one_revision() {
+        let metrics = Metrics::new().unwrap();
+        let check = |app: &str, commit: &str, expect: &[&str]| {
+            metrics.record(app, &outcome(commit), 0.0, true);
+            let expect: Vec<_> = expect
+                .iter()
+                .map(|labels| format!("gitops_sync_revision_info{{{labels}}} 1"))
+                .collect();
+            assert_eq!(series(&metrics, "gitops_sync_revision_info"), expect, "{app} {commit}");
+        };
+        let (a1, a2, b1) =
+            (r#"app="a",revision="1""#, r#"app="a",revision="2""#, r#"app="b",revision="1""#);
+        check("a", "1", &[a1]);
+        check("b", "1", &[a1, b1]);
+        check("a", "1", &[a1, b1]);
+        check("a", "2", &[a2, b1]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_an_app_that_is_forgotten() {
+        let metrics = Metrics::new().unwrap();
+        let failed = |commit| Outcome { failure: Some(Failure::Panicked), ..outcome(commit) };
+        for app in ["a", "ab"] {
+            metrics.record(app, &outcome("1"), 0.0, true);
+            metrics.record(app, &failed("1"), 0.0, false);
+            metrics.suspended(app, true);
+            metrics.fights(app, 1);
+            metrics.applied.with_label_values(&[app, "created"]).inc();
+            metrics.drift_reverts.with_label_values(&[app, "service", "kubectl"]).inc();
+            metrics.commit_to_live.with_label_values(&[app]).set(1.0);
+        }
+        let of = |app: &str| {
+            let label = format!("app=\"{app}\"");
+            series(&metrics, "gitops_sync_").iter().filter(|line| line.contains(&label)).count()
+        };
+        let (before, other) = (of("a"), of("ab"));
+        assert!(before > 20 && before == other, "{before} {other}");
+        metrics.forget("a");
+        assert_eq!((of("a"), of("ab")), (0, other));
+        metrics.record("a", &outcome("2"), 0.0, true);
+        assert_eq!(series(&metrics, "gitops_sync_revision_info{app=\"a\"").len(), 1);
     }
 }

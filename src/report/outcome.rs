@@ -37,6 +37,8 @@ pub enum Trigger {
     Drift,
     /// A person called it from the command line.
     Command,
+    /// This replica became the one that writes.
+    Election,
 }
 
 /// What stopped a pass before its end.
@@ -55,7 +57,10 @@ pub enum Failure {
     },
     /// Our state could not be read or written.
     #[error("{0}")]
-    StateUnavailable(#[from] StoreError),
+    StateUnavailable(StoreError),
+    /// Another replica may write by now.
+    #[error("no longer the leader: another replica goes on")]
+    NotLeader,
     /// The app's inventory belongs to another source.
     #[error(
         "the app {app} belongs to {} (path {:?}), not to {} (path {:?}): choose another --name",
@@ -95,7 +100,7 @@ pub enum Failure {
         diagnostics: usize,
     },
     /// The process is ending.
-    #[error("stopped: the process is ending")]
+    #[error("the process is ending")]
     Stopped,
     /// A defect of ours.
     #[error("a defect in gitops-sync stopped the pass: please report the lines before this one")]
@@ -103,12 +108,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// An outage ends the pass; any other refusal concerns one object, and is handed back.
+    /// An outage and the end of a leader's time end the pass; any other refusal concerns one object, and is handed back.
     pub fn unless_refused(doing: &'static str, error: ApiError) -> Result<ApiError, Self> {
-        if error.is_outage() {
-            Err(Self::ClusterUnavailable { doing, source: error })
-        } else {
-            Ok(error)
+        match error {
+            ApiError::NotLeader => Err(Self::NotLeader),
+            outage if outage.is_outage() => Err(Self::ClusterUnavailable { doing, source: outage }),
+            refusal => Ok(refusal),
         }
     }
 
@@ -117,6 +122,15 @@ impl Failure {
         match self {
             Self::Source(error) => error.reason(),
             other => other.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Api { source: ApiError::NotLeader, .. } => Self::NotLeader,
+            error => Self::StateUnavailable(error),
         }
     }
 }
@@ -221,6 +235,12 @@ impl Outcome {
         self.diagnostics.clone_from(&rendered.diagnostics);
     }
 
+    /// Whether it ended before it looked at any object, and shows nothing new of them. One whose path is gone
+    /// has much to show.
+    pub fn ended_early(&self) -> bool {
+        self.failure.is_some() && self.done.is_empty() && self.leftovers.is_empty()
+    }
+
     /// Number of objects with which something like this happened.
     pub fn count(&self, what: impl Fn(&Action) -> bool) -> usize {
         self.done.iter().filter(|done| what(&done.action)).count()
@@ -235,6 +255,14 @@ impl Outcome {
     /// Whether a kind came with this pass, which only a new discovery knows.
     pub fn has_new_kinds(&self) -> bool {
         self.done.iter().any(|done| done.desired.kind_is_new)
+    }
+
+    /// Whether anything was written or deleted.
+    pub fn has_changed(&self) -> bool {
+        let is_written = |action: &Action| action.is_in_sync() && !action.is_unchanged();
+        self.pruned() > 0
+            || self.done.iter().any(|done| is_written(&done.action))
+            || self.leftovers.iter().any(|(_, fate)| matches!(fate, Fate::Abandoned(_)))
     }
 
     /// Number of objects deleted.

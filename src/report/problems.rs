@@ -15,15 +15,8 @@ pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
     problems.extend(held(app, outcome));
     let unread = outcome.unread.iter();
     problems.extend(unread.map(|why| format!("Approvals of older commits are not known: {why}")));
-    problems.extend(outcome.unlisted.iter().map(|(scope, why)| {
-        format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
-    }));
-    for (other, ids) in &outcome.claimed {
-        problems.push(format!(
-            "Declared by the app {other} as well: {}; they stay with {app}: remove them from one of the two",
-            named(ids)
-        ));
-    }
+    problems.extend(unlisted(outcome));
+    problems.extend(claimed(app, outcome));
     problems.extend(orphans(outcome));
     for (id, fate) in &outcome.leftovers {
         let place = place(id);
@@ -43,11 +36,36 @@ pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
 
 /// The sets that wait for a person's word, one sentence each.
 pub fn held(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
-    outcome.held.iter().map(move |Held { reason, hash, objects }| {
+    held_sets(app, outcome.held.iter())
+}
+
+/// Some of these sets, one sentence each.
+pub fn held_sets<'a>(
+    app: &AppId,
+    sets: impl Iterator<Item = &'a Held>,
+) -> impl Iterator<Item = String> {
+    sets.map(move |Held { reason, hash, objects }| {
         let (number, named) = (objects.len(), named(objects));
         format!(
             "Prune held: {reason}: {number} left in place until a person approves \
              (gitops-sync prune-approve {hash} --name {app}, or GitOps-Prune: {hash} in a commit): {named}"
+        )
+    })
+}
+
+/// The scopes that cannot be seen, one sentence each.
+pub fn unlisted(outcome: &Outcome) -> impl Iterator<Item = String> {
+    outcome.unlisted.iter().map(|(scope, why)| {
+        format!("Cannot list {scope}: {why}; its objects are applied unseen and nothing is pruned")
+    })
+}
+
+/// The objects that other apps declare as well, one sentence for each app.
+pub fn claimed(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
+    outcome.claimed.iter().map(move |(other, ids)| {
+        format!(
+            "Declared by the app {other} as well: {}; they stay with {app}: remove them from one of the two",
+            named(ids)
         )
     })
 }

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::done::{Action, Done};
 use super::outcome::{Fate, Outcome, Trigger};
 use super::problems::problems;
-use super::{AppStatus, Failure, Metrics, events};
+use super::{AppResource, AppStatus, Failure, Metrics, Notice, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
@@ -29,6 +29,8 @@ pub struct Publisher {
     last_commit: Option<String>,
     /// The app's state, for the HTTP server.
     status: watch::Sender<AppStatus>,
+    /// The app's resource, if it has one.
+    resource: Option<AppResource>,
 }
 
 impl Publisher {
@@ -39,17 +41,38 @@ impl Publisher {
         events: Sender<Event>,
         status: watch::Sender<AppStatus>,
     ) -> Self {
-        Self { app, metrics, events, said: BTreeSet::new(), last_commit: None, status }
+        let (said, last_commit, resource) = (BTreeSet::new(), None, None);
+        Self { app, metrics, events, said, last_commit, status, resource }
+    }
+
+    /// Publishes to the app's resource as well.
+    #[must_use]
+    pub fn with_resource(self, resource: AppResource) -> Self {
+        Self { resource: Some(resource), ..self }
+    }
+
+    /// From now on what is published is of this generation of the app's resource.
+    pub fn observe(&mut self, generation: i64) {
+        if let Some(resource) = &mut self.resource {
+            resource.observe(generation);
+        }
     }
 
     /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
         if matches!(outcome.failure, Some(Failure::Suspended)) {
-            return self.suspended(true);
+            return self.notice(&Notice::Suspended(None));
+        }
+        if let Some(Failure::DependencyNotReady(blocked)) = &outcome.failure {
+            return self.notice(&Notice::of(blocked));
         }
         outcome.unchecked.iter().for_each(log_unchecked);
         outcome.done.iter().for_each(log_done);
         self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
+        if let Some(resource) = &mut self.resource {
+            let told = resource.take(outcome, Timestamp::now());
+            self.hand_over(told);
+        }
         if outcome.trigger == Trigger::Drift {
             self.metrics.record_part(self.app.as_str(), outcome);
             let problems = self.log_problems(outcome);
@@ -67,6 +90,30 @@ impl Publisher {
         outcome.leftovers.iter().for_each(log_pruned);
         self.said = self.log_problems(outcome);
         log_pass(outcome);
+    }
+
+    /// What is shown of the app.
+    pub fn shown(&self) -> watch::Receiver<AppStatus> {
+        self.status.subscribe()
+    }
+
+    /// Notes that a person's request for a sync was heeded.
+    pub fn handled(&mut self, request: Option<&str>) {
+        if let (Some(resource), Some(request)) = (&mut self.resource, request) {
+            resource.handled(request);
+        }
+    }
+
+    /// Tells what keeps the app from being synced at all.
+    pub fn notice(&mut self, notice: &Notice) {
+        if let Some(resource) = &mut self.resource {
+            let told = resource.notice(notice, Timestamp::now());
+            told.iter().filter(|_| !notice.is_suspension()).for_each(log_notice);
+            self.hand_over(told);
+        }
+        if notice.is_suspension() {
+            self.suspended(true);
+        }
     }
 
     /// Notes that an app is suspended, or is not.
@@ -109,6 +156,9 @@ impl Publisher {
         }
         let now = Timestamp::now();
         self.hand_over(begun.iter().map(|done| events::fight(done, now)));
+        if let Some(resource) = &self.resource {
+            self.hand_over(resource.fights(begun, now));
+        }
     }
 
     /// Queues events without waiting: log lines have told all.
@@ -220,14 +270,24 @@ fn log_pruned((id, fate): &(ObjectId, Fate)) {
     }
 }
 
+/// Why nothing is synced.
+fn log_notice(event: &Event) {
+    let Event { reason, note, .. } = event;
+    if event.is_warning {
+        warn!(reason, "Not synced: {note}");
+    } else {
+        info!(reason, "Not synced: {note}");
+    }
+}
+
 /// What stopped a pass, if anything.
 fn log_failure(outcome: &Outcome) {
     let Some(failure) = &outcome.failure else { return };
     let trigger: &str = outcome.trigger.into();
     let (revision, seconds) =
         (outcome.revision.as_ref().map(ToString::to_string), seconds(outcome));
-    if matches!(failure, Failure::Stopped) {
-        return info!(revision, trigger, seconds, "Sync stopped");
+    if matches!(failure, Failure::Stopped | Failure::NotLeader) {
+        return info!(revision, trigger, seconds, "Sync stopped: {failure}");
     }
     error!(reason = failure.reason(), revision, trigger, seconds, "Sync failed: {failure}");
 }

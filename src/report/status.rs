@@ -6,8 +6,9 @@ use std::fmt;
 use serde::Serialize;
 use serde::ser::Serializer;
 
-use super::done::{Action, Done, Reason};
+use super::done::{Action, Reason};
 use super::outcome::{Fate, Outcome};
+use super::state::states;
 use crate::object::ObjectId;
 use crate::plan::guard;
 use crate::plan::inventory::{Abandoned, SourceIdentity};
@@ -83,8 +84,7 @@ impl AppStatus {
         self.suspended = false;
         let failure = outcome.failure.as_ref().map(super::Failure::reason);
         failure.unwrap_or("Synced").clone_into(&mut self.result);
-        // A pass that ended early shows nothing new, but one whose path is gone has much to show.
-        if outcome.done.is_empty() && outcome.leftovers.is_empty() && failure.is_some() {
+        if outcome.ended_early() {
             return;
         }
         self.objects = states(outcome).into();
@@ -118,28 +118,4 @@ fn held(held: &guard::Held) -> HeldSet {
     let guard::Held { reason, hash, objects } = held;
     let (reason, hash, count) = (*reason, hash.clone(), objects.len());
     HeldSet { reason, hash, count, objects: objects.iter().take(LISTED).cloned().collect() }
-}
-
-/// Number of objects in each state, after a pass that looked at them.
-pub fn states(outcome: &Outcome) -> [(&'static str, usize); 13] {
-    let is_unknown =
-        |done: &&Done| outcome.unlisted.iter().any(|(scope, _)| scope.covers(&done.desired.id));
-    let synced = || outcome.done.iter().filter(|done| done.is_synced());
-    let unknown = synced().filter(is_unknown).count();
-    let stays = |fate: &Fate| matches!(fate, Fate::Pending | Fate::Spared(_) | Fate::Failed(_));
-    [
-        ("synced", synced().count() - unknown),
-        ("unknown", unknown),
-        ("drifted", outcome.count(|action| matches!(action, Action::Drifted(_)))),
-        ("overridden", outcome.overridden()),
-        ("fought", outcome.fought()),
-        ("conflicted", outcome.conflicted()),
-        ("claimed", outcome.claims()),
-        ("left", outcome.count(|action| matches!(action, Action::Left(_)))),
-        ("failed", outcome.count(|action| matches!(action, Action::Failed(_)))),
-        ("waiting", outcome.count(|a| matches!(a, Action::Waiting(_) | Action::Skipped))),
-        ("leftover", outcome.leftovers.iter().filter(|(_, fate)| stays(fate)).count()),
-        ("held", outcome.held()),
-        ("abandoned", outcome.abandoned.len()),
-    ]
 }

@@ -26,8 +26,8 @@ pub struct Shared {
     pub apps: Directory,
     /// Whether `/api` is for everybody who reaches the port, not for this machine alone.
     pub is_open: bool,
-    /// Whether the first pass has ended.
-    pub ready: watch::Receiver<bool>,
+    /// Whether what runs has begun: the first pass has ended, or all apps are known.
+    pub ready: Vec<watch::Receiver<bool>>,
 }
 
 /// A server that has its port, so that a port in use is an error at the start.
@@ -81,7 +81,7 @@ async fn metrics(
 /// Ready once the first pass has ended, either way: how the sync goes is told by metrics, not by
 /// restarting pods.
 async fn readyz(State(shared): State<Shared>) -> (StatusCode, &'static str) {
-    if *shared.ready.borrow() {
+    if shared.ready.iter().all(|ready| *ready.borrow()) {
         (StatusCode::OK, "ok\n")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "the first sync has not ended\n")

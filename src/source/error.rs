@@ -14,8 +14,8 @@ pub enum SourceError {
         /// URL without credentials.
         url: String,
     },
-    /// The repository has no such branch.
-    #[error("no branch {branch:?} at {url}: push it, or set --branch")]
+    /// The repository has no such branch or tag.
+    #[error("no branch or tag {branch:?} at {url}: push it, or follow another one")]
     BranchNotFound {
         /// URL without credentials.
         url: String,

@@ -79,6 +79,10 @@ pub struct Head {
     pub commit: String,
     /// When it was committed, seconds since 1970.
     pub time: i64,
+    /// Name of who wrote it.
+    pub author: String,
+    /// First line of its message.
+    pub subject: String,
 }
 
 /// Fetches one branch into one clone.
@@ -102,9 +106,10 @@ impl Fetcher {
     /// The head of the branch, as a fetch found it that began not before `since`. An unchanged head costs one
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
-        let head = self.shared.fetched(since, false, self.ask(false, None)).await?;
+        let Head { commit, time, author, subject } =
+            self.shared.fetched(since, false, self.ask(false, None)).await?;
         let branch = self.repository.branch.clone();
-        Ok(Revision { branch, commit: head.commit, time: head.time })
+        Ok(Revision { branch, commit, time, author, subject })
     }
 
     /// Waits until the branch is known to have another head than this commit, by the fetch of another app.

@@ -13,6 +13,20 @@ pub struct Revision {
     pub commit: String,
     /// When it was committed, seconds since 1970.
     pub time: i64,
+    /// Name of who wrote it. A person's word, as the subject is: to be shown, and for nothing else.
+    pub author: String,
+    /// First line of its message.
+    pub subject: String,
+}
+
+/// Characters of a commit's name that people read.
+const SHORT: usize = 8;
+
+impl Revision {
+    /// The branch and the beginning of the commit's name.
+    pub fn short(&self) -> String {
+        format!("{}@{}", self.branch, self.commit.chars().take(SHORT).collect::<String>())
+    }
 }
 
 impl fmt::Display for Revision {

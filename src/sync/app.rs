@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,17 +10,19 @@ use tokio::sync::watch;
 use super::board::Gate;
 use super::ground::{Destination, Ground};
 use super::informers::Informers;
+use crate::api::resources::Resources;
 use crate::api::retry::Retry;
+use crate::api::spec::CreateNamespace;
 use crate::api::{GitOpsAppSpec, PruneGuard};
-use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
+use crate::cluster::{Cluster, Fence};
 use crate::object::AppId;
 use crate::object::handling::Policy;
 use crate::plan::dependencies::Blocked;
 use crate::plan::guard::{BadKind, Guard};
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Controls, Reach};
+use crate::plan::{CommonMetadata, Controls, Reach};
 use crate::source::Fetcher;
 use crate::source::error::display_url;
 
@@ -43,13 +46,15 @@ impl Origin {
         }
     }
 
+    /// The identity of a path of a repository.
+    pub fn identity_of(url: &str, path: &str) -> SourceIdentity {
+        SourceIdentity { url: display_url(url), path: path.trim_matches('/').to_owned() }
+    }
+
     /// The origin's identity, as inventories record it.
     pub fn identity(&self) -> SourceIdentity {
         match self {
-            Self::Git(fetcher) => SourceIdentity {
-                url: display_url(&fetcher.repository.url),
-                path: fetcher.path.trim_matches('/').to_owned(),
-            },
+            Self::Git(fetcher) => Self::identity_of(&fetcher.repository.url, &fetcher.path),
             Self::Nothing(before) => before.clone(),
             // As it was given: pipelines check out to another absolute path each time.
             Self::Folder(folder) => SourceIdentity {
@@ -64,6 +69,14 @@ impl App {
     /// Whether its objects are in another cluster than its inventory: that one may be gone.
     pub fn is_remote(&self) -> bool {
         !self.store.is_in(&self.cluster)
+    }
+
+    /// The app, written only while the fence is open.
+    #[must_use]
+    pub fn fenced(self, fence: &Arc<Fence>) -> Self {
+        let (cluster, store) =
+            (self.cluster.fenced(fence.clone()), self.store.fenced(fence.clone()));
+        Self { cluster, store, ..self }
     }
 
     /// Why a commit may not be applied yet, if so.
@@ -93,6 +106,12 @@ impl App {
             id,
             origin,
             target_namespace: target.to_owned(),
+            create_namespace: spec.create_namespace.clone(),
+            common: Arc::new(CommonMetadata {
+                labels: spec.common_labels.0.clone(),
+                annotations: spec.common_annotations.0.clone(),
+            }),
+            resources: Arc::new(spec.resources.clone()),
             cluster,
             informers,
             discovery,
@@ -135,7 +154,7 @@ pub struct App {
     pub id: AppId,
     /// Where its manifests are.
     pub origin: Origin,
-    /// The cluster it goes to.
+    /// The cluster it goes to, with the rights of whom it acts as.
     pub cluster: Cluster,
     /// The watches of that cluster.
     pub informers: Informers,
@@ -145,6 +164,12 @@ pub struct App {
     pub store: Store,
     /// Namespace of namespaced objects that name none.
     pub target_namespace: String,
+    /// How that is created where there is none, if it is to be.
+    pub create_namespace: Option<CreateNamespace>,
+    /// Labels and annotations that all its objects get.
+    pub common: Arc<CommonMetadata>,
+    /// Of which kinds its objects may be.
+    pub resources: Arc<Resources>,
     /// Where it may work.
     pub reach: Reach,
     /// What is done about foreign changes and about what cannot be changed, where an object does not say.

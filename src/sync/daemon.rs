@@ -11,10 +11,12 @@ use futures::FutureExt;
 use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::debug;
 
 use super::board::Gate;
 use super::heal::heal;
 use super::pass::pass;
+use super::standby::warm;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
@@ -40,7 +42,9 @@ pub struct Daemon {
     pub wake: Arc<Notify>,
     /// What people ask of the app, as the annotations of its inventory say.
     pub controls: watch::Receiver<Controls>,
-    /// Told when the first pass has ended, either way.
+    /// Whether the app is this replica's to write. Only its fence makes sure that nothing else is written.
+    pub held: watch::Receiver<bool>,
+    /// Told when the first pass has ended, either way, or another replica writes.
     pub ready: watch::Sender<bool>,
 }
 
@@ -62,9 +66,18 @@ impl Daemon {
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
+            if !*self.held.borrow_and_update() {
+                state = self.stand_by(state, stop).await;
+                (trigger, failures) = (Trigger::Election, 0);
+                continue;
+            }
             self.heed(&mut state);
+            let request = self.app.asked.borrow_and_update().requested.clone();
             let outcome = self.pass(&mut state, trigger, stop).await;
             self.close(&mut state, &outcome);
+            if !is_put_off(&outcome) {
+                self.publisher.handled(request.as_deref());
+            }
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
             self.keep(&mut state, stop).await;
@@ -90,6 +103,46 @@ impl Daemon {
             duration: limit,
             ..Outcome::new(trigger)
         })
+    }
+
+    /// Waits until the app is this replica's to write, with everything at hand.
+    async fn stand_by(&mut self, before: Loop, stop: &Stop) -> Loop {
+        let mut memory = before.memory.without_writes();
+        let mut held = self.held.clone();
+        let is_over = async {
+            tokio::select! {
+                // The sender lives as long as the fence.
+                _ = held.wait_for(|is_held| *is_held) => {}
+                () = stop.wait() => {}
+            }
+        };
+        tokio::select! {
+            () = is_over => {}
+            () = self.keep_warm(&mut memory, stop) => {}
+        }
+        // What was asked meanwhile is read with the inventory.
+        Loop { memory: memory.without_writes(), ..Loop::default() }
+    }
+
+    async fn keep_warm(&self, memory: &mut Memory, stop: &Stop) {
+        loop {
+            if let Err(failure) = warm(&self.app, memory, stop).await {
+                debug!("Standing by without all that is needed: {failure}");
+            }
+            self.ready.send_replace(true);
+            let due = Instant::now() + jittered(self.app.interval);
+            let Memory { watches, observed, .. } = memory;
+            let look = async {
+                loop {
+                    watches.next(&self.app.id, observed).await;
+                }
+            };
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = self.wake.notified() => {}
+                () = look => {}
+            }
+        }
     }
 
     /// While a commit is refused no pass looks at what stays in force.
@@ -122,8 +175,7 @@ impl Daemon {
         let commit = last.revision.as_ref().map(|revision| revision.commit.as_str());
         let mut news = pin!(origin.other_than(commit));
         let mut opening = pin!(opening(gate.as_mut(), last, commit));
-        let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
-        let mut due = Instant::now() + delay.mul_f64(jitter);
+        let mut due = Instant::now() + jittered(delay);
         loop {
             let peace = state.peace().unwrap_or(due);
             let Memory { watches, observed, .. } = &mut state.memory;
@@ -131,6 +183,7 @@ impl Daemon {
                 () = sleep_until(due) => return trigger,
                 () = self.wake.notified() => return Trigger::Webhook,
                 () = stop.wait() => return trigger,
+                Ok(()) = self.held.changed() => return trigger,
                 Ok(()) = self.controls.changed() => {
                     self.controls.mark_changed();
                     return Trigger::Annotation;
@@ -250,6 +303,11 @@ impl Loop {
     }
 }
 
+/// A time that differs a little from daemon to daemon.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(1.0 + rand::rng().random_range(-JITTER..=JITTER))
+}
+
 /// What work comes to, or what stands for its panic.
 async fn caught<T>(work: impl Future<Output = T>, panicked: impl FnOnce() -> T) -> T {
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| panicked())
@@ -275,6 +333,11 @@ async fn opening(gate: Option<&mut Gate>, last: &Outcome, commit: Option<&str>) 
     while gate.blocked(commit).is_some() {
         gate.changed().await;
     }
+}
+
+/// Whether no pass has taken place, and one will.
+fn is_put_off(outcome: &Outcome) -> bool {
+    is_blocked(outcome) || matches!(outcome.failure, Some(Failure::Suspended | Failure::Stopped))
 }
 
 fn is_blocked(outcome: &Outcome) -> bool {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::informers::Informers;
+use crate::api::GitOpsApp;
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
@@ -62,6 +63,14 @@ pub struct Checkout {
 }
 
 impl Checkout {
+    /// What fetches the repository of an app's resource.
+    pub fn fetcher_of(&self, resource: &GitOpsApp) -> Fetcher {
+        let spec = &resource.spec;
+        let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
+        let repository = Repository { url, branch, username: None, password_file: None };
+        self.fetcher(repository, &spec.path, "")
+    }
+
     /// What fetches a repository, in a clone for all who follow the same with the same credentials: whoever may
     /// not read a repository must not find it fetched by others. `owner` says whose credentials they are.
     pub fn fetcher(&self, repository: Repository, path: &str, owner: &str) -> Fetcher {

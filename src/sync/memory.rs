@@ -80,6 +80,14 @@ impl Memory {
         if app.atomic { self.accepted.as_ref() } else { self.resolved.as_ref() }
     }
 
+    /// What of it holds whoever writes: what was read of git, and what the watches show. Everything else may be
+    /// another replica's doing by now.
+    #[must_use]
+    pub fn without_writes(self) -> Self {
+        let Self { rendered, observed, watches, kinds, .. } = self;
+        Self { rendered, observed, watches, kinds, ..Self::default() }
+    }
+
     /// What is known when something is planned.
     pub fn known(&self, app: &App) -> Known<'_> {
         Known {

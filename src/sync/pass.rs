@@ -71,7 +71,7 @@ async fn run(
     }
     store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
-    let applied = apply::apply(app, &plan.steps, stop, outcome).await;
+    let applied = apply::apply(app, &memory.observed, &plan.steps, stop, outcome).await;
     remember(app, memory, outcome);
     if news.is_some() {
         add_unchanged(&resolved.wanted, &plan.steps, outcome);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
-use tracing::debug;
+use tracing::{Instrument as _, debug};
 
 use super::{App, Memory};
 use crate::cluster::Cluster;
@@ -51,7 +51,7 @@ impl Sweeps {
     /// Starts a sweep beside the caller.
     pub fn begin(&mut self, sweep: Sweep) {
         self.due = Instant::now() + self.every.unwrap_or_default();
-        self.running = Some(tokio::spawn(sweep.run()));
+        self.running = Some(tokio::spawn(sweep.run().in_current_span()));
     }
 }
 

@@ -1,7 +1,5 @@
 //! The resource GitOpsApp: its definition in a real API server, and what is refused by whom.
 
-use std::sync::LazyLock;
-
 use gitops_sync::api::conditions::{ConditionType, Finding, Truth};
 use gitops_sync::api::status::{Drift, Failure, HeldSet, Revision, SyncRecord};
 use gitops_sync::api::{self, GitOpsAppSpec, GitOpsAppStatus, PruneGuard};
@@ -11,31 +9,13 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde_json::{Value, json};
 use testbed::eventually;
 
-use crate::support::{DEADLINE, Fixture, plane, program};
+use crate::support::{DEADLINE, Fixture, define_apps, plane};
 
 const URL: &str = "https://git.example/config.git";
 
 /// A test's namespace, once the definition is established.
 fn fixture(name: &str) -> Fixture {
-    static INSTALLED: LazyLock<()> = LazyLock::new(|| {
-        let printed = program().arg("crd").output().unwrap();
-        let yaml = String::from_utf8(printed.stdout).unwrap();
-        let said = plane()
-            .kubectl_with_stdin(&["apply", "--warnings-as-errors", "-f", "-"], &yaml)
-            .unwrap();
-        assert_eq!(
-            said.trim(),
-            "customresourcedefinition.apiextensions.k8s.io/gitopsapps.gitops-sync.dev created"
-        );
-        let name = "crd/gitopsapps.gitops-sync.dev";
-        plane().kubectl(&["wait", "--for=condition=Established", "--timeout=60s", name]).unwrap();
-        // Established is said a moment before the kind is served.
-        eventually(DEADLINE, "the kind to be served", || {
-            plane().kubectl(&["get", "gitopsapps.gitops-sync.dev", "-A"]).map(Some)
-        })
-        .unwrap();
-    });
-    LazyLock::force(&INSTALLED);
+    define_apps();
     Fixture::new(name)
 }
 

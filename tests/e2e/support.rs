@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -21,6 +22,29 @@ pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-sync"));
     command.env_remove("KUBECONFIG");
     command
+}
+
+/// Installs the definition of `GitOpsApp`, as a person does it.
+pub fn define_apps() {
+    static DEFINED: LazyLock<()> = LazyLock::new(|| {
+        let printed = program().arg("crd").output().unwrap();
+        let yaml = String::from_utf8(printed.stdout).unwrap();
+        let said = plane()
+            .kubectl_with_stdin(&["apply", "--warnings-as-errors", "-f", "-"], &yaml)
+            .unwrap();
+        assert_eq!(
+            said.trim(),
+            "customresourcedefinition.apiextensions.k8s.io/gitopsapps.gitops-sync.dev created"
+        );
+        let name = "crd/gitopsapps.gitops-sync.dev";
+        plane().kubectl(&["wait", "--for=condition=Established", "--timeout=60s", name]).unwrap();
+        // Established is said a moment before the kind is served.
+        eventually(DEADLINE, "the kind to be served", || {
+            plane().kubectl(&["get", "gitopsapps.gitops-sync.dev", "-A"]).map(Some)
+        })
+        .unwrap();
+    });
+    LazyLock::force(&DEFINED);
 }
 
 /// A test's own namespace, repository and data folder. The app is named after the namespace.

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::register::Register;
-use crate::cluster::{ApiError, Cluster, client};
+use crate::cluster::{ApiError, Cluster, Fence, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
 use crate::plan::shards::{self, KEY, Shard};
@@ -143,9 +143,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store in a namespace.
+    /// The store in a namespace. Whatever the cluster's handle acts as, what is stored is the daemon's own.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self { cluster, namespace: namespace.to_owned(), register: Register::default() }
+        let (cluster, namespace) = (cluster.in_own_name(), namespace.to_owned());
+        Self { cluster, namespace, register: Register::default() }
+    }
+
+    /// The same, written to only while the fence is open.
+    #[must_use]
+    pub fn fenced(&self, fence: Arc<Fence>) -> Self {
+        Self { cluster: self.cluster.fenced(fence), ..self.clone() }
     }
 
     /// The store in another namespace.
@@ -157,6 +164,11 @@ impl Store {
     /// Whether it is in this cluster.
     pub fn is_in(&self, cluster: &Cluster) -> bool {
         self.cluster.is_same(cluster)
+    }
+
+    /// The cluster that it is in.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 
     /// Its namespace.

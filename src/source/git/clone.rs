@@ -79,12 +79,13 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
     let mut connection = remote
         .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
         .map_err(failed)?;
-    let head = branch_head(connection.list().map_err(failed)?, source)?;
-    let known = clone.refname_to_id(&tracking).ok();
+    let (name, head) = followed(connection.list().map_err(failed)?, source)?;
+    let known = clone.find_reference(&tracking).and_then(|known| known.peel_to_commit());
+    let known = known.ok().map(|commit| commit.id());
     // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
     let depth = request.depth.or(known.is_none().then_some(1));
     if request.depth.is_some() || known != Some(head) || clone.find_commit(head).is_err() {
-        download(connection.remote(), request, &tracking, depth)?;
+        download(connection.remote(), request, &format!("+{name}:{tracking}"), depth)?;
     }
     drop(connection);
     let commit = clone.find_commit(head)?;
@@ -92,7 +93,7 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
     if clone.head().ok().and_then(|h| h.target()) != Some(head) {
         clone.set_head_detached(head)?;
     }
-    Ok(Head { commit: head.to_string(), time: commit.time().seconds() })
+    Ok(super::head::head(&commit))
 }
 
 /// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
@@ -124,11 +125,22 @@ fn packs(dir: &Path) -> usize {
     entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count()
 }
 
-/// The branch's commit in the remote's list of refs.
-fn branch_head(list: &[git2::RemoteHead<'_>], source: &Repository) -> Result<git2::Oid, Trouble> {
-    let wanted = format!("refs/heads/{}", source.branch);
-    let head = list.iter().find(|head| head.name() == wanted);
-    head.map(git2::RemoteHead::oid).ok_or_else(|| {
+/// The ref that is followed in the remote's list of refs, and its commit: a branch, HEAD, or a tag, of which one
+/// that is annotated is listed a second time with its commit.
+fn followed(
+    list: &[git2::RemoteHead<'_>],
+    source: &Repository,
+) -> Result<(String, git2::Oid), Trouble> {
+    let find = |name: &str| list.iter().find(|head| head.name() == name).map(|head| head.oid());
+    let (branch, tag) =
+        (format!("refs/heads/{}", source.branch), format!("refs/tags/{}", source.branch));
+    let head = Some("HEAD".to_owned()).filter(|head| *head == source.branch);
+    let names = [Some(branch), head, Some(tag)].into_iter().flatten();
+    let found = names.into_iter().find_map(|name| {
+        let commit = find(&format!("{name}^{{}}")).or_else(|| find(&name))?;
+        Some((name, commit))
+    });
+    found.ok_or_else(|| {
         let (url, branch) = (display_url(&source.url), source.branch.clone());
         Trouble::Source(SourceError::BranchNotFound { url, branch })
     })
@@ -137,7 +149,7 @@ fn branch_head(list: &[git2::RemoteHead<'_>], source: &Repository) -> Result<git
 fn download(
     remote: &mut Remote<'_>,
     request: &Request,
-    tracking: &str,
+    refspec: &str,
     depth: Option<usize>,
 ) -> Result<(), Trouble> {
     let source = &request.repository;
@@ -147,7 +159,6 @@ fn download(
     if let Some(depth) = depth.filter(|_| can_be_shallow(&source.url)) {
         options.depth(i32::try_from(depth).unwrap_or(i32::MAX));
     }
-    let refspec = format!("+refs/heads/{}:{tracking}", source.branch);
     // The default message of the reflog holds the URL, and with it a password.
     let fetched = remote.fetch(&[refspec], Some(&mut options), Some("fetch"));
     fetched.map_err(|error| match error.class() {

@@ -1,6 +1,7 @@
 //! git by libgit2: the fetching child's work, reading a commit's blobs, and the history of commits.
 
 pub mod clone;
+pub mod head;
 pub mod history;
 pub mod tree;
 

@@ -1,0 +1,291 @@
+//! One app: what its resource wants is run, until it wants something else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+use tracing::{error, warn};
+
+use super::status::{Writer, applied, tell_others};
+use super::{Common, Seen, farewell, prepare};
+use crate::api::reference::AppReference;
+use crate::api::{ConditionType, GitOpsApp, GitOpsAppStatus};
+use crate::cluster::{Cluster, Fence};
+use crate::object::AppId;
+use crate::plan::Controls;
+use crate::plan::dependencies::State;
+use crate::report::{AppResource, AppStatus, Notice, Publisher};
+use crate::sync::directory::Listing;
+use crate::sync::{App, Daemon, Stop, Sweeps};
+
+/// Wait before another try to reach the API server.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Runs one app.
+pub struct Actor {
+    common: Arc<Common>,
+    seen: watch::Receiver<Arc<Seen>>,
+    stop: Stop,
+    /// Open while the app is this replica's to write.
+    fence: Arc<Fence>,
+    /// The status that is written.
+    status: watch::Sender<GitOpsAppStatus>,
+    /// What people ask by the resource.
+    asked: watch::Sender<Controls>,
+    wake: Arc<Notify>,
+    _telling: Ended,
+}
+
+/// Ends a task when it is dropped.
+pub(super) struct Ended(pub AbortHandle);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Actor {
+    /// The actor of what is seen.
+    pub fn new(common: Arc<Common>, seen: watch::Receiver<Arc<Seen>>, stop: Stop) -> Self {
+        let now = seen.borrow().clone();
+        let fence = common.ownership.fence(&now.app);
+        let status = watch::Sender::new(now.status.clone());
+        let asked = watch::Sender::new(now.controls.clone());
+        let told = tell_others(common.board.clone(), now.app.clone(), status.subscribe());
+        let _telling = Ended(tokio::spawn(told).abort_handle());
+        let wake = Arc::new(Notify::new());
+        Self { common, seen, stop, fence, status, asked, wake, _telling }
+    }
+
+    /// Runs the app until its resource is gone or the process is to end.
+    pub async fn run(mut self) {
+        let first = self.seen.borrow().clone();
+        let writer = Writer {
+            cluster: self.cluster(),
+            held: self.fence.held(),
+            id: first.id.clone(),
+            uid: first.uid.clone(),
+            written: first.status.clone(),
+        };
+        let writing = tokio::spawn(writer.run(self.status.subscribe()));
+        let mut publisher = self.publisher(&first);
+        while !self.stop.is_set() {
+            let seen = self.seen.borrow_and_update().clone();
+            if seen.uid != first.uid {
+                // Another resource of the same name: its own actor follows.
+                break;
+            }
+            publisher.observe(seen.generation);
+            self.asked.send_replace(seen.controls.clone());
+            publisher = if seen.is_deleting {
+                self.part(&seen).await;
+                publisher
+            } else {
+                self.serve(&seen, publisher).await
+            };
+        }
+        drop((publisher, self.status));
+        // The last status is worth a moment.
+        let _ = writing.await;
+    }
+
+    /// The cluster of the resource, written only while the app is this replica's.
+    fn cluster(&self) -> Cluster {
+        self.common.ground.store.cluster().fenced(self.fence.clone())
+    }
+
+    /// Deals with the objects of a resource that is being deleted.
+    async fn part(&mut self, seen: &Seen) {
+        let (common, fence, stop) = (self.common.clone(), self.fence.clone(), self.stop.clone());
+        let farewell = async {
+            held(&fence).await;
+            farewell::say(&common, &fence, seen, &stop).await;
+        };
+        tokio::select! {
+            () = farewell => self.superseded(seen).await,
+            () = self.stop.wait() => {}
+        }
+    }
+
+    /// Does what the resource wants until it wants something else.
+    async fn serve(&mut self, seen: &Seen, mut publisher: Publisher) -> Publisher {
+        match prepare::app(&self.common, seen).await {
+            Ok((resource, app)) => {
+                let gate = (!resource.spec.depends_on.is_empty())
+                    .then(|| self.common.board.gate(&seen.app));
+                let app = App { asked: self.asked.subscribe(), gate, ..app.fenced(&self.fence) };
+                self.announce(seen, &resource);
+                self.sync(seen, &resource, app, publisher).await
+            }
+            Err(notice) => {
+                let is_passing = notice.is_passing();
+                if self.fence.is_open() {
+                    publisher.notice(&notice);
+                }
+                tokio::select! {
+                    () = sleep(RETRY), if is_passing => {}
+                    () = self.superseded(seen) => {}
+                }
+                publisher
+            }
+        }
+    }
+
+    /// Tells the other apps of this one.
+    fn announce(&self, seen: &Seen, resource: &GitOpsApp) {
+        let status = self.status.borrow();
+        let is_current = status.observed_generation == Some(seen.generation);
+        let spec = &resource.spec;
+        let other = |reference: &AppReference| {
+            let namespace = reference.namespace.as_ref().map_or(&seen.id.namespace, |name| &name.0);
+            AppId::of_resource(namespace, &reference.name.0).within(seen.app.namespace())
+        };
+        let state = State {
+            source: (spec.repo_url.clone(), spec.target_revision.clone()),
+            applied: applied(&status),
+            is_ready: is_current && status.conditions.is_true(ConditionType::Ready),
+            depends_on: spec.depends_on.iter().map(other).collect(),
+        };
+        self.common.board.note(&seen.app, state);
+    }
+
+    /// Runs the app's loop until its resource wants something else.
+    async fn sync(
+        &mut self,
+        seen: &Seen,
+        resource: &GitOpsApp,
+        app: App,
+        mut publisher: Publisher,
+    ) -> Publisher {
+        if self.fence.is_open() {
+            publisher.notice(&Notice::Accepted);
+        }
+        let (halt, stop) = Stop::new();
+        let is_held = watch::Sender::new(false);
+        let mut daemon = Daemon {
+            controls: self.common.inbox.of(&app.id),
+            sweeps: Sweeps::new(self.common.sweep),
+            wake: self.wake.clone(),
+            ready: watch::Sender::new(false),
+            held: is_held.subscribe(),
+            app,
+            publisher,
+        };
+        self.list(&daemon, resource);
+        let admitting = admit(self.cluster(), self.fence.clone(), self.seen.clone(), is_held);
+        let _admitting = Ended(tokio::spawn(admitting).abort_handle());
+        {
+            let mut running = std::pin::pin!(daemon.run(&stop));
+            tokio::select! {
+                () = &mut running => error!("The loop of the app ended by itself"),
+                () = self.superseded(seen) => {
+                    halt.halt();
+                    running.await;
+                }
+            }
+        }
+        daemon.publisher
+    }
+
+    /// Lets the app be found from outside.
+    fn list(&self, daemon: &Daemon, resource: &GitOpsApp) {
+        let listing = Listing {
+            status: daemon.publisher.shown(),
+            url: resource.spec.repo_url.clone(),
+            revision: resource.spec.target_revision.clone(),
+            wake: self.wake.clone(),
+        };
+        self.common.directory.insert(daemon.app.id.clone(), listing);
+    }
+
+    /// Waits until the resource wants something else than it did, or is to be run no more. What people ask by
+    /// annotations meanwhile is passed on, and what another replica writes of it is taken over.
+    async fn superseded(&mut self, seen: &Seen) {
+        loop {
+            tokio::select! {
+                () = self.stop.wait() => return,
+                changed = self.seen.changed() => {
+                    let now = self.seen.borrow_and_update().clone();
+                    if changed.is_err() || seen.is_superseded_by(&now) {
+                        self.seen.mark_changed();
+                        return;
+                    }
+                    if !self.fence.is_open() {
+                        self.status.send_replace(now.status.clone());
+                    }
+                    self.asked.send_if_modified(|asked| {
+                        let is_news = *asked != now.controls;
+                        *asked = now.controls.clone();
+                        is_news
+                    });
+                }
+            }
+        }
+    }
+
+    fn publisher(&self, seen: &Seen) -> Publisher {
+        let Common { metrics, events, .. } = &*self.common;
+        let shown = AppStatus {
+            name: seen.app.to_string(),
+            source: Some(seen.source()),
+            ..AppStatus::default()
+        };
+        let (app, generation) = (seen.app.clone(), seen.generation);
+        let resource =
+            AppResource::new(app.clone(), seen.regarding(), generation, self.status.clone());
+        let shown = watch::Sender::new(shown);
+        Publisher::new(app, metrics.clone(), events.clone(), shown).with_resource(resource)
+    }
+}
+
+/// Waits until an app is this replica's to write.
+async fn held(fence: &Fence) {
+    // The sender lives as long as the fence.
+    let _ = fence.held().wait_for(|is_held| *is_held).await;
+}
+
+/// Lets an app write once its resource has our finalizer: nothing is to be applied of which nobody would know
+/// when the resource goes.
+async fn admit(
+    cluster: Cluster,
+    fence: Arc<Fence>,
+    mut seen: watch::Receiver<Arc<Seen>>,
+    is_held: watch::Sender<bool>,
+) {
+    loop {
+        held(&fence).await;
+        if hold(&cluster, &mut seen).await {
+            is_held.send_replace(true);
+            let _ = fence.held().wait_for(|is_held| !is_held).await;
+            is_held.send_replace(false);
+        }
+    }
+}
+
+/// Sees to it that the resource stays until its objects are dealt with. `false` if that cannot be said yet.
+async fn hold(cluster: &Cluster, seen: &mut watch::Receiver<Arc<Seen>>) -> bool {
+    let now = seen.borrow_and_update().clone();
+    if now.is_held() {
+        return true;
+    }
+    if now.is_deleting {
+        // It will never have one.
+        return std::future::pending().await;
+    }
+    match cluster.set_finalizers(&now.id, &now.version, &now.held()).await {
+        Ok(_) => true,
+        // There is news of it.
+        Err(error) if matches!(error.code(), 404 | 409) => {
+            let _ = seen.changed().await;
+            false
+        }
+        Err(error) => {
+            warn!("Cannot set the finalizer, so that nothing is synced yet: {error}");
+            sleep(RETRY).await;
+            false
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The end of an app: its objects are deleted or left to others, and then its resource may go.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::{Common, Seen};
+use crate::api::{DeletionPolicy, GitOpsAppSpec};
+use crate::cluster::{ApiError, Cluster, Fence};
+use crate::sync::finalize::{Farewell, finalize};
+use crate::sync::{App, Origin, Stop};
+
+/// First and longest wait before another try.
+const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Deals with the objects of an app that is being deleted, and lets its resource go.
+pub async fn say(common: &Common, fence: &Arc<Fence>, seen: &Seen, stop: &Stop) {
+    if !seen.is_held() {
+        return;
+    }
+    let mut retry = RETRIES.0;
+    while !stop.is_set() {
+        match attempt(common, fence, seen, stop).await {
+            Ok(()) => return,
+            Err(why) => warn!("Deletion is not done yet, retrying: {why}"),
+        }
+        tokio::select! {
+            () = sleep(retry) => retry = (retry * 2).min(RETRIES.1),
+            () = stop.wait() => {}
+        }
+    }
+}
+
+async fn attempt(
+    common: &Common,
+    fence: &Arc<Fence>,
+    seen: &Seen,
+    stop: &Stop,
+) -> Result<(), String> {
+    let spec = match &seen.resource {
+        Ok(resource) => resource.spec.clone(),
+        // What cannot be read asks for nothing to be deleted.
+        Err(_) => GitOpsAppSpec::of(""),
+    };
+    let policy = spec.deletion_policy;
+    let origin = Origin::Nothing(seen.source());
+    let app = App::new(seen.app.clone(), &spec, origin, &common.ground);
+    let app = app.map_err(|error| error.to_string())?;
+    let asked = watch::channel(seen.controls.clone()).1;
+    let app = App { asked, ..app.fenced(fence) };
+    let farewell = finalize(&app, policy, stop).await.map_err(|error| error.to_string())?;
+    tell(policy, &farewell);
+    let cluster = common.ground.store.cluster().fenced(fence.clone());
+    match cluster.set_finalizers(&seen.id, &seen.version, &seen.released()).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == 404 => Ok(()),
+        Err(error) => release(&cluster, seen, error).await,
+    }
+}
+
+/// The resource changed meanwhile, be it only by its status: what it is now is released.
+async fn release(cluster: &Cluster, seen: &Seen, conflict: ApiError) -> Result<(), String> {
+    if conflict.code() != 409 {
+        return Err(conflict.to_string());
+    }
+    let resource = crate::cluster::apps::resource();
+    let now = cluster.get(&resource, &seen.id).await.map_err(|error| error.to_string())?;
+    let Some(now) = now.map(|now| Seen::of(&now, seen.app.namespace())) else { return Ok(()) };
+    if now.uid != seen.uid {
+        return Ok(());
+    }
+    match cluster.set_finalizers(&now.id, &now.version, &now.released()).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.code() == 404 => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn tell(policy: DeletionPolicy, farewell: &Farewell) {
+    let Farewell { deleted, abandoned, unreached } = farewell;
+    let policy = match policy {
+        DeletionPolicy::Abandon => "Abandon",
+        DeletionPolicy::Delete => "Delete",
+    };
+    info!(policy, deleted, abandoned = abandoned.len(), "App deleted");
+    for (id, why) in unreached {
+        warn!(object = %id, "Left with our marks, since it could not be reached: {why}");
+    }
+}

@@ -1,0 +1,31 @@
+//! What is told of an app in one word. Of its objects [`super::Reason`] tells, of what stopped a pass
+//! [`super::Failure::reason`], of manifests [`crate::render::diagnostic::Problem`].
+
+/// How an app fares, or what happened to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+pub enum AppReason {
+    /// The commit is applied, and all is in place.
+    Synced,
+    /// It is not.
+    SyncFailed,
+    /// Something is done later, or has just begun.
+    Progressing,
+    /// It is tried again.
+    ProgressingWithRetry,
+    /// Deletions wait for a person's word.
+    PruneHeld,
+    /// Objects cannot be seen.
+    CannotList,
+    /// Nothing differs from git.
+    NoDrift,
+    /// It is synced again.
+    Resumed,
+    /// The resource breaks rules.
+    InvalidSpec,
+    /// A Secret that it names cannot be used.
+    SecretUnavailable,
+    /// Apps that it depends on are not ready.
+    DependencyNotReady,
+    /// It depends on itself.
+    DependencyCycle,
+}

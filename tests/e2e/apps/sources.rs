@@ -1,0 +1,81 @@
+//! Apps that share repositories, and repositories that hang.
+
+use serde_json::json;
+use testbed::Fault;
+
+use super::Apps;
+use crate::support::config_map;
+
+#[test]
+fn many_apps_of_one_repository_look_at_it_once_an_interval() {
+    let apps = Apps::new("shared-repo");
+    let file = |n: usize| format!("apps/{n}/a.yaml");
+    for n in 0..20 {
+        apps.test.repo.write(&file(n), config_map(&format!("c{n}"), "1")).unwrap();
+    }
+    apps.test.repo.commit("Twenty").unwrap();
+    for n in 0..20 {
+        apps.app(&format!("app{n}"), &format!("apps/{n}"), json!({"interval": "3s"}));
+    }
+    (0..20).for_each(|n| apps.wait(&format!("app{n}"), "Ready"));
+    // A look is a request for the list of refs. In the time of three passes of each app there are about
+    // three looks, not sixty.
+    let looks = || {
+        let requests = apps.test.git.requests();
+        requests.iter().filter(|request| request.contains("info/refs")).count()
+    };
+    let passes = || {
+        let name = format!("{}.app7", apps.test.namespace);
+        apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name]);
+    };
+    passes();
+    let before = looks();
+    (0..3).for_each(|_| passes());
+    let count = looks() - before;
+    assert!((1..=6).contains(&count), "{count} looks");
+    // What one of them finds is live in all at once.
+    for n in 0..20 {
+        apps.test.repo.write(&file(n), config_map(&format!("c{n}"), "2")).unwrap();
+    }
+    let commit = apps.test.repo.commit("All").unwrap();
+    (0..20).for_each(|n| apps.applied(&format!("app{n}"), &commit));
+}
+
+#[test]
+fn what_hangs_delays_no_other() {
+    let apps = Apps::new("fair");
+    apps.test.commit(&[("apps/a.yaml", "")]);
+    // Of two hundred apps, twenty hang: each has a repository that never answers.
+    let repos: Vec<_> = (0..20)
+        .map(|n| {
+            let name = format!("hung{n}");
+            let repo = apps.test.git.create_repo(&name).unwrap();
+            apps.test.git.set_fault_for(&name, Fault::Hang);
+            repo
+        })
+        .collect();
+    for (n, repo) in repos.iter().enumerate() {
+        apps.apply(&format!("hung{n}"), &json!({"repoURL": repo.url(), "interval": "1s"}));
+    }
+    for n in 0..180 {
+        let text = config_map(&format!("c{n}"), "1");
+        apps.test.repo.write(&format!("apps/{n}/a.yaml"), text).unwrap();
+    }
+    apps.test.repo.commit("Many").unwrap();
+    let all: Vec<_> = (0..180)
+        .map(|n| {
+            json!({
+                "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp",
+                "metadata": {"name": format!("app{n}")},
+                "spec": {"repoURL": apps.test.repo.url(), "path": format!("apps/{n}"), "interval": "5s"},
+            })
+            .to_string()
+        })
+        .collect();
+    let arguments = ["create", "-n", &apps.test.namespace, "-f", "-"];
+    crate::support::plane().kubectl_with_stdin(&arguments, &all.join("\n")).unwrap();
+    (0..180).for_each(|n| apps.wait(&format!("app{n}"), "Ready"));
+    // Nothing came of the others, and they say what they are at.
+    let ready = apps.condition("hung3", "Ready");
+    assert_ne!(ready["status"], "True", "{ready}");
+}
