@@ -13,6 +13,7 @@ use strum::VariantNames as _;
 use super::logging::LogFormat;
 use crate::api::reference::NamespaceName;
 use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
+use crate::cluster::client::Count;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
@@ -48,9 +49,7 @@ impl ConnectionArguments {
     pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
         let (kubeconfig, context) = (self.kubeconfig.clone(), self.context.clone());
         let connection = Connection { kubeconfig, context, timeout: self.request_timeout };
-        let metrics = metrics.clone();
-        let count = Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code));
-        Ok(Cluster::connect(&connection, count).await?)
+        Ok(Cluster::connect(&connection, counter(metrics)).await?)
     }
 
     /// Where the Secrets are.
@@ -58,6 +57,12 @@ impl ConnectionArguments {
         let namespace = self.namespace.as_deref().unwrap_or(cluster.default_namespace());
         Store::new(cluster.clone(), namespace)
     }
+}
+
+/// Counts requests as metrics.
+pub(super) fn counter(metrics: &Arc<Metrics>) -> Count {
+    let metrics = metrics.clone();
+    Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code))
 }
 
 /// Which cluster, and where in it objects go.
@@ -224,7 +229,14 @@ impl GitArguments {
         check_path(&self.path)?;
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
         let password_file = self.git_password_file.clone();
-        let repository = Repository { url: url.to_owned(), branch, username, password_file };
+        let repository = Repository {
+            url: url.to_owned(),
+            branch,
+            username,
+            password_file,
+            credentials: None,
+            agent: true,
+        };
         Ok(self.checkout()?.fetcher(repository, &self.path, &self.path))
     }
 

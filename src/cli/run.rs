@@ -17,7 +17,7 @@ use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use super::common::{
-    ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments,
+    ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments, counter,
     default_name,
 };
 use super::logging;
@@ -26,14 +26,17 @@ use crate::api::tenancy::Tenancy;
 use crate::api::{self, GitOpsAppSpec};
 use crate::cluster::events::Event;
 use crate::cluster::store::inbox::Inbox;
+use crate::controller::prepare::Clusters;
 use crate::controller::{Common, Controller};
 use crate::election::{Campaign, Candidacy, Mode, Ownership};
 use crate::object::AppId;
+use crate::object::marks::LABEL_APP;
 use crate::plan::Controls;
 use crate::report::{AppStatus, Metrics, Publisher, Roles};
 use crate::serve::{Hooks, Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::directory::Listing;
+use crate::sync::ground::Remote;
 use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Stop, Sweeps};
 
 /// Time for open connections to end, and for what is still to be posted.
@@ -294,6 +297,12 @@ fn all_apps(arguments: &Arguments, process: &Process) -> Work {
         inbox: Inbox::default(),
         board: Board::default(),
         tenancy: arguments.tenancy.rules(),
+        clusters: Clusters::default(),
+        remote: Remote {
+            timeout: arguments.cluster.connection.request_timeout,
+            count: counter(metrics),
+            selector: LABEL_APP.to_owned(),
+        },
         sweep: arguments.sweep.0,
         selector: arguments.watch_label_selector.clone(),
     };

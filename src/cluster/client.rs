@@ -98,6 +98,11 @@ impl Cluster {
         Self { account: Some(Arc::new(account.clone())), ..self.clone() }
     }
 
+    /// Whose rights requests are sent with, if not the daemon's own.
+    pub(super) fn account(&self) -> Option<&ServiceAccount> {
+        self.account.as_deref()
+    }
+
     /// The same cluster with the daemon's own rights: for what it does for itself.
     pub(super) fn in_own_name(&self) -> Self {
         Self { account: None, ..self.clone() }

@@ -17,6 +17,7 @@ mod namespace;
 mod pressure;
 pub mod prune;
 mod remote;
+pub mod secret;
 pub mod store;
 mod transport;
 pub mod watch;

@@ -8,6 +8,7 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
+use super::prepare::{Prepared, Used};
 use super::status::{Writer, applied, tell_others};
 use super::{Common, Seen, farewell, prepare};
 use crate::api::reference::AppReference;
@@ -22,6 +23,8 @@ use crate::sync::{App, Daemon, Stop, Sweeps};
 
 /// Wait before another try to reach the API server.
 const RETRY: Duration = Duration::from_secs(2);
+/// Time between two looks for a Secret.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Runs one app.
 pub struct Actor {
@@ -113,12 +116,12 @@ impl Actor {
     /// Does what the resource wants until it wants something else.
     async fn serve(&mut self, seen: &Seen, mut publisher: Publisher) -> Publisher {
         match prepare::app(&self.common, seen).await {
-            Ok((resource, app)) => {
+            Ok(Prepared { resource, app, secrets }) => {
                 let gate = (!resource.spec.depends_on.is_empty())
                     .then(|| self.common.board.gate(&seen.app));
                 let app = App { asked: self.asked.subscribe(), gate, ..app.fenced(&self.fence) };
                 self.announce(seen, &resource);
-                self.sync(seen, &resource, app, publisher).await
+                self.sync(seen, &resource, app, secrets, publisher).await
             }
             Err(notice) => {
                 let is_passing = notice.is_passing();
@@ -126,7 +129,7 @@ impl Actor {
                     publisher.notice(&notice);
                 }
                 tokio::select! {
-                    () = sleep(RETRY), if is_passing => {}
+                    () = sleep(LOOK), if is_passing => {}
                     () = self.superseded(seen) => {}
                 }
                 publisher
@@ -158,6 +161,7 @@ impl Actor {
         seen: &Seen,
         resource: &GitOpsApp,
         app: App,
+        secrets: Vec<Used>,
         mut publisher: Publisher,
     ) -> Publisher {
         if self.fence.is_open() {
@@ -179,12 +183,14 @@ impl Actor {
         let _admitting = Ended(tokio::spawn(admitting).abort_handle());
         {
             let mut running = std::pin::pin!(daemon.run(&stop));
+            let renewed = renewed(self.common.ground.destination.cluster.clone(), seen, secrets);
             tokio::select! {
                 () = &mut running => error!("The loop of the app ended by itself"),
-                () = self.superseded(seen) => {
-                    halt.halt();
-                    running.await;
-                }
+                () = self.superseded(seen) => halt.halt(),
+                () = renewed => halt.halt(),
+            }
+            if halt.is_set() {
+                running.await;
             }
         }
         daemon.publisher
@@ -239,6 +245,19 @@ impl Actor {
         let shown = watch::Sender::new(shown);
         Publisher::new(app, metrics.clone(), events.clone(), shown).with_resource(resource)
     }
+}
+
+/// Waits until one of the Secrets that an app was made of has changed.
+async fn renewed(cluster: Cluster, seen: &Seen, secrets: Vec<Used>) {
+    let namespace = &seen.id.namespace;
+    let changed = secrets.into_iter().map(|Used { name, version }| {
+        Box::pin(cluster.clone().secret_changed(namespace.clone(), name, version))
+    });
+    let changed: Vec<_> = changed.collect();
+    if changed.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    futures::future::select_all(changed).await;
 }
 
 /// Waits until an app is this replica's to write.

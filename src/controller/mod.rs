@@ -6,7 +6,7 @@
 
 mod actor;
 mod farewell;
-mod prepare;
+pub mod prepare;
 mod seen;
 mod status;
 
@@ -25,15 +25,17 @@ use crate::api::tenancy::Tenancy;
 use crate::cluster::ApiError;
 use crate::cluster::apps;
 use crate::cluster::events::Event;
-use crate::cluster::follow::{Sight, Target};
-use crate::cluster::list::Content;
+use crate::cluster::follow::Sight;
+use crate::cluster::list::{Content, Target};
 use crate::cluster::store::inbox::Inbox;
 use crate::election::Ownership;
 use crate::object::AppId;
 use crate::report::Metrics;
+use crate::sync::ground::Remote;
 use crate::sync::stop::Halt;
 use crate::sync::{Board, Directory, Ground, Stop};
 use actor::{Actor, Ended};
+use prepare::Clusters;
 use seen::Seen;
 
 /// Keeps all apps of a cluster in sync.
@@ -62,6 +64,10 @@ pub struct Common {
     pub ownership: Ownership,
     /// What apps may do, whatever they say themselves.
     pub tenancy: Tenancy,
+    /// The other clusters that apps go to.
+    pub clusters: Clusters,
+    /// How other clusters are reached.
+    pub remote: Remote,
     /// Time between two sweeps of an app.
     pub sweep: Option<Duration>,
     /// Labels of the resources to sync, empty for all.
@@ -117,8 +123,8 @@ impl Controller {
         let watch = |namespace: String| {
             let (cluster, ear, own) = (destination.cluster.clone(), ear.clone(), own.clone());
             let (resource, content) = (apps::resource(), Content::Whole);
-            let selector = self.common.selector.clone();
-            let target = Target { resource, namespace: namespace.clone(), selector, content };
+            let (labels, fields) = (self.common.selector.clone(), String::new());
+            let target = Target { resource, namespace: namespace.clone(), labels, fields, content };
             let reduce = move |object: &Value| Seen::of(object, &own);
             let mut was_missing = false;
             let listen = move |sight: Sight<Seen>| {
@@ -170,7 +176,7 @@ impl Controller {
 
     fn spawn(&self, actors: &mut Actors, seen: Arc<Seen>) {
         let app = seen.app.clone();
-        let span = info_span!("sync", app = app.reference());
+        let span = info_span!("sync", app = %app.reference());
         let (seen, told) = watch::channel(seen);
         let (halt, stop) = Stop::new();
         let actor = Actor::new(self.common.clone(), told, stop);

@@ -1,10 +1,10 @@
 //! Several replicas of one app: one writes at a time, whatever becomes of the others.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rand::RngExt as _;
 use tempfile::TempDir;
-use testbed::{ApiRequest, Mark, Signal, eventually};
+use testbed::{ApiFault, ApiProxy, ApiRequest, Call, Mark, Signal, eventually};
 
 use crate::faults::random;
 use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
@@ -61,13 +61,17 @@ impl Replicas {
     }
 
     fn start(&self, account: &'static str) -> Replica {
+        self.start_with(account, &self.kubeconfig(account))
+    }
+
+    fn start_with(&self, account: &'static str, kubeconfig: &Path) -> Replica {
         let (test, data) = (&self.test, TempDir::new().unwrap());
         let (url, name) = (test.repo.url(), &test.namespace);
         let mut command = program();
         command.args(["run", "--repo", url, "--path", "apps", "--listen", "127.0.0.1:0"]);
         command.args(["--name", name, "--namespace", name, "--target-namespace", name]);
         command.args(["--interval", "500ms"]).args(&self.flags).env("POD_NAME", account);
-        command.arg("--kubeconfig").arg(self.kubeconfig(account));
+        command.arg("--kubeconfig").arg(kubeconfig);
         command.arg("--data-dir").arg(data.path());
         Replica { account, daemon: Daemon::start(command), _data: data }
     }
@@ -84,8 +88,8 @@ impl Replicas {
     }
 
     /// What was sent in the name of these replicas, but for what only reads, in the order of its arrival.
-    fn writes(&self, mark: Mark) -> Vec<(String, ApiRequest)> {
-        let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+    fn writes(&self) -> Vec<(String, ApiRequest)> {
+        let requests = plane().audit().requests_since(self.mark, "gitops-sync/").unwrap();
         let account = format!("system:serviceaccount:{}:", self.test.namespace);
         let mut writes: Vec<_> = requests
             .into_iter()
@@ -96,17 +100,10 @@ impl Replicas {
         writes
     }
 
-    /// What an account wrote, but for Leases.
-    fn written_by(&self, account: &str, mark: Mark) -> Vec<ApiRequest> {
-        let writes = self.writes(mark).into_iter();
-        let writes = writes.filter(|(user, r)| user == account && r.resource != "leases");
-        writes.map(|(_, request)| request).collect()
-    }
-
     /// Asserts that only whoever has written the Lease last has written anything else.
     fn assert_one_at_a_time(&self) -> usize {
         let (mut leader, mut terms, mut wrong) = (String::new(), 0, Vec::new());
-        for (user, request) in self.writes(self.mark) {
+        for (user, request) in self.writes() {
             if request.resource == "leases" {
                 if request.code < 300 && leader != user {
                     (leader, terms) = (user, terms + 1);
@@ -144,7 +141,7 @@ fn one_writes_the_other_is_ready_and_silent_and_takes_over_when_it_is_killed() {
     })
     .unwrap();
     replicas.goes_live("2");
-    assert!(replicas.writes(replicas.mark).iter().all(|(user, _)| user == "one"));
+    assert!(replicas.writes().iter().all(|(user, _)| user == "one"));
     let leader = |replica: &Replica| replica.daemon.metrics().contains("\ngitops_sync_leader 1");
     assert!(leader(&one) && !leader(&two));
 
@@ -174,7 +171,7 @@ fn who_is_asked_to_end_hands_over_at_once() {
     // Taken from nobody: it did not have to expire.
     let lease = format!("lease/gitops-sync-leader-{}", replicas.test.namespace);
     assert_eq!(replicas.test.field(&lease, ".spec.leaseTransitions"), "1");
-    let leases: Vec<_> = replicas.writes(replicas.mark);
+    let leases: Vec<_> = replicas.writes();
     let leases = leases.iter().filter(|(_, r)| r.resource == "leases" && r.code < 300);
     let received = |user: &str, last: bool| {
         let mut of = leases.clone().filter(|(by, _)| by == user).map(|(_, r)| &r.received);
@@ -185,44 +182,91 @@ fn who_is_asked_to_end_hands_over_at_once() {
     assert!(gap.as_secs() < 10, "it expired: {gap:?}");
 }
 
+/// What was sent through a proxy to write anything but Leases, since then.
+fn written(proxy: &ApiProxy, mark: usize) -> Vec<Call> {
+    let calls = proxy.calls().split_off(mark).into_iter();
+    calls.filter(|call| call.is_write() && !call.uri.contains("/leases")).collect()
+}
+
+/// From now on no Lease is answered for.
+fn cut_off_from_leases(proxy: &ApiProxy) {
+    proxy.set_faults(
+        |call| {
+            if call.uri.contains("/leases") { ApiFault::Hang } else { ApiFault::None }
+        },
+    );
+}
+
 #[test]
 fn an_old_leader_that_was_frozen_writes_nothing_when_it_goes_on() {
-    let replicas = Replicas::new("frozen", &["--leader-elect", "--parallel", "1"]);
-    let (test, old) = (&replicas.test, replicas.start("one"));
+    let replicas = Replicas::new("frozen", &["--leader-elect"]);
+    let (test, proxy) = (&replicas.test, plane().proxy().unwrap());
+    let old = replicas.start_with("one", proxy.kubeconfig());
     old.daemon.line(&["INFO Synced", "created=1"]);
     let new = replicas.start("two");
     new.stands_by();
-    for n in 0..400 {
-        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "old")).unwrap();
-    }
-    test.repo.commit("Many").unwrap();
+    let write = |value: &str| {
+        for n in 0..1000 {
+            let text = config_map(&format!("c{n}"), value);
+            test.repo.write(&format!("apps/{n}.yaml"), text).unwrap();
+        }
+        test.repo.commit("Many").unwrap()
+    };
+    write("old");
     eventually(DEADLINE, "the middle of a pass", || {
-        let names = test.kubectl(&["get", "configmaps", "-l=gitops-sync.dev/app", "-o=name"]);
-        Ok::<_, String>((names.lines().count() > 20).then_some(()))
+        let is_in_it = written(&proxy, 0).len() > 100;
+        Ok::<_, String>(is_in_it.then_some(()))
     })
     .unwrap();
     old.daemon.0.signal(Signal::STOP).unwrap();
-    assert!(!old.daemon.0.lines().iter().any(|line| line.contains("created=400")), "too late");
+    assert!(!old.daemon.0.lines().iter().any(|line| line.contains("created=1000")), "too late");
     new.leads();
     // It has a newer commit than the old one, which is in the middle of its own.
-    for n in 0..400 {
-        test.repo.write(&format!("apps/{n}.yaml"), config_map(&format!("c{n}"), "new")).unwrap();
-    }
-    let commit = test.repo.commit("Newer").unwrap();
+    let commit = write("new");
     new.daemon.line(&["INFO Synced", &commit, "failed=0"]);
 
-    let (mark, line) = (plane().audit().mark().unwrap(), old.daemon.mark());
+    // Nobody tells the old one: it has its clock alone.
+    cut_off_from_leases(&proxy);
+    let (mark, line) = (proxy.calls().len(), old.daemon.mark());
     old.daemon.0.signal(Signal::CONT).unwrap();
-    old.daemon.line_after(line, &["INFO Standing by"]);
     old.daemon.line_after(line, &["Sync stopped", "no longer the leader"]);
+    old.daemon.line_after(line, &["INFO Standing by"]);
     new.daemon.next_sync();
-    // One request may have been on its way: written, and not answered.
-    let written = replicas.written_by("one", mark);
+    // Of 32 at once, one may have been between its fence and the system's socket.
+    let written = written(&proxy, mark);
     assert!(written.len() <= 1, "{written:#?}");
     let values = test.kubectl(&["get", "configmaps", "-o=jsonpath={.items[*].data.key}"]);
     assert!(!values.contains("old"), "{values}");
-    new.daemon.next_sync();
     assert!(!new.daemon.0.lines().iter().any(|line| line.contains("Drift")));
+}
+
+#[test]
+fn a_leader_that_is_cut_off_from_its_lease_alone_stops_before_another_one_begins() {
+    let replicas = Replicas::new("cutoff", &["--leader-elect"]);
+    let proxy = plane().proxy().unwrap();
+    let old = replicas.start_with("one", proxy.kubeconfig());
+    old.daemon.line(&["INFO Synced", "created=1"]);
+    let new = replicas.start("two");
+    new.stands_by();
+    cut_off_from_leases(&proxy);
+    new.leads();
+    let mark = proxy.calls().len();
+    old.stands_by();
+    // It sees this commit and the drift as well.
+    replicas.goes_live("2");
+    replicas.test.kubectl(&["delete", "configmap", "a"]);
+    replicas.test.expect("configmap/a", ".data.key", "2");
+    new.daemon.next_sync();
+    let written = written(&proxy, mark);
+    assert!(written.is_empty(), "{written:#?}");
+    assert_eq!(ready(&old), 200);
+
+    // What it held is another's by now; when that one goes, it leads again.
+    proxy.set_fault(ApiFault::None);
+    let line = old.daemon.mark();
+    new.daemon.0.signal(Signal::TERM).unwrap();
+    old.daemon.line_after(line, &["INFO Leading"]);
+    replicas.goes_live("3");
 }
 
 /// Kills, freezes and ends the leader by turns, while commits go on.

@@ -1,5 +1,6 @@
 //! Apps with the rights of a service account: what it may not do, the daemon does not do for it.
 
+mod credentials;
 mod remote;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use gitops_sync::api::names::Labels;
 use gitops_sync::api::reference::NamespaceName;
 use gitops_sync::api::resources::{KindPattern, Resources};
 use gitops_sync::api::spec::CreateNamespace;
-use gitops_sync::cluster::list::Content;
+use gitops_sync::cluster::list::{Content, Target};
 use gitops_sync::cluster::store::Store;
 use gitops_sync::cluster::{Cluster, Connection};
 use gitops_sync::object::{AppId, GroupKind, ServiceAccount};
@@ -115,6 +116,8 @@ fn fetcher(test: &Fixture) -> Fetcher {
         branch: "main".to_owned(),
         username: None,
         password_file: None,
+        credentials: None,
+        agent: true,
     };
     let (dir, path) = (test.data.path().join("clone"), ".".to_owned());
     let program = PathBuf::from(env!("CARGO_BIN_EXE_gitops-sync"));
@@ -189,6 +192,17 @@ fn an_app_may_do_what_its_service_account_may_and_nothing_else() {
     assert!(own.iter().any(|r| r.verb == "create" && r.resource == "secrets"), "{own:#?}");
     assert!(own.iter().all(|r| r.impersonated.is_empty()), "{own:#?}");
     assert!(apps.iter().all(|r| r.user == "admin"), "{apps:#?}");
+
+    // A watch is in the log once it has ended.
+    tenant.memory = Memory::default();
+    let is_watch = |r: &ApiRequest| r.verb == "watch" && r.uri.contains(&tenant.test.namespace);
+    let watches = eventually(DEADLINE, "the watches to end", || {
+        let all = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+        let watches: Vec<_> = all.into_iter().filter(is_watch).collect();
+        if watches.len() >= 3 { Ok(Some(watches)) } else { Err(watches.len()) }
+    });
+    let watches = watches.unwrap_or_else(|error| panic!("{error}"));
+    assert!(watches.iter().all(|watch| watch.impersonated.is_empty()), "{watches:#?}");
 }
 
 #[test]
@@ -222,7 +236,14 @@ fn metadata_is_listed_by_the_daemon_and_whole_objects_by_the_app() {
     let mark = plane().audit().mark().unwrap();
     let list = |resource: &Resource, content: Content| {
         let cluster = tenant.app.cluster.clone();
-        let listed = cluster.list(resource, &tenant.test.namespace, "", content, |_| ());
+        let target = Target {
+            resource: resource.clone(),
+            namespace: tenant.test.namespace.clone(),
+            labels: String::new(),
+            fields: String::new(),
+            content,
+        };
+        let listed = cluster.list(&target, |_| ());
         tenant.runtime.block_on(listed).map(drop).map_err(|error| error.code())
     };
     assert_eq!(list(&config_maps, Content::Whole), Ok(()));
@@ -393,4 +414,17 @@ fn a_namespace_that_vanished_is_created_again_and_one_that_is_there_needs_no_rig
     plane().kubectl(&binding).unwrap();
     let outcome = tenant.pass();
     assert_eq!(outcome.failed(), 0, "{outcome:#?}");
+}
+
+#[test]
+fn a_namespace_that_git_declares_is_left_to_git() {
+    let mut tenant = Tenant::new("declared");
+    let name = elsewhere(&mut tenant);
+    tenant.write("a.yaml", &config_map("a", "1"));
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n");
+    tenant.write("n.yaml", &namespace);
+    let mark = plane().audit().mark().unwrap();
+    let outcome = tenant.pass();
+    assert_eq!(*action(&outcome, &name), Action::Created, "{outcome:#?}");
+    assert_eq!((outcome.failed(), creations(mark, &name)), (0, 0));
 }

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::{Store, secrets};
-use crate::cluster::follow::{Sight, Target};
-use crate::cluster::list::Content;
+use crate::cluster::follow::Sight;
+use crate::cluster::list::{Content, Target};
 use crate::object::AppId;
 use crate::object::marks::MANAGER;
 use crate::plan::Controls;
@@ -79,9 +79,9 @@ impl Store {
             inbox.take(sight);
             ControlFlow::Continue(())
         };
-        let selector = format!("app.kubernetes.io/managed-by={MANAGER}");
-        let (resource, namespace) = (secrets(), self.namespace);
-        let target = Target { resource, namespace, selector, content: Content::Metadata };
+        let labels = format!("app.kubernetes.io/managed-by={MANAGER}");
+        let (resource, namespace, fields) = (secrets(), self.namespace, String::new());
+        let target = Target { resource, namespace, labels, fields, content: Content::Metadata };
         self.cluster.follow(target, reduce, listen).await;
     }
 }

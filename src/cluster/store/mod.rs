@@ -409,7 +409,8 @@ impl Store {
     }
 }
 
-fn secrets() -> Resource {
+/// The kind of Secrets.
+pub(super) fn secrets() -> Resource {
     Resource {
         kind: GroupKind::new("", "Secret"),
         version: "v1".to_owned(),

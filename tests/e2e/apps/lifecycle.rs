@@ -55,7 +55,7 @@ fn at_rest_nothing_is_sent_and_the_status_is_not_written() {
 fn passes(apps: &Apps, number: usize) {
     for _ in 0..number {
         for app in ["a", "b"] {
-            let name = format!("name={}.{app}", apps.test.namespace);
+            let name = format!("app={}/{app}}}", apps.test.namespace);
             apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name]);
         }
     }

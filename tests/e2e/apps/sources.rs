@@ -25,7 +25,7 @@ fn many_apps_of_one_repository_look_at_it_once_an_interval() {
         requests.iter().filter(|request| request.contains("info/refs")).count()
     };
     let passes = || {
-        let name = format!("{}.app7", apps.test.namespace);
+        let name = format!("app={}/app7}}", apps.test.namespace);
         apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name]);
     };
     passes();

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitops_sync::cluster::{BadKubeconfig, Cluster};
+use gitops_sync::plan::prune::selector;
 use gitops_sync::report::{Action, Failure};
+use gitops_sync::sync::{App, Destination, Memory};
 use serde_json::{Value, json};
-use testbed::ControlPlane;
+use testbed::{ControlPlane, eventually};
 
 use super::{Tenant, action};
 use crate::support::{DEADLINE, config_map, plane};
@@ -18,7 +20,12 @@ impl Tenant {
     fn go_to(&mut self, kubeconfig: &Value) -> Result<(), BadKubeconfig> {
         let bytes = kubeconfig.to_string().into_bytes();
         let cluster = Cluster::remote(&bytes, DEADLINE, Arc::new(|_, _| ()));
-        self.app.cluster = self.runtime.block_on(cluster)?;
+        let cluster = self.runtime.block_on(cluster)?;
+        let _entered = self.runtime.enter();
+        let there = Destination::new(cluster, selector(&self.app.id), &self.test.namespace);
+        let Destination { cluster, informers, discovery } = there;
+        self.app = App { cluster, informers, discovery, ..self.app.clone() };
+        self.memory = Memory::default();
         Ok(())
     }
 }
@@ -53,8 +60,13 @@ fn an_app_goes_to_another_cluster_and_is_remembered_in_this_one() {
     assert_eq!(*action(&outcome, "a"), Action::Created, "{outcome:#?}");
     assert_eq!(theirs(), "1");
     other.kubectl(&["patch", "cm", "a", "-p", "{\"data\":{\"key\":\"2\"}}"]).unwrap();
-    let outcome = tenant.pass();
-    assert!(matches!(action(&outcome, "a"), Action::Reverted(_)), "{outcome:#?}");
+    // The watch shows it in a moment.
+    eventually(DEADLINE, "the change to be reverted", || {
+        let outcome = tenant.pass();
+        let is_reverted = matches!(action(&outcome, "a"), Action::Reverted(_));
+        if is_reverted { Ok(Some(())) } else { Err(format!("{outcome:#?}")) }
+    })
+    .unwrap();
     assert_eq!(theirs(), "1");
     let inventory = format!("secret/gitops-sync-inventory-{}", tenant.test.namespace);
     assert!(!tenant.test.field(&inventory, ".metadata.name").is_empty());
