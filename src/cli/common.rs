@@ -226,7 +226,6 @@ pub(super) struct GitArguments {
 impl GitArguments {
     /// What fetches the branch of the repository at `url`.
     pub(super) fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
-        check_path(&self.path)?;
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
         let password_file = self.git_password_file.clone();
         let repository = Repository {
@@ -242,6 +241,7 @@ impl GitArguments {
 
     /// How repositories are fetched.
     pub(super) fn checkout(&self) -> anyhow::Result<Checkout> {
+        check_path(&self.path)?;
         let program = std::env::current_exe().context("cannot tell where this program is")?;
         let (clones, data_dir) = (Clones::default(), self.data_dir()?);
         Ok(Checkout { clones, data_dir, program, timeout: self.fetch_timeout })
@@ -258,7 +258,7 @@ impl GitArguments {
     }
 }
 
-/// A path that would leave the repository is refused before anything is fetched.
+/// A path that would leave the repository is refused before anything is connected to or fetched.
 fn check_path(path: &str) -> anyhow::Result<()> {
     if path.starts_with('/') || path.split('/').any(|component| component == "..") {
         bail!("--path {path:?} leads out of the repository: give a folder within it");

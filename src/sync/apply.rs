@@ -79,6 +79,7 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
             source: entry.source.clone(),
             one_shot: done.desired.one_shot.then(|| done.desired.hash.clone()),
             keep: done.desired.handling.keep,
+            leaving: false,
             overridden: done.overridden.clone(),
         };
         if *entry != now {

@@ -8,13 +8,14 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio::time::Instant;
 
 use super::consent::{self, Consent};
+use super::record::record;
 use super::resolve::discover;
 use super::rivals::Rivals;
 use super::{App, Memory, Stop, twins};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
 use crate::plan::guard::{Approvals, Candidate, Ruling, Situation};
-use crate::plan::inventory::Abandoned;
+use crate::plan::inventory::{Abandoned, Entry};
 use crate::plan::prune::{Context, Spared, Verdict, is_crd};
 use crate::plan::{Hold, Kinds, Plan, Resource, Stage};
 use crate::report::{Failure, Fate, Outcome};
@@ -91,6 +92,7 @@ pub async fn prune(
         }
         hand_over(app, memory, &mut leftovers).await?;
     }
+    announce(app, memory, &leftovers, &ruling).await?;
     for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
         if stop.is_set() {
             break;
@@ -106,6 +108,32 @@ pub async fn prune(
     }
     outcome.held = ruling.held;
     Ok(())
+}
+
+/// Stores what is about to be deleted: to a process of the same name that cannot read git, and sees it go, nothing
+/// else tells it from what others delete.
+async fn announce(
+    app: &App,
+    memory: &mut Memory,
+    leftovers: &[Leftover],
+    ruling: &Ruling,
+) -> Result<(), Failure> {
+    let goes = |l: &&Leftover| l.verdict == Verdict::Delete && ruling.delete.contains(&l.id);
+    let mut is_news = false;
+    for leftover in leftovers.iter().filter(goes) {
+        is_news |= set_leaving(memory, &leftover.id, true);
+    }
+    if is_news { record(app, memory).await } else { Ok(()) }
+}
+
+/// Notes whether an object is about to be deleted. Says whether that is news.
+fn set_leaving(memory: &mut Memory, id: &ObjectId, leaving: bool) -> bool {
+    let is_other = |entry: &Entry| entry.leaving != leaving;
+    let is_news = memory.inventory.entries.get(id).is_some_and(is_other);
+    if is_news && let Some(entry) = Arc::make_mut(&mut memory.inventory).entries.get_mut(id) {
+        entry.leaving = leaving;
+    }
+    is_news
 }
 
 /// Leaves everything as it is.
@@ -243,7 +271,9 @@ fn strike(memory: &mut Memory, id: &ObjectId, fate: &Fate) {
             Arc::make_mut(&mut memory.inventory).entries.remove(id);
         }
         Fate::Abandoned(why) => Arc::make_mut(&mut memory.inventory).abandon(id, why.clone()),
-        Fate::Held | Fate::Pending | Fate::Spared(_) | Fate::Failed(_) => {}
+        Fate::Held | Fate::Pending | Fate::Spared(_) | Fate::Failed(_) => {
+            set_leaving(memory, id, false);
+        }
     }
 }
 

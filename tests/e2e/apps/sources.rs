@@ -18,8 +18,7 @@ fn many_apps_of_one_repository_look_at_it_once_an_interval() {
         apps.app(&format!("app{n}"), &format!("apps/{n}"), json!({"interval": "3s"}));
     }
     (0..20).for_each(|n| apps.wait(&format!("app{n}"), "Ready"));
-    // A look is a request for the list of refs. In the time of three passes of each app there are about
-    // three looks, not sixty.
+    // A look is a request for the list of refs. However slow the machine is, one serves about twenty passes.
     let looks = || {
         let requests = apps.test.git.requests();
         requests.iter().filter(|request| request.contains("info/refs")).count()
@@ -28,11 +27,12 @@ fn many_apps_of_one_repository_look_at_it_once_an_interval() {
         let name = format!("app={}/app7}}", apps.test.namespace);
         apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name]);
     };
+    let synced = || apps.daemon.0.lines().iter().filter(|line| line.contains("Synced")).count();
     passes();
-    let before = looks();
+    let before = (looks(), synced());
     (0..3).for_each(|_| passes());
-    let count = looks() - before;
-    assert!((1..=6).contains(&count), "{count} looks");
+    let (looks, synced) = (looks() - before.0, synced() - before.1);
+    assert!(looks >= 1 && looks * 5 <= synced, "{looks} looks for {synced} passes");
     // What one of them finds is live in all at once.
     for n in 0..20 {
         apps.test.repo.write(&file(n), config_map(&format!("c{n}"), "2")).unwrap();
