@@ -34,10 +34,11 @@ fn what_is_too_much_for_the_server_is_tried_again_with_less_in_flight() {
         .unwrap_or_else(|error| panic!("{error}"));
     };
     // However slow a machine is, so many are sent before the first one is answered.
-    proxy.set_faults(|call| match is_apply_of(call, "configmaps") {
-        true => ApiFault::Hang,
-        false => ApiFault::None,
-    });
+    proxy.set_faults(
+        |call| {
+            if is_apply_of(call, "configmaps") { ApiFault::Hang } else { ApiFault::None }
+        },
+    );
     let daemon = test.run_as(proxy.kubeconfig(), &["--interval", "1h"]);
     wait_for("many in flight", 16, 0);
     let (writes, refused) = (AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
