@@ -10,22 +10,33 @@ use tracing::{info, warn};
 use super::{Common, Seen};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
 use crate::cluster::{ApiError, Cluster, Fence};
-use crate::sync::finalize::{Farewell, finalize};
+use crate::report::{Notice, Publisher};
+use crate::sync::finalize::{Farewell, Obstacle, finalize};
 use crate::sync::{App, Origin, Stop};
 
 /// First and longest wait before another try.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// Deals with the objects of an app that is being deleted, and lets its resource go.
-pub async fn say(common: &Common, fence: &Arc<Fence>, seen: &Seen, stop: &Stop) {
+pub async fn say(
+    common: &Common,
+    fence: &Arc<Fence>,
+    seen: &Seen,
+    stop: &Stop,
+    publisher: &mut Publisher,
+) {
     if !seen.is_held() {
         return;
     }
     let mut retry = RETRIES.0;
     while !stop.is_set() {
-        match attempt(common, fence, seen, stop).await {
+        match attempt(common, fence, seen, stop, publisher).await {
             Ok(()) => return,
-            Err(why) => warn!("Deletion is not done yet, retrying: {why}"),
+            Err(_) if stop.is_set() => return,
+            Err(why) => {
+                warn!("Deletion is not done yet, retrying: {why}");
+                publisher.notice(&Notice::DeletionFailed(why));
+            }
         }
         tokio::select! {
             () = sleep(retry) => retry = (retry * 2).min(RETRIES.1),
@@ -39,6 +50,7 @@ async fn attempt(
     fence: &Arc<Fence>,
     seen: &Seen,
     stop: &Stop,
+    publisher: &mut Publisher,
 ) -> Result<(), String> {
     let spec = match &seen.resource {
         Ok(resource) => resource.spec.clone(),
@@ -51,8 +63,13 @@ async fn attempt(
     let app = app.map_err(|error| error.to_string())?;
     let asked = watch::channel(seen.controls.clone()).1;
     let app = App { asked, ..app.fenced(fence) };
-    let farewell = finalize(&app, policy, stop).await.map_err(|error| error.to_string())?;
+    let mut say = |obstacles: &[Obstacle]| publisher.notice(&Notice::undeleted(obstacles));
+    let farewell = finalize(&app, policy, stop, &mut say).await;
+    let farewell = farewell.map_err(|error| error.to_string())?;
     tell(policy, &farewell);
+    if policy == DeletionPolicy::Delete {
+        publisher.parted(&farewell.abandoned, &farewell.undeleted, &farewell.unreached);
+    }
     let cluster = common.ground.store.cluster().fenced(fence.clone());
     match cluster.set_finalizers(&seen.id, &seen.version, &seen.released()).await {
         Ok(_) => Ok(()),
@@ -80,12 +97,15 @@ async fn release(cluster: &Cluster, seen: &Seen, conflict: ApiError) -> Result<(
 }
 
 fn tell(policy: DeletionPolicy, farewell: &Farewell) {
-    let Farewell { deleted, abandoned, unreached } = farewell;
+    let Farewell { deleted, abandoned, undeleted, unreached } = farewell;
     let policy = match policy {
         DeletionPolicy::Abandon => "Abandon",
         DeletionPolicy::Delete => "Delete",
     };
     info!(policy, deleted, abandoned = abandoned.len(), "App deleted");
+    for (id, why) in undeleted {
+        warn!(object = %id, "Not deleted, though deletionPolicy is Delete: {why}");
+    }
     for (id, why) in unreached {
         warn!(object = %id, "Left with our marks, since it could not be reached: {why}");
     }
