@@ -1,11 +1,14 @@
 //! Many apps of one daemon: `GitOpsApp` resources, their status, their order and their end.
 
+mod alone;
 mod deletion;
 mod dependencies;
 mod finalizer;
+mod itself;
 mod lifecycle;
 mod ownership;
 mod sources;
+mod undecodable;
 
 use std::path::Path;
 
