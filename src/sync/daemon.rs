@@ -386,3 +386,18 @@ fn is_put_off(outcome: &Outcome) -> bool {
 fn is_blocked(outcome: &Outcome) -> bool {
     matches!(outcome.failure, Some(Failure::DependencyNotReady(_)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_of_many_apps_spread_and_stay_what_they_are() {
+        let hour = Duration::from_hours(1);
+        let times: BTreeSet<_> = (0..100).map(|_| jittered(hour)).collect();
+        assert!(times.len() > 90, "{times:?}");
+        let (least, most) = (hour.mul_f64(1.0 - JITTER), hour.mul_f64(1.0 + JITTER));
+        assert!(times.iter().all(|time| (least..=most).contains(time)), "{times:?}");
+        assert!(times.iter().any(|time| *time < hour) && times.iter().any(|time| *time > hour));
+    }
+}

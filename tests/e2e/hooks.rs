@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 
+use crate::apps::Apps;
 use crate::support::{DEADLINE, Daemon, Fixture, config_map};
 
 /// Knows the secret, and cannot be found in anything else.
@@ -33,24 +34,11 @@ impl Woken {
     }
 
     fn post(&self, provider: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
-        let url = format!("{}/hooks/{provider}", self.daemon.url());
-        testbed::http("POST", &url, headers, body).unwrap()
+        post(&self.daemon, provider, headers, body)
     }
 
-    /// Sends an event as a provider does, signed with a secret.
     fn send(&self, provider: &str, event: &str, secret: &str, body: &[u8]) -> (u16, String) {
-        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
-        mac.update(body);
-        let hex = hex::encode(mac.finalize().into_bytes());
-        let prefixed = format!("sha256={hex}");
-        let headers = match provider {
-            "github" => [("X-Hub-Signature-256", &*prefixed), ("X-GitHub-Event", event)],
-            "gitea" => [("X-Gitea-Signature", &*hex), ("X-Gitea-Event", event)],
-            "gitlab" => [("X-Gitlab-Token", secret), ("X-Gitlab-Event", event)],
-            "bitbucket" => [("X-Hub-Signature", &*prefixed), ("X-Event-Key", event)],
-            _ => [("X-Hub-Signature-256", &*prefixed), ("X-Event", event)],
-        };
-        self.post(provider, &headers, body)
+        send(&self.daemon, provider, event, secret, body)
     }
 
     /// Announces a body of this length, and gives the first line of the answer. The body itself is never
@@ -90,6 +78,27 @@ impl Woken {
         let lines = self.daemon.0.lines();
         lines.iter().filter(|l| l.contains("Synced") && l.contains("trigger=\"webhook\"")).count()
     }
+}
+
+fn post(daemon: &Daemon, provider: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, String) {
+    let url = format!("{}/hooks/{provider}", daemon.url());
+    testbed::http("POST", &url, headers, body).unwrap()
+}
+
+/// Sends an event as a provider does, signed with a secret.
+fn send(daemon: &Daemon, provider: &str, event: &str, secret: &str, body: &[u8]) -> (u16, String) {
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body);
+    let hex = hex::encode(mac.finalize().into_bytes());
+    let prefixed = format!("sha256={hex}");
+    let headers = match provider {
+        "github" => [("X-Hub-Signature-256", &*prefixed), ("X-GitHub-Event", event)],
+        "gitea" => [("X-Gitea-Signature", &*hex), ("X-Gitea-Event", event)],
+        "gitlab" => [("X-Gitlab-Token", secret), ("X-Gitlab-Event", event)],
+        "bitbucket" => [("X-Hub-Signature", &*prefixed), ("X-Event-Key", event)],
+        _ => [("X-Hub-Signature-256", &*prefixed), ("X-Event", event)],
+    };
+    post(daemon, provider, &headers, body)
 }
 
 /// A push as GitHub and Gitea tell it.
@@ -220,5 +229,84 @@ fn without_a_secret_there_are_no_webhooks() {
     for provider in ["github", "gitea", "gitlab", "bitbucket", "generic"] {
         let url = format!("{}/hooks/{provider}", daemon.url());
         assert_eq!(testbed::http("POST", &url, &[], b"").unwrap().0, 404, "{provider}");
+    }
+}
+
+/// Passes of an app that a webhook started.
+fn woken(apps: &Apps, name: &str) -> usize {
+    let app = format!("app={}/{name}}}", apps.test.namespace);
+    let is_woken = |line: &&String| line.contains(&app) && line.contains("trigger=\"webhook\"");
+    apps.daemon.0.lines().iter().filter(is_woken).count()
+}
+
+#[test]
+fn of_many_apps_only_those_of_the_repository_and_revision_are_woken() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("secret");
+    fs::write(&file, SECRET).unwrap();
+    let apps = Apps::with("hooks-apps", &["--webhook-secret-file", file.to_str().unwrap()]);
+    let other = apps.test.git.create_repo("another").unwrap();
+    for (repo, name) in [(&apps.test.repo, "a"), (&other, "b")] {
+        repo.write("apps/a.yaml", config_map(name, "1")).unwrap();
+        repo.commit("Begin").unwrap();
+    }
+    apps.test.repo.git(&["branch", "dev"]).unwrap();
+    apps.test.repo.git(&["tag", "v1"]).unwrap();
+    apps.test.repo.git(&["push", "-q", "origin", "dev", "v1"]).unwrap();
+    let (url, another) = (apps.test.repo.url(), other.url());
+    let all = [
+        ("main", url, "main"),
+        ("head", url, "HEAD"),
+        ("dev", url, "dev"),
+        ("tag", url, "v1"),
+        ("other", another, "main"),
+    ];
+    for (name, url, revision) in all {
+        let spec = json!({
+            "repoURL": url, "targetRevision": revision, "path": "apps", "interval": "1h",
+            "targetNamespace": apps.test.namespace, "conflicts": "force",
+        });
+        apps.apply(name, &spec);
+        apps.test.expect(&format!("gapp/{name}"), ".status.observedGeneration", "1");
+    }
+    let project = json!({"git_http_url": url});
+    let links = json!({"html": {"href": url.trim_end_matches(".git")}});
+    let moved =
+        |kind: &str, name: &str| json!({"changes": [{"new": {"type": kind, "name": name}}]});
+    let cloud = |kind, name| json!({"repository": {"links": links}, "push": moved(kind, name)});
+    let sent = [
+        ("github", "push", github(url, "main"), &["main", "head"][..]),
+        ("gitea", "push", github(another, "main"), &["other"]),
+        ("gitea", "push", github(url, "dev"), &["dev", "head"]),
+        (
+            "gitlab",
+            "Push Hook",
+            json!({"ref": "refs/heads/main", "project": project}),
+            &["main", "head"],
+        ),
+        ("gitlab", "Tag Push Hook", json!({"ref": "refs/tags/v1", "project": project}), &["tag"]),
+        ("bitbucket", "repo:push", cloud("branch", "dev"), &["dev", "head"]),
+        ("bitbucket", "repo:push", cloud("tag", "v1"), &["tag"]),
+        ("generic", "", json!({"repository": url, "ref": "refs/tags/v1"}), &["tag"]),
+        ("generic", "", json!({"repository": another, "ref": "main"}), &["other"]),
+        ("generic", "", json!({"repository": url, "ref": "feature"}), &["head"]),
+        ("generic", "", json!({}), &["main", "head", "dev", "tag", "other"]),
+    ];
+    let mut expected = std::collections::BTreeMap::from(all.map(|(name, ..)| (name, 0)));
+    for (provider, event, body, concerned) in &sent {
+        let body = body.to_string();
+        let (code, said) = send(&apps.daemon, provider, event, SECRET, body.as_bytes());
+        assert_eq!((code, said.as_str()), (202, "sync requested\n"), "{provider} {body}");
+        concerned.iter().for_each(|name| *expected.get_mut(name).unwrap() += 1);
+        // One wakes whom it concerns and waits for them: those it does not concern would have come as soon.
+        testbed::eventually(DEADLINE, &format!("{provider} {body} to wake {concerned:?}"), || {
+            let found = expected.keys().map(|name| (*name, woken(&apps, name))).collect();
+            if expected == found {
+                Ok(Some(()))
+            } else {
+                Err(format!("{found:?}, not {expected:?}"))
+            }
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
     }
 }

@@ -121,6 +121,23 @@ fn the_namespace_of_the_daemon_ends_with_the_apps_in_it() {
     plane().kubectl(&["delete", "namespace", &apps.test.namespace, "--timeout=120s"]).unwrap();
 }
 
+#[test]
+fn an_inventory_that_cannot_be_read_is_told_and_the_app_goes_without_it() {
+    let apps = Apps::new("fin-damaged");
+    apps.test.commit(&[("web/a.yaml", &config_map("a", "1"))]);
+    apps.app("web", "web", json!({"deletionPolicy": "Delete"}));
+    apps.wait("web", "Ready");
+    let secret = format!("secret/gitops-sync-inventory-{}.web", apps.test.namespace);
+    let damage = json!({"data": {"inventory": "AAAA"}}).to_string();
+    apps.test.kubectl(&["patch", &secret, "--type=merge", "-p", &damage]);
+    apps.test.kubectl(&["delete", "gapp", "web", "--wait=false"]);
+    let message = apps.reason("web", "Ready", "DeletionFailed");
+    assert!(message.contains("restore it, or delete it"), "{message}");
+    apps.test.kubectl(&["delete", &secret]);
+    apps.gone("gapp/web");
+    assert_eq!(apps.test.field("configmap/a", ".data.key"), "1");
+}
+
 /// Gives the account of a test these verbs on everything in its namespace.
 fn grant(test: &Fixture, verbs: &[&str]) {
     let role = json!({

@@ -3,11 +3,14 @@
 mod alone;
 mod deletion;
 mod dependencies;
+mod family;
+mod fields;
 mod finalizer;
 mod itself;
 mod lifecycle;
 mod ownership;
 mod sources;
+mod told;
 mod undecodable;
 
 use std::path::Path;

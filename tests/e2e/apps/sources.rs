@@ -80,3 +80,30 @@ fn what_hangs_delays_no_other() {
     let ready = apps.condition("hung3", "Ready");
     assert_ne!(ready["status"], "True", "{ready}");
 }
+
+#[test]
+fn an_app_waits_for_the_secret_that_it_names_and_hears_of_its_changes() {
+    let apps = Apps::new("apps-secret");
+    apps.test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    apps.app("web", "apps", json!({"secretRef": {"name": "git"}, "interval": "1h"}));
+    let message = apps.reason("web", "Ready", "SecretUnavailable");
+    assert!(message.contains("git"), "{message}");
+    apps.test.kubectl(&["create", "secret", "generic", "git", "--from-literal=nothing=1"]);
+    let what = "the Secret to be found useless";
+    testbed::eventually(crate::support::DEADLINE, what, || {
+        let ready = apps.condition("web", "Ready").to_string();
+        let is_it = ready.contains("SecretUnavailable") && ready != message;
+        if is_it && ready.contains("password") { Ok(Some(())) } else { Err(ready) }
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    let credentials = |password: &str| {
+        let data = json!({"stringData": {"username": "git", "password": password}}).to_string();
+        apps.test.kubectl(&["patch", "secret", "git", "--type=merge", "-p", &data]);
+    };
+    credentials("one");
+    apps.wait("web", "Ready");
+    // Its interval is an hour.
+    let commit = apps.test.commit(&[("apps/a.yaml", &config_map("a", "2"))]);
+    credentials("two");
+    apps.applied("web", &commit);
+}
