@@ -356,10 +356,14 @@ impl World {
             if now < replica.busy_until {
                 apps.extend(&replica.busy_with);
             }
-            apps.iter().for_each(|app| writers[*app] += 1);
+            for app in apps {
+                writers[app] += 1;
+            }
         }
         for (_, apps) in self.ghosts.iter().filter(|(until, _)| now < *until) {
-            apps.iter().for_each(|app| writers[*app] += 1);
+            for app in apps {
+                writers[*app] += 1;
+            }
         }
         writers
     }
