@@ -1,6 +1,7 @@
 //! Who may write, and until when. A write passes its fence twice: before it waits for a connection, and in the
 //! moment in which its body is handed to one. A process that was stopped in between (SIGSTOP, a frozen node)
-//! therefore sends nothing when it goes on, but for what the kernel has already.
+//! therefore sends nothing when it goes on, but for what the kernel has already. (A machine that is suspended as a
+//! whole has no clock that goes on; its writes still meet the versions and uids that they were meant for.)
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -313,3 +313,47 @@ fn of_three_that_are_killed_and_frozen_one_writes_at_a_time() {
 fn of_three_that_are_killed_and_frozen_often_one_writes_at_a_time() {
     three_in_trouble("moretrouble", 40);
 }
+
+/// Who wrote anything but Leases, in the order of their turns.
+fn turns(replicas: &Replicas) -> Vec<String> {
+    let writes = replicas.writes().into_iter().filter(|(_, r)| r.resource != "leases");
+    let mut turns: Vec<_> = writes.map(|(user, _)| user).collect();
+    turns.dedup();
+    turns
+}
+
+#[test]
+fn among_shards_an_app_moves_when_its_replica_is_frozen_and_back_and_never_has_two() {
+    let replicas = Replicas::new("shards", &["--shards"]);
+    let one = replicas.start("one");
+    one.daemon.line(&["INFO Sharing", "replicas=1"]);
+    one.daemon.line(&["INFO Synced", "created=1"]);
+    let two = replicas.start("two");
+    for replica in [&one, &two] {
+        replica.daemon.line(&["INFO Sharing", "replicas=2"]);
+    }
+    replicas.goes_live("2");
+    let turns_before = turns(&replicas);
+    let writer = turns_before.last().unwrap().clone();
+    let (writer, other) = if writer == "one" { (one, two) } else { (two, one) };
+    let (mark, line) = (other.daemon.mark(), writer.daemon.mark());
+    writer.daemon.0.signal(Signal::STOP).unwrap();
+    other.daemon.line_after(mark, &["INFO Sharing", "replicas=1"]);
+    replicas.goes_live("3");
+
+    let mark = other.daemon.mark();
+    writer.daemon.0.signal(Signal::CONT).unwrap();
+    other.daemon.line_after(mark, &["INFO Sharing", "replicas=2"]);
+    writer.daemon.line_after(line, &["INFO Joining"]);
+    writer.daemon.line_after(line, &["INFO Sharing", "replicas=2"]);
+    replicas.goes_live("4");
+    let expected = [writer.account, other.account, writer.account];
+    assert_eq!(turns(&replicas)[turns_before.len() - 1..], expected);
+
+    let mark = other.daemon.mark();
+    writer.daemon.0.signal(Signal::TERM).unwrap();
+    other.daemon.line_after(mark, &["INFO Sharing", "replicas=1"]);
+    writer.daemon.line(&["INFO Lease released"]);
+    replicas.goes_live("5");
+    assert_eq!(turns(&replicas).last().unwrap(), other.account);
+}
