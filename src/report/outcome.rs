@@ -69,11 +69,9 @@ pub enum Failure {
         /// The source asked for.
         given: SourceIdentity,
     },
-    /// A person suspended the app.
-    #[error(
-        "suspended by the annotation gitops-sync.dev/suspend of its inventory: nothing is synced until gitops-sync resume"
-    )]
-    Suspended,
+    /// A person suspended the app, and perhaps said why.
+    #[error("suspended: nothing is synced until gitops-sync resume")]
+    Suspended(Option<String>),
     /// It took longer than it may.
     #[error("the sync took longer than {limit:?} (spec.timeout) and was stopped; retrying")]
     TimedOut {
