@@ -34,4 +34,5 @@ mod source;
 mod sync;
 mod takeover;
 mod twins;
+mod verbs;
 mod yaml;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::page::reference;
 use super::{AppArguments, Subject, request, say};
@@ -36,9 +36,17 @@ pub async fn suspend(arguments: Suspend) -> anyhow::Result<ExitCode> {
             say(&format!("{app} suspended: nothing is synced until gitops-sync resume {app}"))
         }
         Subject::Flags(store, app) => {
-            store.annotate(&app, SUSPEND_REASON, |_| reason.clone()).await?;
-            store.annotate(&app, SUSPEND, |_| Some("true".to_owned())).await?;
-            say(&format!("{app} suspended: nothing is synced until gitops-sync resume"))
+            let edit = |annotations: &mut Map<String, Value>| {
+                annotations.insert(SUSPEND.to_owned(), json!("true"));
+                match &reason {
+                    Some(reason) => annotations.insert(SUSPEND_REASON.to_owned(), json!(reason)),
+                    None => annotations.remove(SUSPEND_REASON),
+                };
+            };
+            store.edit_annotations(&app, edit).await?;
+            say(&format!(
+                "{app} suspended: nothing is synced until gitops-sync resume --name {app}"
+            ))
         }
     }
 }
@@ -55,8 +63,10 @@ pub async fn resume(arguments: AppArguments) -> anyhow::Result<ExitCode> {
             say(&format!("{} resumed", reference(&id)))
         }
         Subject::Flags(store, app) => {
-            store.annotate(&app, SUSPEND, |_| None).await?;
-            store.annotate(&app, SUSPEND_REASON, |_| None).await?;
+            let edit = |annotations: &mut Map<String, Value>| {
+                annotations.retain(|key, _| key != SUSPEND && key != SUSPEND_REASON);
+            };
+            store.edit_annotations(&app, edit).await?;
             say(&format!("{app} resumed"))
         }
     }
