@@ -201,6 +201,35 @@ fn a_suspended_app_says_why_and_reverts_nothing_until_it_is_resumed() {
 }
 
 #[test]
+fn an_app_out_of_git_stays_suspended_unless_git_says_otherwise() {
+    let apps = Apps::new("v-parent");
+    let (namespace, url) = (&*apps.test.namespace, apps.test.repo.url());
+    let child = |more: &str| {
+        format!(
+            "apiVersion: gitops-sync.dev/v1alpha1\nkind: GitOpsApp\nmetadata: {{name: child, namespace: {namespace}}}\n\
+             spec: {{repoURL: {url:?}, path: apps, interval: 1h{more}}}\n"
+        )
+    };
+    apps.test.commit(&[("parent/child.yaml", &child("")), ("apps/a.yaml", &config_map("a", "1"))]);
+    apps.app("parent", "parent", json!({"interval": "1h"}));
+    apps.wait("parent", "Ready");
+    apps.wait("child", "Ready");
+    let (parent, app) = (apps.of("parent"), apps.of("child"));
+    told(&["suspend", &app]);
+    apps.reason("child", "Ready", "Suspended");
+    told(&["trigger", &parent, "--wait"]);
+    assert_eq!(apps.test.field("gapp/child", ".spec.suspend"), "true");
+    told(&["resume", &app]);
+    apps.reason("child", "Ready", "Synced");
+    apps.test.commit(&[("parent/child.yaml", &child(", suspend: false"))]);
+    told(&["trigger", &parent, "--wait"]);
+    let done = ask(&["suspend", &app]);
+    assert!(done.stderr.starts_with("note: git declares spec.suspend of"), "{done:#?}");
+    apps.test.expect("gapp/parent", ".status.lastDrifts[0].field", "spec.suspend");
+    apps.test.expect("gapp/child", ".spec.suspend", "false");
+}
+
+#[test]
 fn who_triggers_may_wait_for_what_becomes_of_it() {
     let (apps, _) = web("v-trigger", &[("apps/a.yaml", &config_map("a", "1"))], json!({}));
     let app = apps.of("web");
