@@ -37,7 +37,8 @@ enum Verb {
     ///
     /// Reads resources of kind GitOpsApp with your own rights. As with kubectl, the exit code is 0 if the statuses could be
     /// read, however the apps fare: to wait for one, use kubectl wait --for=condition=Ready gapp/NAME, or
-    /// gitops-sync trigger --wait.
+    /// gitops-sync trigger --wait. Of syncs, those are remembered that changed or found something: an old one
+    /// among the last means that nothing had to be done since.
     Status(app::status::Status),
     /// Show the objects of an app, stage by stage: sync, health, and who else has a hand in them
     ///

@@ -365,7 +365,8 @@ mod tests {
         spared.leftovers = vec![(id("x"), Fate::Spared("because not all is in sync".into()))];
         story.check(&spared, &[("SyncFailed", true, "ApplyFailed")]);
         story.check(&waiting(&[("h1", "x")]), &[]);
-        story.check(&waiting(&[("h1", "x"), ("h2", "y")]), &[("PruneHeld", true, "approve h2")]);
+        story
+            .check(&waiting(&[("h1", "x"), ("h2", "y")]), &[("PruneHeld", true, "approve app h2")]);
         story.check(&of("c1", Action::Unchanged), &[]);
         story.check(&waiting(&[("h1", "x")]), &[("PruneHeld", true, "h1")]);
     }

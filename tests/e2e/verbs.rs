@@ -77,7 +77,7 @@ fn status_is_a_table_of_all_or_a_page_about_one() {
     assert_eq!(table.len(), 3);
     let wide = told(&["status", "-n", namespace, "-o", "wide"]);
     let wide = words(&wide);
-    assert_eq!(wide[0][6..12], ["REPO", "PATH", "LAST-SYNC", "OBJECTS", "HELD", "MESSAGE"]);
+    assert_eq!(wide[0][6..12], ["REPO", "PATH", "LAST-NEWS", "OBJECTS", "HELD", "MESSAGE"]);
     let [repo, path, _, objects, held] = &wide[2][6..11] else { panic!("{wide:?}") };
     assert_eq!([*repo, *path, *objects, *held], [apps.test.repo.url(), "apps", "synced=1", "0"]);
     // One is named from anywhere, and of all namespaces there are others.
@@ -91,7 +91,7 @@ fn status_is_a_table_of_all_or_a_page_about_one() {
     assert!(lines[3].starts_with(&applied) && lines[3].contains(&time), "{page}");
     assert_eq!(lines[4], "Objects:    1 synced");
     assert!(page.contains("\n  Drifted   False    "), "{page}");
-    let (_, history) = page.split_once("Last syncs:\n").unwrap();
+    let (_, history) = page.split_once("Last syncs that brought news:\n").unwrap();
     assert_eq!(words(history)[1][1..4], ["Synced", short, "start"]);
     let all = told(&["status", "-A", "-o", "json"]);
     let all: Vec<Value> = serde_json::from_str(&all).unwrap();
@@ -131,7 +131,9 @@ fn who_is_named_wrongly_or_not_at_all_is_told_what_to_do() {
     let expect = format!("No GitOpsApps found in {namespace}.\n");
     assert_eq!((none.code, &*none.stdout, none.stderr), (Some(0), "", expect));
     let spec = json!({"repoURL": "http://127.0.0.1:1/none.git"});
-    ["billing", "web"].iter().for_each(|name| apps.apply(name, &spec));
+    for name in ["billing", "web"] {
+        apps.apply(name, &spec);
+    }
     let said = |arguments: &[&str]| refused(plane().kubeconfig(), arguments);
     let place = ["-n", namespace];
     let expect = format!("there is no GitOpsApp {namespace}/wbe: did you mean {namespace}/web?");

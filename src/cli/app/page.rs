@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::age::age;
 use super::shown::{Shown, Suspension};
 use super::table::{Table, printable};
+use crate::api::bounded::text;
 use crate::api::conditions::Condition;
 use crate::api::status::{Abandoned, Drift, Failure, HeldSet, Revision, SyncRecord};
 use crate::api::{ConditionType, Conditions};
@@ -14,6 +15,8 @@ use crate::object::ObjectId;
 
 /// Objects that a line names.
 const NAMED: usize = 3;
+/// Characters of a condition's message.
+const MESSAGE: usize = 100;
 
 /// How a person names an app: `namespace/name`.
 pub fn reference(id: &ObjectId) -> String {
@@ -31,7 +34,7 @@ pub fn page(app: &Shown, now: Timestamp) -> String {
         ("Held until a person approves", held(app)),
         ("Abandoned", status.abandoned.as_ref().map(abandoned).unwrap_or_default()),
         ("Last drifts", drifts(status.last_drifts.as_slice(), now)),
-        ("Last syncs", history(status.history.as_slice(), now)),
+        ("Last syncs that brought news", history(status.history.as_slice(), now)),
     ];
     for (name, section) in sections.iter().filter(|(_, section)| !section.is_empty()) {
         let lines = section.lines().map(|line| format!("  {line}\n"));
@@ -103,6 +106,8 @@ fn conditions(all: &Conditions, now: Timestamp) -> String {
         let Some(condition) = all.get(kind).cloned() else { continue };
         let Condition { kind, status, last_transition_time: since, reason, message, .. } =
             condition;
+        // That of Ready stands above in full, and what others name has its own section.
+        let message = text(&message, MESSAGE);
         lines.add([kind, format!("{status:?}"), age(since, now), reason, message]);
     }
     table(lines)
@@ -215,7 +220,7 @@ Last drifts:
   5s    demo        configmap/a   data.key    kubectl-edit
   5s    demo        configmap/a   (deleted)   -
 
-Last syncs:
+Last syncs that brought news:
   AGE   RESULT   REVISION   TRIGGER    DURATION
   65s   Synced   01234567   interval   1s250ms
 ";

@@ -101,7 +101,7 @@ fn wide(apps: &[Shown], now: Timestamp) -> Table {
         "AGE",
         "REPO",
         "PATH",
-        "LAST-SYNC",
+        "LAST-NEWS",
         "OBJECTS",
         "HELD",
         "MESSAGE",
