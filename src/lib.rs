@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod cluster;
 pub mod controller;
+pub mod election;
 pub mod health;
 pub mod object;
 pub mod plan;

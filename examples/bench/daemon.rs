@@ -34,10 +34,50 @@ impl Daemon {
         command.args(["--listen", "127.0.0.1:0", "--repo", repo.url()]);
         command.arg("--kubeconfig").arg(plane.kubeconfig());
         command.arg("--data-dir").arg(data.path()).arg("--webhook-secret-file").arg(secret);
+        Self::spawn(command, start, data)
+    }
+
+    /// Starts it for every app of the cluster.
+    pub fn start_many(program: &Path, plane: &ControlPlane) -> anyhow::Result<Self> {
+        let (start, data) = (Instant::now(), TempDir::new()?);
+        let mut command = Command::new(program);
+        command.args(["run", "--watch-apps", "--namespace", "apps", "--listen", "127.0.0.1:0"]);
+        command.arg("--kubeconfig").arg(plane.kubeconfig());
+        command.arg("--data-dir").arg(data.path());
+        Self::spawn(command, start, data)
+    }
+
+    fn spawn(command: Command, start: Instant, data: TempDir) -> anyhow::Result<Self> {
         let process = Spawned::start(command)?;
         let line = process.wait_for_line(|line| line.contains("listen="), DEADLINE)?;
         let address = line.split("listen=").nth(1).context("no address")?.trim();
         Ok(Self { url: format!("http://{address}"), process, start, data })
+    }
+
+    /// Waits until each of so many apps has created all its objects.
+    pub fn all_created(&self, apps: usize, objects: usize) -> anyhow::Result<()> {
+        let created = format!("created={objects} ");
+        self.lines_with("apps to come up", apps, |line| line.contains(&created))
+    }
+
+    /// Waits for so many passes in all.
+    pub fn passes(&self, number: usize) -> anyhow::Result<()> {
+        let is_pass = |line: &str| line.contains("Synced");
+        let before = self.process.lines().iter().filter(|line| is_pass(line)).count();
+        self.lines_with("passes", before + number, is_pass)
+    }
+
+    fn lines_with(
+        &self,
+        what: &str,
+        number: usize,
+        is_one: impl Fn(&str) -> bool,
+    ) -> anyhow::Result<()> {
+        eventually(DEADLINE, what, || {
+            let found = self.process.lines().iter().filter(|line| is_one(line)).count();
+            if found >= number { Ok(Some(())) } else { Err(format!("{found} of {number}")) }
+        })
+        .map_err(Into::into)
     }
 
     /// Waits until a commit is synced.

@@ -1,13 +1,14 @@
 //! What syncing costs, against floors measured in the same run by the same client.
 //!
-//! `cargo run --release --example bench [-- --objects N] [--json]`. The daemon is the real program in
-//! a process of its own; the control plane is real. Machines differ: read the ratios.
+//! `cargo run --release --example bench [-- --objects N | --apps N] [--json]`. The daemon is the real program
+//! in a process of its own; the control plane is real. Machines differ: read the ratios.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints figures")]
 
 mod client;
 mod daemon;
 mod figures;
+mod many;
 mod workload;
 
 use anyhow::{Context as _, bail};
@@ -24,32 +25,50 @@ const PASSES: u32 = 20;
 /// Single changes.
 const CHANGES: usize = 10;
 
+/// What is to be measured.
+struct Arguments {
+    objects: usize,
+    /// So many apps beside each other, instead of one.
+    apps: Option<usize>,
+    json: bool,
+}
+
 fn main() -> anyhow::Result<()> {
-    let (objects, json) = arguments()?;
+    let Arguments { objects, apps, json } = arguments()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let figures = runtime.block_on(measure(objects))?;
-    if json {
-        println!("{}", figures.json());
+    if let Some(apps) = apps {
+        let figures = runtime.block_on(many::measure(apps, &build_bin("gitops-sync")?))?;
+        show(json, || figures.json(), || figures.print());
     } else {
-        figures.print();
+        let figures = runtime.block_on(measure(objects))?;
+        show(json, || figures.json(), || figures.print());
     }
     Ok(())
 }
 
-fn arguments() -> anyhow::Result<(usize, bool)> {
-    let (mut objects, mut json) = (1000, false);
+fn show(json: bool, text: impl Fn() -> String, print: impl Fn()) {
+    if json {
+        println!("{}", text());
+    } else {
+        print();
+    }
+}
+
+fn arguments() -> anyhow::Result<Arguments> {
+    let mut found = Arguments { objects: 1000, apps: None, json: false };
     let mut arguments = std::env::args().skip(1);
+    let number = |text: Option<String>| -> anyhow::Result<usize> {
+        text.context("a number is missing")?.parse().context("this is no number")
+    };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
-            "--objects" => {
-                let number = arguments.next().context("--objects needs a number")?;
-                objects = number.parse().context("--objects needs a number")?;
-            }
-            "--json" => json = true,
-            other => bail!("unknown argument {other}: there are --objects N and --json"),
+            "--objects" => found.objects = number(arguments.next())?,
+            "--apps" => found.apps = Some(number(arguments.next())?),
+            "--json" => found.json = true,
+            other => bail!("unknown argument {other}: there are --objects N, --apps N and --json"),
         }
     }
-    Ok((objects, json))
+    Ok(found)
 }
 
 async fn measure(objects: usize) -> anyhow::Result<Figures> {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use testbed::Repo;
 
 /// Namespaces of a workload.
-const NAMESPACES: usize = 10;
+pub const NAMESPACES: usize = 10;
 
 /// A workload of so many objects in namespaces that begin with `prefix`.
 pub fn objects(prefix: &str, number: usize) -> Vec<Value> {

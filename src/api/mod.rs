@@ -8,10 +8,12 @@ pub mod duration;
 pub mod guard;
 pub mod names;
 pub mod reference;
+pub mod repository;
 pub mod resources;
 pub mod retry;
 pub mod spec;
 pub mod status;
+pub mod tenancy;
 pub mod validate;
 
 pub use conditions::{ConditionType, Conditions, Finding, Truth};
@@ -21,4 +23,5 @@ pub use duration::Duration;
 pub use guard::PruneGuard;
 pub use spec::{DeletionPolicy, GitOpsApp, GitOpsAppSpec, SyncPolicy};
 pub use status::GitOpsAppStatus;
+pub use tenancy::Tenancy;
 pub use validate::{Fault, Invalid};

@@ -45,6 +45,7 @@ pub struct CreateNamespace {
 
 /// What is wanted of the app.
 #[expect(clippy::duplicated_attributes, reason = "columns have a type each")]
+#[expect(clippy::struct_excessive_bools, reason = "switches of their own, as people write them")]
 #[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "gitops-sync.dev",

@@ -40,6 +40,11 @@ impl fmt::Display for Fault {
 pub struct Invalid(Vec<Fault>);
 
 impl Invalid {
+    /// What these faults come to: nothing if there are none.
+    pub(super) fn unless_none(faults: Vec<Fault>) -> Result<(), Self> {
+        if faults.is_empty() { Ok(()) } else { Err(Self(faults)) }
+    }
+
     /// What is wrong.
     pub fn faults(&self) -> &[Fault] {
         &self.0
@@ -77,7 +82,7 @@ impl GitOpsApp {
         faults.dependencies(&self.spec.depends_on, &name, self.namespace().as_deref());
         faults.identity(&self.spec);
         faults.resources(&self.spec.resources);
-        if faults.0.is_empty() { Ok(()) } else { Err(Invalid(faults.0)) }
+        Invalid::unless_none(faults.0)
     }
 }
 

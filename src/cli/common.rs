@@ -13,6 +13,7 @@ use strum::VariantNames as _;
 use super::logging::LogFormat;
 use crate::api::reference::NamespaceName;
 use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
+use crate::cluster::client::Count;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
 use crate::object::AppId;
@@ -45,9 +46,7 @@ impl EndpointArguments {
     pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
         let (kubeconfig, context) = (self.kubeconfig.clone(), self.context.clone());
         let connection = Connection { kubeconfig, context, timeout: self.request_timeout };
-        let metrics = metrics.clone();
-        let count = Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code));
-        Ok(Cluster::connect(&connection, count).await?)
+        Ok(Cluster::connect(&connection, counter(metrics)).await?)
     }
 }
 
@@ -67,6 +66,12 @@ impl ConnectionArguments {
         let namespace = self.namespace.as_deref().unwrap_or(cluster.default_namespace());
         Store::new(cluster.clone(), namespace)
     }
+}
+
+/// Counts requests as metrics.
+pub(super) fn counter(metrics: &Arc<Metrics>) -> Count {
+    let metrics = metrics.clone();
+    Arc::new(move |verb: &'static str, code| metrics.api_request(verb, code))
 }
 
 /// Which cluster, and where in it objects go.
@@ -230,15 +235,22 @@ pub(super) struct GitArguments {
 impl GitArguments {
     /// What fetches the branch of the repository at `url`.
     pub(super) fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
-        check_path(&self.path)?;
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
         let password_file = self.git_password_file.clone();
-        let repository = Repository { url: url.to_owned(), branch, username, password_file };
+        let repository = Repository {
+            url: url.to_owned(),
+            branch,
+            username,
+            password_file,
+            credentials: None,
+            agent: true,
+        };
         Ok(self.checkout()?.fetcher(repository, &self.path, &self.path))
     }
 
     /// How repositories are fetched.
     pub(super) fn checkout(&self) -> anyhow::Result<Checkout> {
+        check_path(&self.path)?;
         let program = std::env::current_exe().context("cannot tell where this program is")?;
         let (clones, data_dir) = (Clones::default(), self.data_dir()?);
         Ok(Checkout { clones, data_dir, program, timeout: self.fetch_timeout })
@@ -255,7 +267,7 @@ impl GitArguments {
     }
 }
 
-/// A path that would leave the repository is refused before anything is fetched.
+/// A path that would leave the repository is refused before anything is connected to or fetched.
 fn check_path(path: &str) -> anyhow::Result<()> {
     if path.starts_with('/') || path.split('/').any(|component| component == "..") {
         bail!("--path {path:?} leads out of the repository: give a folder within it");

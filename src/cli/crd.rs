@@ -24,9 +24,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_file_in_deploy_is_what_is_printed() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/crd.yaml");
-        let file = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(file == yaml().unwrap(), "run gitops-sync crd > deploy/crd.yaml");
+    fn the_files_are_what_is_printed() {
+        for path in ["deploy/crd.yaml", "charts/gitops-sync/files/crd.yaml"] {
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+            let file = std::fs::read_to_string(file).unwrap_or_default();
+            assert!(file == yaml().unwrap(), "run gitops-sync crd > {path}");
+        }
     }
 }

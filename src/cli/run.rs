@@ -1,34 +1,42 @@
 //! `gitops-sync run`: the daemon.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use futures::future::{BoxFuture, join_all};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc::Sender;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
 use super::common::{
-    ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments,
+    ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments, counter,
     default_name,
 };
 use super::logging;
+use crate::api::repository::RepoPattern;
+use crate::api::tenancy::Tenancy;
 use crate::api::{self, GitOpsAppSpec};
 use crate::cluster::events::Event;
 use crate::cluster::store::inbox::Inbox;
+use crate::controller::prepare::Clusters;
 use crate::controller::{Common, Controller};
+use crate::election::{Campaign, Candidacy, Mode, Ownership};
 use crate::object::AppId;
+use crate::object::marks::LABEL_APP;
 use crate::plan::Controls;
-use crate::report::{AppStatus, Metrics, Publisher};
+use crate::report::{AppStatus, Metrics, Publisher, Roles};
 use crate::serve::{Hooks, Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::directory::Listing;
+use crate::sync::ground::Remote;
 use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Stop, Sweeps};
 
 /// Time for open connections to end, and for what is still to be posted.
@@ -49,7 +57,7 @@ pub(super) struct Arguments {
     /// Sync every GitOpsApp of the cluster, or of --namespaces
     #[arg(long, env = "GITOPS_SYNC_WATCH_APPS", value_parser = BoolishValueParser::new())]
     watch_apps: bool,
-    /// Labels of the GitOpsApps to sync, as kubectl selects them [default: all]
+    /// Labels of the apps to sync, as kubectl selects them [default: all]
     #[arg(
         long,
         env = "GITOPS_SYNC_WATCH_LABEL_SELECTOR",
@@ -97,7 +105,58 @@ pub(super) struct Arguments {
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
+    replicas: ReplicaArguments,
+    #[command(flatten)]
+    tenancy: TenancyArguments,
+    #[command(flatten)]
     log: LogArguments,
+}
+
+/// What apps may do, whatever they say themselves.
+#[derive(Debug, Args)]
+struct TenancyArguments {
+    /// Service account that an app acts as if it names none, in the app's namespace [default: the daemon's rights]
+    #[arg(long, env = "GITOPS_SYNC_DEFAULT_SERVICE_ACCOUNT", value_name = "NAME")]
+    default_service_account: Option<String>,
+    /// Let apps refer to apps of other namespaces
+    #[arg(long, env = "GITOPS_SYNC_ALLOW_CROSS_NAMESPACE_REFS", value_parser = BoolishValueParser::new())]
+    allow_cross_namespace_refs: bool,
+    /// Repositories that apps may use, such as git.example/team/* [default: all]
+    #[arg(long, env = "GITOPS_SYNC_ALLOWED_REPOS", value_name = "PATTERNS", value_delimiter = ',')]
+    allowed_repos: Vec<RepoPattern>,
+}
+
+impl TenancyArguments {
+    fn rules(&self) -> Tenancy {
+        Tenancy {
+            default_service_account: self.default_service_account.clone(),
+            allow_cross_namespace_refs: self.allow_cross_namespace_refs,
+            allowed_repos: self.allowed_repos.clone(),
+        }
+    }
+}
+
+/// What several replicas do beside each other.
+#[derive(Debug, Args)]
+struct ReplicaArguments {
+    /// Write only as the leader among all replicas, by a Lease; the others stand by
+    #[arg(long, env = "GITOPS_SYNC_LEADER_ELECT", value_parser = BoolishValueParser::new())]
+    leader_elect: bool,
+    /// Divide the apps among all replicas, by a Lease of each
+    #[arg(long, env = "GITOPS_SYNC_SHARDS", value_parser = BoolishValueParser::new())]
+    shards: bool,
+}
+
+impl ReplicaArguments {
+    /// How work is divided among replicas, if there is to be more than one.
+    fn mode(&self) -> anyhow::Result<Option<Mode>> {
+        match (self.leader_elect, self.shards) {
+            (true, true) => bail!("choose one of --leader-elect and --shards"),
+            (true, false) => Ok(Some(Mode::Leader)),
+            (false, true) => Ok(Some(Mode::Shards)),
+            (false, false) => Ok(None),
+        }
+    }
 }
 
 /// What all that runs in the process shares.
@@ -106,6 +165,7 @@ struct Process {
     metrics: Arc<Metrics>,
     events: Sender<Event>,
     apps: Directory,
+    ownership: Ownership,
     stop: Stop,
 }
 
@@ -120,12 +180,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     logging::init(arguments.log.log_format, "info");
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);
+    let mode = arguments.replicas.mode()?;
     let one = arguments.repo.as_deref().map(|url| name(&arguments, url));
     let ground = ground(&arguments, &metrics, one.as_ref()).await?;
     let cluster = ground.destination.cluster.clone();
     let (poster, events) = Poster::new(cluster, instance(one.as_ref()));
+    let mut campaign = mode.map(|mode| campaign(mode, &arguments, one.as_ref(), &ground, &metrics));
+    let ownership = ownership(campaign.as_ref(), &metrics);
     let apps = Directory::default();
-    let process = Process { ground, metrics, events, apps, stop: stop.clone() };
+    let process = Process { ground, metrics, events, apps, ownership, stop: stop.clone() };
     let mut work = Vec::new();
     if let (Some(url), Some(name)) = (&arguments.repo, &one) {
         work.push(one_app(&arguments, url, name, &process)?);
@@ -140,17 +203,24 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let posting = tokio::spawn(poster.run());
     let mut serving = tokio::spawn(server.run(stop));
     let mut working = std::pin::pin!(join_all(work.into_iter().map(|work| work.running)));
-    tokio::select! {
-        _ = &mut working => {
-            // Connections that do not end by themselves are cut.
-            let _ = tokio::time::timeout(GRACE, serving).await;
-        }
+    let served = tokio::select! {
+        _ = &mut working => None,
         ended = &mut serving => {
             ended?.context("the HTTP server failed")?;
             working.await;
+            Some(())
         }
-    }
+        () = failed(campaign.as_mut()) => bail!("a defect ended the election: please report the lines before this one"),
+    };
     let _ = tokio::time::timeout(GRACE, posting).await;
+    // Nothing is written any more.
+    if let Some(campaign) = campaign {
+        campaign.resign().await;
+    }
+    if served.is_none() {
+        // Connections that do not end by themselves are cut.
+        let _ = tokio::time::timeout(GRACE, serving).await;
+    }
     info!("Stopped");
     Ok(ExitCode::SUCCESS)
 }
@@ -173,10 +243,11 @@ fn one_app(
     name: &AppId,
     process: &Process,
 ) -> anyhow::Result<Work> {
-    let Process { ground, metrics, events, apps, stop } = process;
+    let Process { ground, metrics, events, apps, ownership, stop } = process;
     let (id, origin) = (name.clone().within(ground.store.namespace()), arguments.git.fetcher(url)?);
     let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
-    let app = App { approved: arguments.prune.approved(), ..app };
+    let fence = ownership.fence(&app.id);
+    let app = App { approved: arguments.prune.approved(), ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
     let (name, source) = (app.id.to_string(), Some(app.origin.identity()));
@@ -187,10 +258,10 @@ fn one_app(
     let sweeps = Sweeps::new(arguments.sweep.0);
     let (asked, controls) = watch::channel(Controls::default());
     let (store, stop) = (app.store.clone(), stop.clone());
-    let mut daemon = Daemon { app, publisher, sweeps, wake, controls, ready };
+    let mut daemon = Daemon { app, publisher, sweeps, wake, controls, held: fence.held(), ready };
     let running = async move {
         let following = tokio::spawn(store.follow(daemon.app.id.clone(), asked));
-        daemon.run(&stop).await;
+        Box::pin(daemon.run(&stop)).await;
         following.abort();
     };
     Ok(Work { ready: is_ready, running: Box::pin(running) })
@@ -216,14 +287,22 @@ fn name(arguments: &Arguments, url: &str) -> AppId {
 
 /// All apps that have a resource.
 fn all_apps(arguments: &Arguments, process: &Process) -> Work {
-    let Process { ground, metrics, events, apps, stop } = process;
+    let Process { ground, metrics, events, apps, ownership, stop } = process;
     let common = Common {
+        ownership: ownership.clone(),
         ground: ground.clone(),
         metrics: metrics.clone(),
         events: events.clone(),
         directory: apps.clone(),
         inbox: Inbox::default(),
         board: Board::default(),
+        tenancy: arguments.tenancy.rules(),
+        clusters: Clusters::default(),
+        remote: Remote {
+            timeout: arguments.cluster.connection.endpoint.request_timeout,
+            count: counter(metrics),
+            selector: LABEL_APP.to_owned(),
+        },
         sweep: arguments.sweep.0,
         selector: arguments.watch_label_selector.clone(),
     };
@@ -255,6 +334,46 @@ fn announce(arguments: &Arguments, one: Option<&AppId>, listen: SocketAddr) {
         %listen,
         "Starting"
     );
+}
+
+/// Takes part in the division of work among the replicas of an app, or of all apps.
+fn campaign(
+    mode: Mode,
+    arguments: &Arguments,
+    one: Option<&AppId>,
+    ground: &Ground,
+    metrics: &Arc<Metrics>,
+) -> Campaign {
+    let alone = one.filter(|_| !arguments.watch_apps);
+    let name = alone.map_or_else(|| installation(&arguments.watch_label_selector), AppId::label);
+    let (cluster, namespace) = (&ground.destination.cluster, ground.store.namespace());
+    let candidacy = Candidacy::new(mode, cluster, namespace, &name, &instance(one));
+    let (name, identity) = (candidacy.name.clone(), candidacy.identity.clone());
+    Campaign::begin(candidacy, Roles::new(metrics.clone(), name, identity))
+}
+
+/// Tells apart the installations of a namespace: each has its own apps.
+fn installation(selector: &str) -> String {
+    match selector {
+        "" => "apps".to_owned(),
+        selector => format!("apps-{}", hex::encode(&Sha256::digest(selector)[..4])),
+    }
+}
+
+/// Returns if there will be no more answer to the question who writes.
+async fn failed(campaign: Option<&mut Campaign>) {
+    match campaign {
+        Some(campaign) => campaign.failed().await,
+        None => pending().await,
+    }
+}
+
+/// What this replica may write: without others, everything.
+fn ownership(campaign: Option<&Campaign>, metrics: &Metrics) -> Ownership {
+    if campaign.is_none() {
+        metrics.leader(true);
+    }
+    campaign.map_or_else(Ownership::sole, Campaign::ownership)
 }
 
 /// Who reports events: the pod, or outside of one the app.

@@ -139,7 +139,8 @@ fn print(app: &App, outcome: &Outcome) -> std::io::Result<()> {
     for (id, fate) in &outcome.leftovers {
         writeln!(out, "{}", leftover_line(id, fate))?;
     }
-    for line in problems::held(Named { app: &app.id, has_resource: false }, outcome) {
+    let named = Named { app: &app.id, has_resource: false };
+    for line in problems::held(named, outcome).chain(problems::orphans(outcome)) {
         eprintln!("warning: {line}");
     }
     if let Some(failure) = &outcome.failure {

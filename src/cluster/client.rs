@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Status;
@@ -16,9 +16,10 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::breaker::{self, Breaker};
 use super::error::{ApiError, chain};
+use super::fence::{Fence, Writing};
 use super::pressure::{End, Pressure, pause};
 use super::transport;
-use crate::object::ObjectId;
+use crate::object::{ObjectId, ServiceAccount};
 use crate::plan::Resource;
 
 /// Longest wait for a sign of life.
@@ -27,6 +28,9 @@ const PROBE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 10;
 /// Longest time a connection may take to open, in seconds.
 const CONNECT: u64 = 5;
+/// The header that names whose rights a request is sent with. To a service account the API server adds
+/// its groups by itself: `system:serviceaccounts`, that of its namespace, and `system:authenticated`.
+const IMPERSONATE: &str = "impersonate-user";
 
 /// Which cluster to talk to.
 #[derive(Clone, Debug)]
@@ -42,31 +46,82 @@ pub struct Connection {
 /// Counts requests, by verb and HTTP code (0 without an answer).
 pub type Count = Arc<dyn Fn(&'static str, u16) + Send + Sync>;
 
-/// One cluster.
+/// One cluster, and in whose name it is talked to.
 #[derive(Clone)]
 pub struct Cluster {
+    /// What it sends by itself is in the daemon's own name.
     pub(super) client: Client,
+    /// Whose rights requests are sent with, instead of the daemon's own.
+    account: Option<Arc<ServiceAccount>>,
+    /// Whether the daemon itself acts as another user, as its kubeconfig says.
+    is_acting: bool,
     count: Count,
     timeout: Duration,
     pressure: Arc<Pressure>,
     breaker: Arc<Breaker>,
+    fence: Option<Arc<Fence>>,
 }
 
 impl Cluster {
     /// Prepares a connection; nothing is sent yet.
     pub async fn connect(connection: &Connection, count: Count) -> Result<Self, ApiError> {
-        let mut config = configuration(connection).await?;
+        let config = configuration(connection).await?;
+        let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
+        Self::new(config, connection.timeout, count).map_err(unusable)
+    }
+
+    /// The cluster of this configuration.
+    pub(super) fn new(
+        mut config: Config,
+        timeout: Duration,
+        count: Count,
+    ) -> Result<Self, kube::Error> {
         // A refusal is one object's failure, tried again by the next pass; kube's own retries, of
         // whatever the server fails at, would hold up all others.
         config.default_retry = false;
         config.connect_timeout = Some(Duration::from_secs(CONNECT));
         let agent = concat!("gitops-sync/", env!("CARGO_PKG_VERSION"));
-        let agent = http::HeaderValue::from_static(agent);
+        let agent = HeaderValue::from_static(agent);
         config.headers.push((http::header::USER_AGENT, agent));
-        let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
-        let client = transport::client(config).map_err(unusable)?;
+        let is_acting = is_acting(&config);
+        let client = transport::client(config)?;
+        let (account, pressure, breaker) = (None, Arc::default(), Arc::default());
+        let fence = None;
+        Ok(Self { client, account, is_acting, count, timeout, pressure, breaker, fence })
+    }
+
+    /// The same cluster with the rights of a service account, over the same connections. The daemon's own
+    /// are left for what shows no values: watches of metadata, the lists that they begin with, and which
+    /// kinds there are.
+    #[must_use]
+    pub fn acting_as(&self, account: &ServiceAccount) -> Self {
+        Self { account: Some(Arc::new(account.clone())), ..self.clone() }
+    }
+
+    /// Whose rights requests are sent with, if not the daemon's own.
+    pub(super) fn account(&self) -> Option<&ServiceAccount> {
+        self.account.as_deref()
+    }
+
+    /// The same cluster with the daemon's own rights: for what it does for itself.
+    pub(super) fn in_own_name(&self) -> Self {
+        Self { account: None, ..self.clone() }
+    }
+
+    /// The same cluster, to which nothing is written but while the fence is open. That goes for all that is
+    /// no GET: also for dry-runs, which a replica that does not lead has no use for, and for events, which
+    /// would tell late what another replica may have undone.
+    #[must_use]
+    pub fn fenced(&self, fence: Arc<Fence>) -> Self {
+        Self { fence: Some(fence), ..self.clone() }
+    }
+
+    /// The same cluster for few requests that must not wait for others: no fence, no sharing of what is asked
+    /// at once, and an answer by this time or none.
+    #[must_use]
+    pub(super) fn apart(&self, timeout: Duration) -> Self {
         let (pressure, breaker) = (Arc::default(), Arc::default());
-        Ok(Self { client, count, timeout: connection.timeout, pressure, breaker })
+        Self { timeout, pressure, breaker, fence: None, ..self.clone() }
     }
 
     /// The namespace of the kubeconfig's context or of the pod, else `default`.
@@ -90,7 +145,8 @@ impl Cluster {
         let answer = self.persist(verb, || async {
             // It may have begun to hang while this request waited for its turn.
             self.let_through(&sort)?;
-            self.exchange(request.clone()).await
+            let writing = self.enter(request.method())?;
+            self.exchange(request.clone(), writing).await
         });
         let answer = answer.await;
         let is_hanging = answer.as_ref().is_err_and(ApiError::answers_others);
@@ -104,6 +160,12 @@ impl Cluster {
         let seconds = self.timeout.as_secs_f64();
         let hangs = ApiError::TimedOut { seconds, answers_others: true };
         if self.breaker.is_open(sort) { Err(hangs) } else { Ok(()) }
+    }
+
+    /// Passes the fence, before the first try as before each other.
+    fn enter(&self, method: &Method) -> Result<Option<Arc<Writing>>, ApiError> {
+        let fence = self.fence.as_ref().filter(|_| method != Method::GET);
+        fence.map(Fence::enter).transpose()
     }
 
     /// Tries until the API server takes the request, which it may say that it cannot for the moment. Each
@@ -151,7 +213,8 @@ impl Cluster {
 
     /// What it means that no answer came: the API server may be away, or hang at this request alone.
     async fn silence(&self) -> ApiError {
-        let probe = Request::get("/version").body(Vec::new()).map(|probe| self.exchange(probe));
+        let probe =
+            Request::get("/version").body(Vec::new()).map(|probe| self.exchange(probe, None));
         let answers_others = match probe {
             Ok(probe) => {
                 matches!(timeout(PROBE, probe).await, Ok(Ok(_) | Err(ApiError::Refused(_))))
@@ -161,11 +224,41 @@ impl Cluster {
         ApiError::TimedOut { seconds: self.timeout.as_secs_f64(), answers_others }
     }
 
-    async fn exchange(&self, request: Request<Vec<u8>>) -> Result<(StatusCode, Value), ApiError> {
+    /// Names the service account that a request is sent for.
+    fn sign(&self, request: &mut Request<Vec<u8>>) -> Result<(), ApiError> {
+        let Some(account) = &self.account else { return Ok(()) };
+        if self.is_acting {
+            // The groups that the kubeconfig names would go with it.
+            return Err(ApiError::ActingAlready);
+        }
+        let name = HeaderValue::from_str(&account.to_string());
+        let name = name.map_err(|error| ApiError::Unreadable(error.to_string()))?;
+        request.headers_mut().insert(IMPERSONATE, name);
+        Ok(())
+    }
+
+    async fn exchange(
+        &self,
+        mut request: Request<Vec<u8>>,
+        writing: Option<Arc<Writing>>,
+    ) -> Result<(StatusCode, Value), ApiError> {
+        self.sign(&mut request)?;
         let unreachable = |error: &dyn std::error::Error| ApiError::Unreachable(chain(error));
-        let answer =
-            self.client.send(request.map(Body::from)).await.map_err(|e| unreachable(&e))?;
+        let mut request = request.map(Body::from);
+        if let Some(writing) = &writing {
+            request.extensions_mut().insert(writing.clone());
+        }
+        let answer = match self.client.send(request).await {
+            Err(_) if writing.as_ref().is_some_and(|w| w.is_held_back()) => {
+                return Err(ApiError::NotLeader);
+            }
+            answer => answer.map_err(|e| unreachable(&e))?,
+        };
         let code = answer.status();
+        // After that one, the server may still go on.
+        if let Some(writing) = writing.filter(|_| code != StatusCode::GATEWAY_TIMEOUT) {
+            writing.ends();
+        }
         let retry_after = answer.headers().get(http::header::RETRY_AFTER);
         let retry_after = retry_after.and_then(|seconds| seconds.to_str().ok()?.parse().ok());
         let body = answer.into_body().collect_bytes().await.map_err(|e| unreachable(&e))?;
@@ -180,6 +273,15 @@ impl Cluster {
     pub(super) fn count(&self, verb: &'static str, code: u16) {
         (self.count)(verb, code);
     }
+}
+
+/// Whether a configuration says to act as another user.
+fn is_acting(config: &Config) -> bool {
+    let auth = &config.auth_info;
+    auth.impersonate.is_some()
+        || auth.impersonate_uid.is_some()
+        || auth.impersonate_groups.is_some()
+        || auth.impersonate_user_extra.is_some()
 }
 
 /// The server's own words on a refusal, or what little there is of them.

@@ -31,9 +31,19 @@ pub enum ApiError {
     /// The answer made no sense.
     #[error("the API server's answer cannot be read: {0}")]
     Unreadable(String),
+    /// The request was not sent: only a leader writes.
+    #[error(
+        "no longer the leader: another replica may write by now, and goes on with what is to be done"
+    )]
+    NotLeader,
     /// The request could not be made.
     #[error("cannot make the request: {0}")]
     BadRequest(#[source] kube::core::request::Error),
+    /// An app is to act as a service account, and the daemon acts as another user already.
+    #[error(
+        "the kubeconfig says to act as another user already, and an app's service account cannot be acted as beside that: remove \"as\" from it"
+    )]
+    ActingAlready,
     /// There is no usable configuration for a cluster.
     #[error("no cluster to talk to: {0}; set KUBECONFIG or --kubeconfig, or run inside a cluster")]
     NoConfiguration(String),
@@ -87,6 +97,11 @@ impl ApiError {
     /// Whether nothing was wrong with the request itself, so that all others would fail as well.
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut { answers_others: false, .. })
+    }
+
+    /// Whether the pass is over, whatever else is to be sent: an outage, or others may write by now.
+    pub fn ends_pass(&self) -> bool {
+        self.is_outage() || matches!(self, Self::NotLeader)
     }
 
     /// Whether the server answers, but not this request.

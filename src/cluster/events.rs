@@ -48,14 +48,14 @@ pub struct Regarding {
 }
 
 impl Cluster {
-    /// Posts an event, in the name of this instance of the daemon.
+    /// Posts an event, in the name of this instance of the daemon and with its own rights.
     pub async fn post(&self, event: &Event, instance: &str) -> Result<(), ApiError> {
         let body = body(event, instance, rand::random());
         let id = ObjectId::new(events().kind, namespace(event), "");
         let request = client::requests(&events(), &id)
             .create(&PostParams::default(), body.to_string().into_bytes())
             .map_err(ApiError::BadRequest)?;
-        self.send("create", request).await.map(drop)
+        self.in_own_name().send("create", request).await.map(drop)
     }
 }
 

@@ -13,9 +13,8 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::error::chain;
-use super::list::{Content, version_of};
+use super::list::{Content, Target, version_of};
 use super::{ApiError, Cluster, client};
-use crate::plan::Resource;
 
 /// Seconds after which the API server ends a watch; kube takes no more than 294.
 pub(super) const WATCH_SECONDS: u32 = 290;
@@ -30,19 +29,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const TOO_SHORT: Duration = Duration::from_secs(1);
 /// Time between two lists of a kind that cannot be watched.
 const POLL: Duration = Duration::from_secs(15);
-
-/// Objects that are followed.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Their kind.
-    pub resource: Resource,
-    /// Their namespace, empty for all.
-    pub namespace: String,
-    /// Selector of their labels, empty for any.
-    pub selector: String,
-    /// What is read of each.
-    pub content: Content,
-}
 
 /// What was seen of them, each object reduced to what is to be kept of it.
 #[derive(Debug)]
@@ -163,10 +149,9 @@ impl<T, R: Fn(&Value) -> T, L: FnMut(Sight<T>) -> ControlFlow<()>> Follower<R, L
 
     async fn list(&mut self) -> Result<Vec<T>, ApiError> {
         let mut objects = Vec::new();
-        let Self { target: Target { resource, namespace, selector, content }, reduce, .. } = self;
+        let Self { target, reduce, .. } = &*self;
         let see = |item: &mut Value| objects.push(reduce(item));
-        let listed = self.cluster.list(resource, namespace, selector, *content, see);
-        self.version = listed.await?;
+        self.version = self.cluster.list(target, see).await?;
         Ok(objects)
     }
 
@@ -196,9 +181,9 @@ impl<T, R: Fn(&Value) -> T, L: FnMut(Sight<T>) -> ControlFlow<()>> Follower<R, L
     }
 
     fn request(&self) -> Result<Request<Vec<u8>>, ApiError> {
-        let Target { resource, namespace, selector, content } = &self.target;
+        let Target { resource, namespace, labels, fields, content } = &self.target;
         let requests = kube::core::Request::new(client::path(resource, namespace));
-        let params = WatchParams::default().labels(selector).timeout(WATCH_SECONDS);
+        let params = WatchParams::default().labels(labels).fields(fields).timeout(WATCH_SECONDS);
         let request = match content {
             Content::Metadata => requests.watch_metadata(&params, &self.version),
             Content::Whole => requests.watch(&params, &self.version),

@@ -4,14 +4,17 @@ use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kube::client::{Body, ClientBuilder, ConfigExt as _};
+use kube::client::{ClientBuilder, ConfigExt as _};
 use kube::{Client, Config, Error};
 use tower::{BoxError, ServiceBuilder};
+
+use super::fence::Guarded;
 
 /// A client with this configuration.
 pub(super) fn client(config: Config) -> Result<Client, Error> {
     if config.proxy_url.is_some() {
-        // kube says what is wrong with proxies.
+        // kube says what is wrong with proxies. Here a write passes its fence only before it waits for a
+        // connection.
         return Ok(ClientBuilder::try_from(config)?.build());
     }
     let mut tcp = HttpConnector::new();
@@ -24,12 +27,13 @@ pub(super) fn client(config: Config) -> Result<Client, Error> {
     connector.set_read_timeout(config.read_timeout);
     connector.set_write_timeout(config.write_timeout);
     connector.set_reset_reader_on_write(config.reset_reader_on_write);
-    let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(connector);
+    let http: HttpClient<_, Guarded> = HttpClient::builder(TokioExecutor::new()).build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
+        .map_request(Guarded::request)
         .service(http);
     Ok(ClientBuilder::new(service, config.default_namespace).build())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::follow::{Sight, Target};
-use super::list::Content;
+use super::follow::Sight;
+use super::list::{Content, Target};
 use super::{ApiError, Cluster};
 use crate::object::{Live, ObjectId};
 use crate::plan::Resource;
@@ -28,7 +28,8 @@ impl Cluster {
             let id = ObjectId::new(kind.clone(), text("namespace"), text("name"));
             (id, Arc::new(Live::from(item)))
         };
-        let target = Target { resource, namespace, selector, content: Content::Metadata };
+        let (labels, fields, content) = (selector, String::new(), Content::Metadata);
+        let target = Target { resource, namespace, labels, fields, content };
         self.follow(target, reduce, |sight| listen(sighting(sight))).await;
     }
 }

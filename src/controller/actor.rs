@@ -1,40 +1,47 @@
 //! One app: what its resource wants is run, until it wants something else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
+use super::prepare::{Prepared, Used};
 use super::status::{Writer, applied, tell_others};
-use super::{Common, Seen, farewell};
-use crate::api::{ConditionType, Fault, GitOpsApp, GitOpsAppStatus, Invalid};
+use super::{Common, Seen, farewell, prepare};
+use crate::api::reference::AppReference;
+use crate::api::{ConditionType, GitOpsApp, GitOpsAppStatus, SyncPolicy};
+use crate::cluster::{Cluster, Fence};
 use crate::object::AppId;
 use crate::plan::Controls;
 use crate::plan::dependencies::State;
 use crate::report::{AppResource, AppStatus, Notice, Publisher};
 use crate::sync::directory::Listing;
-use crate::sync::{App, Daemon, Origin, Stop, Sweeps};
+use crate::sync::{App, Daemon, Stop, Sweeps};
 
 /// Wait before another try to reach the API server.
-const RETRY: std::time::Duration = std::time::Duration::from_secs(2);
+const RETRY: Duration = Duration::from_secs(2);
+/// Time between two looks for a Secret.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Runs one app.
 pub struct Actor {
     common: Arc<Common>,
     seen: watch::Receiver<Arc<Seen>>,
     stop: Stop,
+    /// Open while the app is this replica's to write.
+    fence: Arc<Fence>,
     /// The status that is written.
     status: watch::Sender<GitOpsAppStatus>,
     /// What people ask by the resource.
     asked: watch::Sender<Controls>,
     wake: Arc<Notify>,
-    _telling: Ended,
 }
 
 /// Ends a task when it is dropped.
-struct Ended(AbortHandle);
+pub(super) struct Ended(pub AbortHandle);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -46,23 +53,26 @@ impl Actor {
     /// The actor of what is seen.
     pub fn new(common: Arc<Common>, seen: watch::Receiver<Arc<Seen>>, stop: Stop) -> Self {
         let now = seen.borrow().clone();
+        let fence = common.ownership.fence(&now.app);
         let status = watch::Sender::new(now.status.clone());
         let asked = watch::Sender::new(now.controls.clone());
-        let told = tell_others(common.board.clone(), now.app.clone(), status.subscribe());
-        let _telling = Ended(tokio::spawn(told).abort_handle());
         let wake = Arc::new(Notify::new());
-        Self { common, seen, stop, status, asked, wake, _telling }
+        Self { common, seen, stop, fence, status, asked, wake }
     }
 
     /// Runs the app until its resource is gone or the process is to end.
     pub async fn run(mut self) {
         let first = self.seen.borrow().clone();
         let writer = Writer {
-            cluster: self.common.ground.store.cluster().clone(),
+            cluster: self.cluster(),
+            held: self.fence.held(),
             id: first.id.clone(),
             uid: first.uid.clone(),
             written: first.status.clone(),
         };
+        let told =
+            tell_others(self.common.board.clone(), first.app.clone(), self.status.subscribe());
+        let _telling = Ended(tokio::spawn(told).abort_handle());
         let writing = tokio::spawn(writer.run(self.status.subscribe()));
         let mut publisher = self.publisher(&first);
         while !self.stop.is_set() {
@@ -73,76 +83,60 @@ impl Actor {
             }
             publisher.observe(seen.generation);
             self.asked.send_replace(seen.controls.clone());
-            if seen.is_deleting {
-                farewell::say(&self.common, &seen, &self.stop).await;
-                self.superseded(&seen).await;
-                continue;
-            }
-            publisher = self.serve(&seen, publisher).await;
+            publisher = if seen.is_deleting {
+                Box::pin(self.part(&seen)).await;
+                publisher
+            } else {
+                Box::pin(self.serve(&seen, publisher)).await
+            };
         }
         drop((publisher, self.status));
         // The last status is worth a moment.
         let _ = writing.await;
     }
 
+    /// The cluster of the resource, written only while the app is this replica's.
+    fn cluster(&self) -> Cluster {
+        self.common.ground.store.cluster().fenced(self.fence.clone())
+    }
+
+    /// Deals with the objects of a resource that is being deleted.
+    async fn part(&mut self, seen: &Seen) {
+        let (common, fence, stop) = (self.common.clone(), self.fence.clone(), self.stop.clone());
+        let farewell = async {
+            held(&fence).await;
+            farewell::say(&common, &fence, seen, &stop).await;
+        };
+        tokio::select! {
+            () = farewell => self.superseded(seen).await,
+            () = self.stop.wait() => {}
+        }
+    }
+
     /// Does what the resource wants until it wants something else.
     async fn serve(&mut self, seen: &Seen, mut publisher: Publisher) -> Publisher {
-        match self.app(seen) {
-            Ok((resource, app)) => {
-                if !self.hold(seen).await {
-                    return publisher;
-                }
+        match prepare::app(&self.common, seen).await {
+            Ok(Prepared { resource, app, secrets }) => {
+                let gate = (!resource.spec.depends_on.is_empty())
+                    .then(|| self.common.board.gate(&seen.app));
+                let peers = Some(self.common.board.peers(&seen.app));
+                let asked = self.asked.subscribe();
+                let app = App { asked, gate, peers, ..app.fenced(&self.fence) };
                 self.announce(seen, &resource);
-                publisher.notice(&Notice::Accepted);
-                self.sync(seen, &resource, app, publisher).await
+                Box::pin(self.sync(seen, &resource, app, secrets, publisher)).await
             }
-            Err(invalid) => {
-                publisher.notice(&Notice::InvalidSpec(invalid));
-                self.superseded(seen).await;
+            Err(notice) => {
+                let is_passing = notice.is_passing();
+                if self.fence.is_open() {
+                    publisher.notice(&notice);
+                }
+                tokio::select! {
+                    () = sleep(LOOK), if is_passing => {}
+                    () = self.superseded(seen) => {}
+                }
                 publisher
             }
         }
-    }
-
-    /// The app that the resource describes.
-    fn app(&self, seen: &Seen) -> Result<(Arc<GitOpsApp>, App), Invalid> {
-        let resource = seen.resource.clone()?;
-        let ground = &self.common.ground;
-        let origin = Origin::Git(ground.checkout.fetcher_of(&resource));
-        let app = App::new(seen.app.clone(), &resource.spec, origin, ground)
-            .map_err(|error| Fault::new("spec.pruneGuard.protectKinds", &error.to_string()))?;
-        let gate =
-            (!resource.spec.depends_on.is_empty()).then(|| self.common.board.gate(&seen.app));
-        let namespace = &seen.id.namespace;
-        let target = resource.spec.target_namespace.as_ref().map_or(namespace, |name| &name.0);
-        let (target_namespace, asked) = (target.clone(), self.asked.subscribe());
-        Ok((resource, App { target_namespace, asked, gate, ..app }))
-    }
-
-    /// Sees to it that the resource stays until its objects are dealt with. `false` if it is another by now.
-    async fn hold(&mut self, seen: &Seen) -> bool {
-        while !seen.is_held() {
-            let cluster = self.common.ground.store.cluster();
-            match cluster.set_finalizers(&seen.id, &seen.version, &seen.held()).await {
-                Ok(_) => return true,
-                // There is news of it.
-                Err(error) if matches!(error.code(), 404 | 409) => {
-                    tokio::select! {
-                        _ = self.seen.changed() => {}
-                        () = self.stop.wait() => {}
-                    }
-                    return false;
-                }
-                Err(error) => {
-                    warn!("Cannot set the finalizer, so that nothing is synced yet: {error}");
-                    tokio::select! {
-                        () = sleep(RETRY) => {}
-                        () = self.stop.wait() => return false,
-                    }
-                }
-            }
-        }
-        true
     }
 
     /// Tells the other apps of this one.
@@ -150,13 +144,15 @@ impl Actor {
         let status = self.status.borrow();
         let is_current = status.observed_generation == Some(seen.generation);
         let spec = &resource.spec;
-        let other = |reference: &crate::api::reference::AppReference| {
+        let other = |reference: &AppReference| {
             let namespace = reference.namespace.as_ref().map_or(&seen.id.namespace, |name| &name.0);
             AppId::of_resource(namespace, &reference.name.0).within(seen.app.namespace())
         };
         let state = State {
             source: (spec.repo_url.clone(), spec.target_revision.clone()),
             applied: applied(&status),
+            attempted: status.last_attempted_revision.as_ref().map(|revision| revision.sha.clone()),
+            is_idle: seen.controls.suspended || spec.sync_policy == SyncPolicy::Manual,
             is_ready: is_current && status.conditions.is_true(ConditionType::Ready),
             depends_on: spec.depends_on.iter().map(other).collect(),
         };
@@ -169,26 +165,36 @@ impl Actor {
         seen: &Seen,
         resource: &GitOpsApp,
         app: App,
-        publisher: Publisher,
+        secrets: Vec<Used>,
+        mut publisher: Publisher,
     ) -> Publisher {
+        if self.fence.is_open() {
+            publisher.notice(&Notice::Accepted);
+        }
         let (halt, stop) = Stop::new();
+        let is_held = watch::Sender::new(false);
         let mut daemon = Daemon {
             controls: self.common.inbox.of(&app.id),
             sweeps: Sweeps::new(self.common.sweep),
             wake: self.wake.clone(),
             ready: watch::Sender::new(false),
+            held: is_held.subscribe(),
             app,
             publisher,
         };
         self.list(&daemon, resource);
+        let admitting = admit(self.cluster(), self.fence.clone(), self.seen.clone(), is_held);
+        let _admitting = Ended(tokio::spawn(admitting).abort_handle());
         {
-            let mut running = std::pin::pin!(daemon.run(&stop));
+            let mut running = Box::pin(daemon.run(&stop));
+            let renewed = renewed(self.common.ground.destination.cluster.clone(), seen, secrets);
             tokio::select! {
                 () = &mut running => error!("The loop of the app ended by itself"),
-                () = self.superseded(seen) => {
-                    halt.halt();
-                    running.await;
-                }
+                () = self.superseded(seen) => halt.halt(),
+                () = renewed => halt.halt(),
+            }
+            if halt.is_set() {
+                running.await;
             }
         }
         daemon.publisher
@@ -206,7 +212,7 @@ impl Actor {
     }
 
     /// Waits until the resource wants something else than it did, or is to be run no more. What people ask by
-    /// annotations meanwhile is passed on.
+    /// annotations meanwhile is passed on, and what another replica writes of it is taken over.
     async fn superseded(&mut self, seen: &Seen) {
         loop {
             tokio::select! {
@@ -216,6 +222,9 @@ impl Actor {
                     if changed.is_err() || seen.is_superseded_by(&now) {
                         self.seen.mark_changed();
                         return;
+                    }
+                    if !self.fence.is_open() {
+                        self.status.send_replace(now.status.clone());
                     }
                     self.asked.send_if_modified(|asked| {
                         let is_news = *asked != now.controls;
@@ -239,5 +248,67 @@ impl Actor {
             AppResource::new(app.clone(), seen.regarding(), generation, self.status.clone());
         let shown = watch::Sender::new(shown);
         Publisher::new(app, metrics.clone(), events.clone(), shown).with_resource(resource)
+    }
+}
+
+/// Waits until one of the Secrets that an app was made of has changed.
+async fn renewed(cluster: Cluster, seen: &Seen, secrets: Vec<Used>) {
+    let namespace = &seen.id.namespace;
+    let changed = secrets.into_iter().map(|Used { name, version }| {
+        Box::pin(cluster.clone().secret_changed(namespace.clone(), name, version))
+    });
+    let changed: Vec<_> = changed.collect();
+    if changed.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    futures::future::select_all(changed).await;
+}
+
+/// Waits until an app is this replica's to write.
+async fn held(fence: &Fence) {
+    // The sender lives as long as the fence.
+    let _ = fence.held().wait_for(|is_held| *is_held).await;
+}
+
+/// Lets an app write once its resource has our finalizer: nothing is to be applied of which nobody would know
+/// when the resource goes.
+async fn admit(
+    cluster: Cluster,
+    fence: Arc<Fence>,
+    mut seen: watch::Receiver<Arc<Seen>>,
+    is_held: watch::Sender<bool>,
+) {
+    loop {
+        held(&fence).await;
+        if hold(&cluster, &mut seen).await {
+            is_held.send_replace(true);
+            let _ = fence.held().wait_for(|is_held| !is_held).await;
+            is_held.send_replace(false);
+        }
+    }
+}
+
+/// Sees to it that the resource stays until its objects are dealt with. `false` if that cannot be said yet.
+async fn hold(cluster: &Cluster, seen: &mut watch::Receiver<Arc<Seen>>) -> bool {
+    let now = seen.borrow_and_update().clone();
+    if now.is_held() {
+        return true;
+    }
+    if now.is_deleting {
+        // It will never have one.
+        return std::future::pending().await;
+    }
+    match cluster.set_finalizers(&now.id, &now.version, &now.held()).await {
+        Ok(_) => true,
+        // There is news of it.
+        Err(error) if matches!(error.code(), 404 | 409) => {
+            let _ = seen.changed().await;
+            false
+        }
+        Err(error) => {
+            warn!("Cannot set the finalizer, so that nothing is synced yet: {error}");
+            sleep(RETRY).await;
+            false
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! The end of an app: its objects are deleted or left to others, and then its resource may go.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::{Common, Seen};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
-use crate::cluster::ApiError;
+use crate::cluster::{ApiError, Cluster, Fence};
 use crate::sync::finalize::{Farewell, finalize};
 use crate::sync::{App, Origin, Stop};
 
@@ -15,13 +17,13 @@ use crate::sync::{App, Origin, Stop};
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// Deals with the objects of an app that is being deleted, and lets its resource go.
-pub async fn say(common: &Common, seen: &Seen, stop: &Stop) {
+pub async fn say(common: &Common, fence: &Arc<Fence>, seen: &Seen, stop: &Stop) {
     if !seen.is_held() {
         return;
     }
     let mut retry = RETRIES.0;
     while !stop.is_set() {
-        match attempt(common, seen, stop).await {
+        match attempt(common, fence, seen, stop).await {
             Ok(()) => return,
             Err(why) => warn!("Deletion is not done yet, retrying: {why}"),
         }
@@ -32,7 +34,12 @@ pub async fn say(common: &Common, seen: &Seen, stop: &Stop) {
     }
 }
 
-async fn attempt(common: &Common, seen: &Seen, stop: &Stop) -> Result<(), String> {
+async fn attempt(
+    common: &Common,
+    fence: &Arc<Fence>,
+    seen: &Seen,
+    stop: &Stop,
+) -> Result<(), String> {
     let spec = match &seen.resource {
         Ok(resource) => resource.spec.clone(),
         // What cannot be read asks for nothing to be deleted.
@@ -42,24 +49,23 @@ async fn attempt(common: &Common, seen: &Seen, stop: &Stop) -> Result<(), String
     let origin = Origin::Nothing(seen.source());
     let app = App::new(seen.app.clone(), &spec, origin, &common.ground);
     let app = app.map_err(|error| error.to_string())?;
-    let (asked, _) = (tokio::sync::watch::channel(seen.controls.clone()).1, ());
-    let app = App { asked, ..app };
+    let asked = watch::channel(seen.controls.clone()).1;
+    let app = App { asked, ..app.fenced(fence) };
     let farewell = finalize(&app, policy, stop).await.map_err(|error| error.to_string())?;
     tell(policy, &farewell);
-    let cluster = common.ground.store.cluster();
+    let cluster = common.ground.store.cluster().fenced(fence.clone());
     match cluster.set_finalizers(&seen.id, &seen.version, &seen.released()).await {
         Ok(_) => Ok(()),
         Err(error) if error.code() == 404 => Ok(()),
-        Err(error) => release(common, seen, error).await,
+        Err(error) => release(&cluster, seen, error).await,
     }
 }
 
 /// The resource changed meanwhile, be it only by its status: what it is now is released.
-async fn release(common: &Common, seen: &Seen, conflict: ApiError) -> Result<(), String> {
+async fn release(cluster: &Cluster, seen: &Seen, conflict: ApiError) -> Result<(), String> {
     if conflict.code() != 409 {
         return Err(conflict.to_string());
     }
-    let cluster = common.ground.store.cluster();
     let resource = crate::cluster::apps::resource();
     let now = cluster.get(&resource, &seen.id).await.map_err(|error| error.to_string())?;
     let Some(now) = now.map(|now| Seen::of(&now, seen.app.namespace())) else { return Ok(()) };

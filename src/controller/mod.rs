@@ -6,6 +6,7 @@
 
 mod actor;
 mod farewell;
+pub mod prepare;
 mod seen;
 mod status;
 
@@ -17,20 +18,24 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tracing::{Instrument as _, info_span, warn};
 
+use crate::api::tenancy::Tenancy;
 use crate::cluster::ApiError;
 use crate::cluster::apps;
 use crate::cluster::events::Event;
-use crate::cluster::follow::{Sight, Target};
-use crate::cluster::list::Content;
+use crate::cluster::follow::Sight;
+use crate::cluster::list::{Content, Target};
 use crate::cluster::store::inbox::Inbox;
+use crate::election::Ownership;
 use crate::object::AppId;
 use crate::report::Metrics;
+use crate::sync::ground::Remote;
 use crate::sync::stop::Halt;
 use crate::sync::{Board, Directory, Ground, Stop};
-use actor::Actor;
+use actor::{Actor, Ended};
+use prepare::Clusters;
 use seen::Seen;
 
 /// Keeps all apps of a cluster in sync.
@@ -55,6 +60,14 @@ pub struct Common {
     pub inbox: Inbox,
     /// What they tell each other.
     pub board: Board,
+    /// What this replica may write.
+    pub ownership: Ownership,
+    /// What apps may do, whatever they say themselves.
+    pub tenancy: Tenancy,
+    /// The other clusters that apps go to.
+    pub clusters: Clusters,
+    /// How other clusters are reached.
+    pub remote: Remote,
     /// Time between two sweeps of an app.
     pub sweep: Option<Duration>,
     /// Labels of the resources to sync, empty for all.
@@ -84,7 +97,7 @@ impl Controller {
     /// Syncs until the process is to end.
     pub async fn run(self, stop: Stop) {
         let (ear, mut sightings) = unbounded_channel();
-        let _following = self.follow(&ear);
+        let following = self.follow(&ear);
         let mut actors = Actors::default();
         loop {
             tokio::select! {
@@ -100,17 +113,18 @@ impl Controller {
         }
         actors.handles.values().for_each(|handle| handle.halt.halt());
         while actors.tasks.join_next().await.is_some() {}
+        drop(following);
     }
 
     /// Follows the resources, and what people ask by inventories.
-    fn follow(&self, ear: &UnboundedSender<Sighting>) -> Vec<Following> {
+    fn follow(&self, ear: &UnboundedSender<Sighting>) -> Vec<Ended> {
         let Ground { destination, store, reach, .. } = &self.common.ground;
         let own = store.namespace().to_owned();
         let watch = |namespace: String| {
             let (cluster, ear, own) = (destination.cluster.clone(), ear.clone(), own.clone());
             let (resource, content) = (apps::resource(), Content::Whole);
-            let selector = self.common.selector.clone();
-            let target = Target { resource, namespace: namespace.clone(), selector, content };
+            let (labels, fields) = (self.common.selector.clone(), String::new());
+            let target = Target { resource, namespace: namespace.clone(), labels, fields, content };
             let reduce = move |object: &Value| Seen::of(object, &own);
             let mut was_missing = false;
             let listen = move |sight: Sight<Seen>| {
@@ -120,11 +134,11 @@ impl Controller {
                     Err(_) => ControlFlow::Break(()),
                 }
             };
-            Following(tokio::spawn(cluster.follow(target, reduce, listen)).abort_handle())
+            Ended(tokio::spawn(cluster.follow(target, reduce, listen)).abort_handle())
         };
         let asked = tokio::spawn(store.clone().follow_all(self.common.inbox.clone()));
         let namespaces = reach.namespaces().map(watch);
-        namespaces.chain([Following(asked.abort_handle())]).collect()
+        namespaces.chain([Ended(asked.abort_handle())]).collect()
     }
 
     fn take(&self, actors: &mut Actors, (namespace, sight): Sighting) {
@@ -137,7 +151,9 @@ impl Controller {
                     is_inside(&known) && all.iter().all(|seen| seen.app != known.app)
                 };
                 actors.handles.values_mut().filter(|h| is_gone(h)).for_each(Handle::halt);
-                all.into_iter().for_each(|seen| self.see(actors, seen));
+                for seen in all {
+                    self.see(actors, seen);
+                }
                 self.ready.send_replace(true);
             }
             Sight::Seen(seen) => self.see(actors, seen),
@@ -162,13 +178,13 @@ impl Controller {
 
     fn spawn(&self, actors: &mut Actors, seen: Arc<Seen>) {
         let app = seen.app.clone();
-        let span = info_span!("app", name = %app);
+        let span = info_span!("sync", app = %app.reference());
         let (seen, told) = watch::channel(seen);
         let (halt, stop) = Stop::new();
         let actor = Actor::new(self.common.clone(), told, stop);
         let ended = app.clone();
         let run = async move {
-            actor.run().await;
+            Box::pin(actor.run()).await;
             ended
         };
         actors.tasks.spawn(run.instrument(span));
@@ -195,15 +211,6 @@ impl Handle {
         self.is_halted = true;
         self.is_back = false;
         self.halt.halt();
-    }
-}
-
-/// Follows until it is dropped.
-struct Following(AbortHandle);
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tracing::{debug, warn};
 
 use crate::api::{ConditionType, GitOpsAppStatus};
-use crate::cluster::Cluster;
+use crate::cluster::{ApiError, Cluster};
 use crate::object::{AppId, ObjectId};
 use crate::sync::Board;
 
@@ -19,6 +19,8 @@ const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 /// Whose status it is.
 pub struct Writer {
     pub cluster: Cluster,
+    /// Whether the app is this replica's to write.
+    pub held: watch::Receiver<bool>,
     pub id: ObjectId,
     pub uid: String,
     /// The status that it has.
@@ -40,6 +42,12 @@ impl Writer {
             if status != self.written {
                 match self.cluster.write_status(&self.id, &self.uid, &status).await {
                     Ok(()) => (self.written, retry) = (status, RETRIES.0),
+                    Err(ApiError::NotLeader) if is_last => return,
+                    // Its status is another replica's, until this one takes over.
+                    Err(ApiError::NotLeader) => {
+                        let _ = self.held.wait_for(|is_held| *is_held).await;
+                        is_due = true;
+                    }
                     // The app is gone, or another of its name is there.
                     Err(error) if matches!(error.code(), 404 | 409) => return,
                     Err(error) if is_last => return debug!("Status not written: {error}"),
@@ -64,6 +72,8 @@ pub async fn tell_others(board: Board, app: AppId, mut statuses: watch::Receiver
         board.update(&app, |state| {
             state.is_ready = status.conditions.is_true(ConditionType::Ready);
             state.applied = applied(&status);
+            let attempted = status.last_attempted_revision.as_ref();
+            state.attempted = attempted.map(|revision| revision.sha.clone());
         });
     }
 }

@@ -10,8 +10,11 @@ use crate::render::Manifest;
 /// The workloads that autoscalers among some manifests target: horizontal ones
 /// (`autoscaling/HorizontalPodAutoscaler`) and KEDA's (`keda.sh/ScaledObject`). What names no namespace is
 /// in `namespace`.
-pub fn targets(manifests: &[Arc<Manifest>], namespace: &str) -> BTreeSet<ObjectId> {
-    manifests.iter().filter_map(|manifest| target(manifest, namespace)).collect()
+pub fn targets<'a>(
+    manifests: impl IntoIterator<Item = &'a Arc<Manifest>>,
+    namespace: &str,
+) -> BTreeSet<ObjectId> {
+    manifests.into_iter().filter_map(|manifest| target(manifest, namespace)).collect()
 }
 
 /// Whether objects of a kind decide about replicas.

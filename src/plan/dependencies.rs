@@ -15,6 +15,10 @@ pub struct State {
     pub source: (String, String),
     /// The commit that was applied last.
     pub applied: Option<String>,
+    /// The commit that was tried last: what it declares of this app is in its inventory.
+    pub attempted: Option<String>,
+    /// Whether it tries none.
+    pub is_idle: bool,
     /// Whether the app is ready, as it is wanted now.
     pub is_ready: bool,
     /// The apps that it depends on.
@@ -63,6 +67,14 @@ pub fn blocked(states: &States, app: &AppId, commit: Option<&str>) -> Option<Blo
             true => None,
         }
     })
+}
+
+/// Whether another app of the same repository has yet to try a commit: it may declare what left this one by it.
+pub fn are_behind(states: &States, app: &AppId, commit: &str) -> bool {
+    let Some(own) = states.get(app) else { return false };
+    let others = states.iter().filter(|(other, _)| *other != app);
+    let mut others = others.filter(|(_, state)| state.source.0 == own.source.0 && !state.is_idle);
+    others.any(|(_, state)| state.attempted.as_deref() != Some(commit))
 }
 
 /// The way from an app along what it depends on back to itself, if there is one.
@@ -116,11 +128,32 @@ mod tests {
                 source: ("repo".into(), "main".into()),
                 applied: Some("old".into()),
                 is_ready: name.is_ascii_uppercase(),
+                attempted: Some("old".into()),
+                is_idle: false,
                 depends_on: depends_on.chars().map(app).collect(),
             };
             states.insert(app(name.to_ascii_lowercase()), state);
         }
         states
+    }
+
+    #[test]
+    fn others_are_behind_until_they_have_tried_the_commit() {
+        let check = |change: &dyn Fn(&mut State), commit: &str, expect: bool| {
+            let mut states = states("a: b:");
+            change(states.get_mut(&app('b')).unwrap());
+            assert_eq!(are_behind(&states, &app('a'), commit), expect);
+        };
+        check(&|_| {}, "old", false);
+        check(&|_| {}, "new", true);
+        check(&|b| b.attempted = None, "old", true);
+        check(&|b| b.attempted = Some("new".into()), "new", false);
+        check(&|b| b.is_idle = true, "new", false);
+        // Another branch of the repository is another story, but may tell the same object.
+        check(&|b| b.source.1 = "other".into(), "new", true);
+        check(&|b| b.source.0 = "other".into(), "new", false);
+        assert!(!are_behind(&states("a:"), &app('a'), "new"));
+        assert!(!are_behind(&states("b:"), &app('a'), "new"));
     }
 
     #[test]

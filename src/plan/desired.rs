@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Kinds, Reach, Resource, Stage, autoscalers};
+use super::{CommonMetadata, Kinds, Reach, Resource, Settings, Stage, autoscalers, shards};
 use crate::object::additions::Free;
 use crate::object::handling::{self, OnConflict, Policy, Touch};
 use crate::object::live::Replicas;
-use crate::object::marks::{self, HashKey};
+use crate::object::marks;
 use crate::object::pattern::FieldPattern;
 use crate::object::{AppId, Handling, Live, ObjectId};
 use crate::render::plain::duplicate;
@@ -28,6 +28,8 @@ pub struct Desired {
     pub kind_is_new: bool,
     /// What it was resolved from.
     pub manifest: Arc<Manifest>,
+    /// What all objects of the app get.
+    pub common: Arc<CommonMetadata>,
     /// The hash it carries.
     pub hash: String,
     /// How it wants to be handled.
@@ -60,7 +62,8 @@ impl Desired {
         is_autoscaled: bool,
         settings: &Settings,
     ) -> Result<Self, Box<Diagnostic>> {
-        let mut body = settled(manifest, &id);
+        let common = settings.common.clone();
+        let mut body = settled(manifest, &id, &common);
         let handling = handling::handling(&body).map_err(|bad| {
             let (origin, object) = (manifest.origin.clone(), Some(id.clone()));
             Box::new(Diagnostic { origin, object, problem: Problem::BadAnnotation(bad) })
@@ -79,7 +82,18 @@ impl Desired {
         }
         let stage = Stage::of(&id.kind);
         let (hash, manifest) = (settings.key.hash(&body), manifest.clone());
-        Ok(Self { id, resource, kind_is_new, manifest, hash, handling, stage, scaling, one_shot })
+        Ok(Self {
+            id,
+            resource,
+            kind_is_new,
+            manifest,
+            common,
+            hash,
+            handling,
+            stage,
+            scaling,
+            one_shot,
+        })
     }
 
     /// The name that its CRD has, if it is a custom resource.
@@ -115,9 +129,10 @@ impl Desired {
         gives_replicas || !self.handling.ignored.is_empty()
     }
 
-    /// The manifest, if what others take of it is left to them.
+    /// What is declared of it, if what others take of that is left to them.
     pub fn yielded(&self, policy: Policy) -> Option<Value> {
-        (policy.conflicts == OnConflict::Yield).then(|| self.manifest.body())
+        let declared = || settled(&self.manifest, &self.id, &self.common);
+        (policy.conflicts == OnConflict::Yield).then(declared)
     }
 
     /// The fields that others may have, and add.
@@ -125,26 +140,14 @@ impl Desired {
         Free { ignored: &self.handling.ignored, yielded }
     }
 
-    /// The object as it is sent: the manifest in its namespace, with our marks.
+    /// The object as it is sent: the manifest in its namespace, with what all objects of the app get and
+    /// our marks.
     pub fn body(&self, app: &AppId) -> Value {
-        let mut body = settled(&self.manifest, &self.id);
+        let mut body = settled(&self.manifest, &self.id, &self.common);
         marks::mark(&mut body, app, &self.id);
         marks::set_hash(&mut body, &self.hash);
         body
     }
-}
-
-/// Whose objects they are, where those without a namespace go, and where any may go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// The app.
-    pub app: AppId,
-    /// Key of the manifest hashes.
-    pub key: HashKey,
-    /// Namespace of namespaced objects that name none.
-    pub namespace: String,
-    /// Where objects may be.
-    pub reach: Reach,
 }
 
 /// Resolves what changed since objects were resolved without any diagnostic, against the same kinds and by
@@ -165,7 +168,7 @@ pub fn update(
     if new.len() > UPDATE_MAX || changed.any(|manifest| concerns_others(manifest)) {
         return None;
     }
-    let autoscaled = autoscalers::targets(manifests, &settings.namespace);
+    let autoscaled = settings.autoscaled(manifests);
     let (new, diagnostics) = resolve_with(&new, served, settings, &gone, &autoscaled);
     for object in new {
         // Two of the same: which of them counts is told by the order of all.
@@ -192,7 +195,7 @@ pub fn resolve(
     settings: &Settings,
     before: &[Arc<Desired>],
 ) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {
-    let autoscaled = autoscalers::targets(manifests, &settings.namespace);
+    let autoscaled = settings.autoscaled(manifests);
     resolve_with(manifests, served, settings, before, &autoscaled)
 }
 
@@ -206,12 +209,17 @@ fn resolve_with(
     let known = before.iter().enumerate().map(|(at, d)| (Arc::as_ptr(&d.manifest), (at, d)));
     let known: HashMap<_, _> = known.collect();
     // Reading CRDs takes long, and mostly all kinds are served.
-    // A CRD belongs to the whole cluster: out of reach, it is not applied and defines nothing.
+    // A CRD belongs to the whole cluster: out of reach or not allowed, it is not applied and defines nothing.
     let is_whole = settings.reach.is_whole();
-    let defined =
-        LazyCell::new(|| if is_whole { Kinds::defined_by(manifests) } else { Kinds::default() });
+    let defined = LazyCell::new(|| {
+        let may_define = settings.allowed(manifests).filter(|_| is_whole);
+        Kinds::defined_by(may_define)
+    });
     let resolve = |manifest: &Arc<Manifest>| {
         let (kind, version) = (&manifest.id.kind, manifest.version.as_str());
+        if !settings.resources.allows(kind) {
+            return Err(Box::new(kind_not_allowed(manifest)));
+        }
         let now = served.at(kind, version);
         let resource = now.or_else(|| defined.at(kind, version));
         let resource = resource.ok_or_else(|| Box::new(unknown_kind(manifest)))?;
@@ -227,6 +235,10 @@ fn resolve_with(
         let id = settled_id(manifest, resource, &settings.namespace);
         if settings.reach.scope_of(&id).is_none() {
             return Err(Box::new(out_of_reach(manifest, id, &settings.reach)));
+        }
+        if is_own_state(manifest, &id, &settings.app) {
+            let (origin, object) = (manifest.origin.clone(), Some(id));
+            return Err(Box::new(Diagnostic { origin, object, problem: Problem::OwnState }));
         }
         let is_autoscaled = autoscaled.contains(&id);
         let resource = (resource.clone(), now.is_none());
@@ -275,8 +287,8 @@ fn settled_id(manifest: &Manifest, resource: &Resource, default: &str) -> Object
     id
 }
 
-/// The manifest's body in that namespace.
-fn settled(manifest: &Manifest, id: &ObjectId) -> Value {
+/// The manifest's body in that namespace, with what all objects get.
+fn settled(manifest: &Manifest, id: &ObjectId, common: &CommonMetadata) -> Value {
     let mut body = manifest.body();
     if id.namespace.is_empty() {
         if let Some(meta) = body["metadata"].as_object_mut() {
@@ -285,7 +297,14 @@ fn settled(manifest: &Manifest, id: &ObjectId) -> Value {
     } else {
         body["metadata"]["namespace"] = json!(id.namespace);
     }
+    common.set(&mut body);
     body
+}
+
+/// Whether a manifest is what this or another app keeps for itself: it is not for git to say.
+fn is_own_state(manifest: &Manifest, id: &ObjectId, app: &AppId) -> bool {
+    shards::is_state(id, app.namespace())
+        || id.kind.is("", "Secret") && manifest.body()["type"] == shards::SECRET_TYPE
 }
 
 fn out_of_reach(manifest: &Manifest, id: ObjectId, reach: &Reach) -> Diagnostic {
@@ -296,6 +315,11 @@ fn out_of_reach(manifest: &Manifest, id: ObjectId, reach: &Reach) -> Diagnostic 
         Problem::OutsideNamespaces { namespace, given }
     };
     Diagnostic { origin: manifest.origin.clone(), object: Some(id), problem }
+}
+
+fn kind_not_allowed(manifest: &Manifest) -> Diagnostic {
+    let (origin, object) = (manifest.origin.clone(), Some(manifest.id.clone()));
+    Diagnostic { origin, object, problem: Problem::KindNotAllowed(manifest.id.kind.clone()) }
 }
 
 fn unknown_kind(manifest: &Manifest) -> Diagnostic {
@@ -313,6 +337,7 @@ mod tests {
 
     use super::*;
     use crate::object::GroupKind;
+    use crate::object::marks::HashKey;
     use crate::render::{Content, SourceFile, plain};
 
     fn served() -> Kinds {
@@ -336,7 +361,8 @@ mod tests {
     fn settings(namespaces: &[&str]) -> Settings {
         let (app, key) = ("web".parse().unwrap(), HashKey(vec![1]));
         let reach = namespaces.iter().map(|&name| name.to_owned()).collect();
-        Settings { app, key, namespace: "demo".into(), reach }
+        let (common, resources) = (Arc::default(), Arc::default());
+        Settings { app, key, namespace: "demo".into(), reach, common, resources }
     }
 
     fn resolved(text: &str, namespaces: &[&str]) -> (Vec<Arc<Desired>>, Vec<Diagnostic>) {

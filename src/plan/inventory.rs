@@ -43,6 +43,9 @@ pub struct Entry {
     /// Whether the form last applied forbids deletion.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep: bool,
+    /// Whether it is about to be deleted: another process of the same name that finds it gone leaves it so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
     /// What admission made of our last apply otherwise than it was sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overridden: Vec<String>,
@@ -87,7 +90,8 @@ impl Inventory {
         let mut known = Lookup::new(&self.entries);
         for object in desired {
             let version = &object.resource.version;
-            let is_same = |e: &Entry| e.version == *version && e.source == fingerprint;
+            let is_same =
+                |e: &Entry| e.version == *version && e.source == fingerprint && !e.leaving;
             if known.get(&object.id).is_some_and(is_same) {
                 continue;
             }
@@ -96,6 +100,7 @@ impl Inventory {
             let entry = union.entries.entry(object.id.clone()).or_default();
             entry.version.clone_from(version);
             entry.source.clone_from(&fingerprint);
+            entry.leaving = false;
         }
         union
     }

@@ -52,10 +52,10 @@ impl Kinds {
     }
 
     /// The kinds that the CRDs among some manifests define.
-    pub fn defined_by(manifests: &[Arc<Manifest>]) -> Self {
+    pub fn defined_by<'a>(manifests: impl IntoIterator<Item = &'a Arc<Manifest>>) -> Self {
         let mut kinds = Self::default();
         let is_crd = |m: &&Arc<Manifest>| Stage::of(&m.id.kind) == Stage::Definitions;
-        for crd in manifests.iter().filter(is_crd) {
+        for crd in manifests.into_iter().filter(is_crd) {
             let body = crd.body();
             let spec = &body["spec"];
             for version in spec["versions"].as_array().into_iter().flatten() {

@@ -2,6 +2,7 @@
 
 pub mod autoscalers;
 pub mod cause;
+pub mod common;
 pub mod conflict;
 pub mod controls;
 pub mod dependencies;
@@ -19,6 +20,7 @@ pub mod prune;
 pub mod routing;
 pub mod schema;
 pub mod scope;
+pub mod settings;
 pub mod shards;
 pub mod steps;
 pub mod strip;
@@ -26,6 +28,7 @@ pub mod takeover;
 pub mod yields;
 
 pub use cause::{Cause, Known, Reaction, Step};
+pub use common::CommonMetadata;
 pub use controls::Controls;
 pub use desired::Desired;
 pub use fights::Fights;
@@ -35,4 +38,5 @@ pub use lookup::Lookup;
 pub use observed::Observed;
 pub use order::Stage;
 pub use scope::{Reach, Scope};
+pub use settings::Settings;
 pub use steps::{Hold, Plan};

@@ -164,7 +164,8 @@ impl Context {
     }
 }
 
-fn is_crd(id: &ObjectId) -> bool {
+/// Whether an object defines a kind: all objects of that go with it.
+pub fn is_crd(id: &ObjectId) -> bool {
     Stage::of(&id.kind) == Stage::Definitions
 }
 
@@ -182,8 +183,16 @@ mod tests {
     use crate::object::GroupKind;
 
     fn verdict(kind: (&str, &str), name: &str, change: impl Fn(&mut Live, &mut Entry)) -> Verdict {
+        verdict_in((kind.0, kind.1, "demo"), name, change)
+    }
+
+    fn verdict_in(
+        (group, kind, namespace): (&str, &str, &str),
+        name: &str,
+        change: impl Fn(&mut Live, &mut Entry),
+    ) -> Verdict {
         let app: AppId = "web".parse().unwrap();
-        let id = ObjectId::new(GroupKind::new(kind.0, kind.1), "demo", name);
+        let id = ObjectId::new(GroupKind::new(group, kind), namespace, name);
         let mut live = Live {
             uid: "u1".into(),
             label: Some(app.label()),
@@ -232,6 +241,14 @@ mod tests {
         check(CRD, "gitopsapps.gitops-sync.dev", |_, _| (), Abandon(Protected));
         check(CRD, "widgets.example.com", |_, _| (), Wait(KindInUse));
         check(CRD, "gears.example.com", |_, _| (), Delete);
+        let check = |namespace, name, expect: Verdict| {
+            let found = verdict_in(("", "Secret", namespace), name, |_, _| ());
+            assert_eq!(found, expect, "{namespace}/{name}");
+        };
+        check("gitops-sync", "gitops-sync-inventory-web", Abandon(Protected));
+        check("gitops-sync", "gitops-sync-key", Abandon(Protected));
+        check("gitops-sync", "another", Delete);
+        check("demo", "gitops-sync-inventory-web", Delete);
     }
 
     /// The predicate of design.md 4 once more, straight from the object as the API server shows it.
@@ -246,15 +263,20 @@ mod tests {
         let is_namespace = object["kind"] == "Namespace";
         let namespace = meta["namespace"].as_str().unwrap_or_default();
         let needed = ["default", "kube-system", "gitops-sync", "used"];
+        let is_state = object["kind"] == "Secret" && name.starts_with("gitops-sync-");
+        // What an owner of git's making has, our own apply has as well.
+        let has_foreign_owner =
+            meta.get("ownerReferences").is_some() && meta.get("managedFields").is_none();
         let identity = format!("_web:/{}:{namespace}/{name}", object["kind"].as_str().unwrap());
         meta["labels"][LABEL_APP] == "web"
             && meta["annotations"]["gitops-sync.dev/id"] == identity.as_str()
             && meta.get("deletionTimestamp").is_none()
-            && meta.get("ownerReferences").is_none()
+            && !has_foreign_owner
             && !kept
             && !was_kept
             && !uid_is_desired
             && !(is_namespace && needed.contains(&name))
+            && !(is_state && namespace == "gitops-sync")
     }
 
     const KEPT: [(&str, &str); 10] = [
@@ -275,18 +297,19 @@ mod tests {
         /// Mostly an object of ours, with one or a few things otherwise.
         #[test]
         fn only_what_a_second_formulation_lets_go_is_deleted(
-            kind in prop_oneof![3 => Just("ConfigMap"), 1 => Just("Namespace")],
-            name in prop_oneof!["a", "used", "default", "gitops-sync", "kube-system"],
+            kind in prop_oneof![2 => Just("ConfigMap"), 1 => Just("Secret"), 1 => Just("Namespace")],
+            namespace in prop_oneof![Just("demo"), Just("gitops-sync")],
+            name in prop_oneof!["a", "used", "default", "gitops-sync", "kube-system", "gitops-sync-inventory-web"],
             label in prop_oneof![6 => Just(Some("web")), 1 => Just(Some("other")), 1 => Just(None)],
             identity in prop_oneof![6 => Just(Some("")), 1 => Just(Some("x")), 1 => Just(None)],
             mark in prop_oneof![6 => Just(None), 2 => proptest::option::of(0..KEPT.len())],
             mark_is_label: bool,
             is_ending in proptest::bool::weighted(0.1),
-            has_owner in proptest::bool::weighted(0.1),
+            owner in prop_oneof![8 => Just(None), 1 => Just(Some("git")), 1 => Just(Some("operator"))],
             was_kept in proptest::bool::weighted(0.1),
             uid_is_desired in proptest::bool::weighted(0.1),
         ) {
-            let namespace = if kind == "Namespace" { "" } else { "demo" };
+            let namespace = if kind == "Namespace" { "" } else { namespace };
             let mut object = json!({"kind": kind, "metadata": {"name": name, "uid": "u1"}});
             let meta = &mut object["metadata"];
             if !namespace.is_empty() {
@@ -305,8 +328,12 @@ mod tests {
             if is_ending {
                 meta["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
             }
-            if has_owner {
+            if owner.is_some() {
                 meta["ownerReferences"] = json!([{"kind": "Kafka", "name": "k", "uid": "u9"}]);
+            }
+            if owner == Some("git") {
+                let fields = json!({"f:metadata": {"f:ownerReferences": {"k:{\"uid\":\"u9\"}": {}}}});
+                meta["managedFields"] = json!([{"manager": "gitops-sync", "operation": "Apply", "fieldsV1": fields}]);
             }
             let app: AppId = "web".parse().unwrap();
             let desired = if uid_is_desired { "u1" } else { "u2" };

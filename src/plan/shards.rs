@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inventory::{Abandoned, Entry, SourceIdentity};
 use super::{Inventory, Lookup};
-use crate::object::ObjectId;
+use crate::object::{AppId, ObjectId};
 
 /// Objects of one shard, on average, beyond which there are more shards.
 const FULL: usize = 2000;
@@ -19,6 +19,29 @@ const FULL: usize = 2000;
 const SHARDS_MAX: usize = 1 << 12;
 /// Bytes of a shard that are read at most; a Secret holds 1 MiB compressed.
 const DECODED_LIMIT: u64 = 64 << 20;
+
+/// Type of the Secrets that hold what is remembered.
+pub const SECRET_TYPE: &str = "gitops-sync.dev/state";
+/// Name of the Secret with the hash key.
+pub const KEY: &str = "gitops-sync-key";
+/// Before the app's name in the name of its inventory's Secret, which holds the first shard.
+pub const INVENTORY: &str = "gitops-sync-inventory-";
+/// Before number and app's name in those of the others.
+const OTHER: &str = "gitops-sync-shard-";
+
+/// The name of a shard's Secret.
+pub fn name(app: &AppId, number: usize) -> String {
+    match number {
+        0 => format!("{INVENTORY}{app}"),
+        number => format!("{OTHER}{number}-{app}"),
+    }
+}
+
+/// Whether an object is one of the Secrets that the daemon of a namespace keeps for itself.
+pub fn is_state(id: &ObjectId, own_namespace: &str) -> bool {
+    let is_its = |name: &str| name == KEY || name.starts_with(INVENTORY) || name.starts_with(OTHER);
+    id.kind.is("", "Secret") && id.namespace == own_namespace && is_its(&id.name)
+}
 
 /// A shard as it is stored. The first one also holds what concerns the whole app.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -184,6 +184,7 @@ mod tests {
             resource,
             kind_is_new,
             manifest,
+            common: Arc::default(),
             hash,
             handling: Handling::default(),
             stage,

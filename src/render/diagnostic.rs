@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::object::ObjectId;
 use crate::object::handling::BadAnnotation;
+use crate::object::{GroupKind, ObjectId};
 
 use super::Origin;
 
@@ -81,6 +81,12 @@ pub enum Problem {
         /// `kind` as written.
         kind: String,
     },
+    /// Its app may not have objects of this kind.
+    #[error(
+        "is of a kind that the resources of its app do not allow: have {{group: {:?}, kind: {}}} allowed there, or move it out of the path",
+        .0.group, .0.kind
+    )]
+    KindNotAllowed(GroupKind),
     /// It is in a namespace where the daemon does not work.
     #[error(
         "would be in namespace {namespace}, which is none of --namespaces {given}: add it there and grant a Role in it, or correct metadata.namespace"
@@ -96,6 +102,9 @@ pub enum Problem {
         "belongs to the whole cluster, to none of --namespaces {0}: move it out of the path and have a cluster administrator apply it"
     )]
     ClusterScoped(String),
+    /// It is state of ours, such as an inventory, or a copy of it.
+    #[error("is what gitops-sync keeps for itself, or a copy of that: move it out of the path")]
+    OwnState,
     /// An annotation of ours whose value means nothing.
     #[error("has the annotation {} with a value that means nothing: it has to be {}", .0.key, .0.expected)]
     BadAnnotation(BadAnnotation),

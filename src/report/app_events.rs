@@ -79,6 +79,10 @@ pub fn of_notice(
         Notice::InvalidSpec(_) if was.is_some_and(|was| is_same && was.message == note) => None,
         Notice::InvalidSpec(_) => Some(warning(AppReason::InvalidSpec.into(), "Validate", note)),
         _ if is_same => None,
+        Notice::OutOfSync(_) => Some(normal(AppReason::OutOfSync.into(), "Compare", note)),
+        Notice::SecretUnavailable(_) => {
+            Some(warning(AppReason::SecretUnavailable.into(), "Read", note))
+        }
         Notice::DependencyNotReady(_) => {
             Some(normal(AppReason::DependencyNotReady.into(), "Wait", note))
         }

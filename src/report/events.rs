@@ -133,9 +133,9 @@ mod tests {
     use super::*;
     use crate::object::marks::HashKey;
     use crate::object::{GroupKind, Live};
-    use crate::plan::desired::{Settings, resolve};
     use crate::plan::diff::Shown;
     use crate::plan::{Cause, Kinds, Reach, Reaction, Resource, Step};
+    use crate::plan::{Settings, desired::resolve};
     use crate::render::{Content, SourceFile, plain};
     use crate::report::Trigger;
 
@@ -155,7 +155,8 @@ mod tests {
         let rendered = plain(vec![SourceFile { path: "web.yaml".into(), content }]);
         let (app, key) = ("app".parse().unwrap(), HashKey(vec![1]));
         let (namespace, reach) = ("demo".into(), Reach::default());
-        let settings = Settings { app, key, namespace, reach };
+        let (common, resources) = (Arc::default(), Arc::default());
+        let settings = Settings { app, key, namespace, reach, common, resources };
         let desired = resolve(&rendered.manifests, &served, &settings, &[]).0.remove(0);
         let live = Some(Arc::new(Live { uid: "u".into(), ..Live::default() }));
         let (cause, reaction, overridden) =

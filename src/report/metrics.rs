@@ -30,6 +30,7 @@ pub struct Metrics {
     drift_reverts: IntCounterVec,
     fights: IntGaugeVec,
     suspended: IntGaugeVec,
+    leader: IntGaugeVec,
     stage_duration: HistogramVec,
     git_fetch: HistogramVec,
     api_requests: IntCounterVec,
@@ -44,23 +45,18 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let counter = |name: &str, help: &str, labels: &[&str]| {
-            let metric =
-                IntCounterVec::new(Opts::new(format!("gitops_sync_{name}"), help), labels)?;
-            registry.register(Box::new(metric.clone())).map(|()| metric)
+            registered(&registry, IntCounterVec::new(options(name, help), labels)?)
         };
         let gauge = |name: &str, help: &str, labels: &[&str]| {
-            let metric = GaugeVec::new(Opts::new(format!("gitops_sync_{name}"), help), labels)?;
-            registry.register(Box::new(metric.clone())).map(|()| metric)
+            registered(&registry, GaugeVec::new(options(name, help), labels)?)
         };
         let int_gauge = |name: &str, help: &str, labels: &[&str]| {
-            let metric = IntGaugeVec::new(Opts::new(format!("gitops_sync_{name}"), help), labels)?;
-            registry.register(Box::new(metric.clone())).map(|()| metric)
+            registered(&registry, IntGaugeVec::new(options(name, help), labels)?)
         };
         let histogram = |name: &str, help: &str, labels: &[&str]| {
-            let options = HistogramOpts::new(format!("gitops_sync_{name}"), help)
-                .buckets(prometheus::exponential_buckets(0.005, 2.0, 14)?);
-            let metric = HistogramVec::new(options, labels)?;
-            registry.register(Box::new(metric.clone())).map(|()| metric)
+            let buckets = prometheus::exponential_buckets(0.005, 2.0, 14)?;
+            let options = HistogramOpts::from(options(name, help)).buckets(buckets);
+            registered(&registry, HistogramVec::new(options, labels)?)
         };
         Ok(Self {
             runs: counter("runs_total", "Passes by result.", &["app", "result"])?,
@@ -102,10 +98,11 @@ impl Metrics {
                 "Whether a person suspended the app: 1 while nothing is synced.",
                 &["app"],
             )?,
+            leader: int_gauge("leader", "Whether this replica writes: 1 or 0.", &[])?,
             stage_duration: histogram(
                 "stage_duration_seconds",
-                "Duration by stage of a pass.",
-                &["app", "stage"],
+                "Duration by stage of a pass, of all apps: for each app it would be too many series.",
+                &["stage"],
             )?,
             git_fetch: histogram("git_fetch_seconds", "Duration of git fetches.", &[])?,
             api_requests: counter(
@@ -142,7 +139,7 @@ impl Metrics {
         self.runs.with_label_values(&[app, result]).inc();
         self.last_duration.with_label_values(&[app]).set(outcome.duration.as_secs_f64());
         for (stage, duration) in &outcome.stages {
-            self.stage_duration.with_label_values(&[app, stage]).observe(duration.as_secs_f64());
+            self.stage_duration.with_label_values(&[*stage]).observe(duration.as_secs_f64());
             if *stage == "fetch" {
                 self.git_fetch.with_label_values::<&str>(&[]).observe(duration.as_secs_f64());
             }
@@ -192,7 +189,6 @@ impl Metrics {
         for gauges in [&self.last_duration, &self.last_success, &self.commit_to_live] {
             forget(gauges, app);
         }
-        forget(&self.stage_duration, app);
     }
 
     /// Shows the commit as the app's one revision.
@@ -209,6 +205,11 @@ impl Metrics {
     /// Sets whether an app is suspended.
     pub fn suspended(&self, app: &str, is_suspended: bool) {
         self.suspended.with_label_values(&[app]).set(is_suspended.into());
+    }
+
+    /// Sets whether this replica writes.
+    pub fn leader(&self, is_leader: bool) {
+        self.leader.with_label_values::<&str>(&[]).set(is_leader.into());
     }
 
     /// Sets the number of objects that are fought over.
@@ -270,6 +271,17 @@ fn forget<T: MetricVecBuilder>(metric: &MetricVec<T>, app: &str) {
             let _ = metric.remove(&labels);
         }
     }
+}
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(format!("gitops_sync_{name}"), help)
+}
+
+fn registered<M: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: M,
+) -> Result<M, prometheus::Error> {
+    registry.register(Box::new(metric.clone())).map(|()| metric)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What is told of an app without a pass. Pure.
 
 use super::conditions::{self, Moment, Outlook};
+use super::plan::Plan;
 use super::{AppReason, Failure};
 use crate::api::{ConditionType, Finding, GitOpsAppStatus, Invalid, Truth};
 use crate::object::AppId;
@@ -17,6 +18,10 @@ pub enum Notice {
     DependencyNotReady(Vec<String>),
     /// It depends on itself: by which apps, in order, as `namespace/name`.
     DependencyCycle(Vec<String>),
+    /// A Secret that it names cannot be used: which, and why.
+    SecretUnavailable(String),
+    /// It is applied only when a person asks, and this would be done.
+    OutOfSync(Plan),
     /// A person suspended it, and why.
     Suspended(Option<String>),
 }
@@ -59,6 +64,11 @@ impl Notice {
         status
     }
 
+    /// Whether it may pass without a change of the resource.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::SecretUnavailable(_))
+    }
+
     /// Whether a person wants it so.
     pub fn is_suspension(&self) -> bool {
         matches!(self, Self::Suspended(_))
@@ -78,6 +88,11 @@ impl Notice {
                 (Truth::Unknown, reason.into(), Outlook::Goes(reason))
             }
             Self::InvalidSpec(_) => (Truth::False, AppReason::InvalidSpec.into(), Outlook::Stuck),
+            Self::OutOfSync(_) => (Truth::False, AppReason::OutOfSync.into(), Outlook::Done),
+            Self::SecretUnavailable(_) => {
+                let reason = AppReason::SecretUnavailable;
+                (Truth::False, reason.into(), Outlook::Goes(reason))
+            }
             Self::DependencyNotReady(_) => {
                 let reason = AppReason::DependencyNotReady;
                 (Truth::False, reason.into(), Outlook::Goes(reason))
@@ -99,6 +114,10 @@ impl std::fmt::Display for Notice {
         match self {
             Self::Accepted => write!(f, "Waits for its first sync"),
             Self::InvalidSpec(invalid) => write!(f, "Correct the resource: {invalid}"),
+            Self::OutOfSync(plan) => {
+                write!(f, "{plan}: it is synced when asked to (gitops-sync trigger)")
+            }
+            Self::SecretUnavailable(why) => write!(f, "Cannot be synced yet: {why}"),
             Self::DependencyNotReady(apps) => {
                 write!(f, "Waits until these apps are ready: {}", apps.join(", "))
             }

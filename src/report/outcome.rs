@@ -37,6 +37,8 @@ pub enum Trigger {
     Drift,
     /// A person called it from the command line.
     Command,
+    /// This replica became the one that writes.
+    Election,
 }
 
 /// What stopped a pass before its end.
@@ -55,7 +57,10 @@ pub enum Failure {
     },
     /// Our state could not be read or written.
     #[error("{0}")]
-    StateUnavailable(#[from] StoreError),
+    StateUnavailable(StoreError),
+    /// Another replica may write by now.
+    #[error("no longer the leader: another replica goes on")]
+    NotLeader,
     /// The app's inventory belongs to another source.
     #[error(
         "the app {app} belongs to {} (path {:?}), not to {} (path {:?}): choose another --name",
@@ -96,7 +101,7 @@ pub enum Failure {
         diagnostics: usize,
     },
     /// The process is ending.
-    #[error("stopped: the process is ending")]
+    #[error("the process is ending")]
     Stopped,
     /// A defect of ours.
     #[error("a defect in gitops-sync stopped the pass: please report the lines before this one")]
@@ -104,12 +109,12 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// An outage ends the pass; any other refusal concerns one object, and is handed back.
+    /// An outage and the end of a leader's time end the pass; any other refusal concerns one object, and is handed back.
     pub fn unless_refused(doing: &'static str, error: ApiError) -> Result<ApiError, Self> {
-        if error.is_outage() {
-            Err(Self::ClusterUnavailable { doing, source: error })
-        } else {
-            Ok(error)
+        match error {
+            ApiError::NotLeader => Err(Self::NotLeader),
+            outage if outage.is_outage() => Err(Self::ClusterUnavailable { doing, source: outage }),
+            refusal => Ok(refusal),
         }
     }
 
@@ -118,6 +123,15 @@ impl Failure {
         match self {
             Self::Source(error) => error.reason(),
             other => other.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Api { source: ApiError::NotLeader, .. } => Self::NotLeader,
+            error => Self::StateUnavailable(error),
         }
     }
 }
@@ -153,6 +167,8 @@ pub enum Fate {
 pub struct Outcome {
     /// What started it.
     pub trigger: Trigger,
+    /// Whether nothing was written: what was done is what would be.
+    pub is_plan: bool,
     /// The commit, once it was fetched.
     pub revision: Option<Revision>,
     /// What stopped it, if anything.
@@ -194,6 +210,7 @@ impl Outcome {
     pub fn new(trigger: Trigger) -> Self {
         Self {
             trigger,
+            is_plan: false,
             revision: None,
             failure: None,
             diagnostics: Vec::new(),
@@ -250,6 +267,11 @@ impl Outcome {
         self.pruned() > 0
             || self.done.iter().any(|done| is_written(&done.action))
             || self.leftovers.iter().any(|(_, fate)| matches!(fate, Fate::Abandoned(_)))
+    }
+
+    /// Whether objects are deleted in a moment, unless another app declares them by then.
+    pub fn has_pending(&self) -> bool {
+        self.leftovers.iter().any(|(_, fate)| *fate == Fate::Pending)
     }
 
     /// Number of objects deleted.

@@ -39,12 +39,7 @@ pub fn problems(whose: Named<'_>, outcome: &Outcome) -> Vec<String> {
     problems.extend(unread.map(|why| format!("Approvals of older commits are not known: {why}")));
     problems.extend(unlisted(outcome));
     problems.extend(claimed(app, outcome));
-    if !outcome.orphans.is_empty() {
-        let named = named(&outcome.orphans);
-        problems.push(format!(
-            "Not in the inventory, and left alone though marked as this app's: {named}; declare them in git to adopt them, or delete them by hand"
-        ));
-    }
+    problems.extend(orphans(outcome));
     for (id, fate) in &outcome.leftovers {
         let place = place(id);
         match fate {
@@ -95,6 +90,14 @@ pub fn claimed(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
             named(ids)
         )
     })
+}
+
+/// What is marked as the app's and not known to be, if anything is.
+pub fn orphans(outcome: &Outcome) -> Option<String> {
+    let named = (!outcome.orphans.is_empty()).then(|| named(&outcome.orphans))?;
+    Some(format!(
+        "Not in the inventory, and left alone though marked as this app's: {named}; declare them in git to adopt them, or delete them by hand"
+    ))
 }
 
 /// The first of some objects, and how many more there are.

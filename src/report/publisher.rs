@@ -11,6 +11,7 @@ use tracing::{debug, error, info, warn};
 
 use super::done::{Action, Done};
 use super::outcome::{Fate, Outcome, Trigger};
+use super::plan::Plan;
 use super::problems::{Named, problems};
 use super::{AppResource, AppStatus, Failure, Metrics, Notice, events};
 use crate::cluster::events::Event;
@@ -63,6 +64,9 @@ impl Publisher {
         if let Some(Failure::Suspended(why)) = &outcome.failure {
             return self.notice(&Notice::Suspended(why.clone()));
         }
+        if outcome.is_plan {
+            return self.plan(outcome);
+        }
         if let Some(Failure::DependencyNotReady(blocked)) = &outcome.failure {
             return self.notice(&Notice::of(blocked));
         }
@@ -90,6 +94,26 @@ impl Publisher {
         outcome.leftovers.iter().for_each(log_pruned);
         self.said = self.log_problems(outcome);
         log_pass(outcome);
+    }
+
+    /// Tells what a pass would come to.
+    fn plan(&mut self, outcome: &Outcome) {
+        self.suspended(false, None);
+        self.said = self.log_problems(outcome);
+        if let Some(plan) = Plan::of(outcome).filter(|_| outcome.is_success()) {
+            return self.notice(&Notice::OutOfSync(plan));
+        }
+        if let Some(resource) = &mut self.resource {
+            let told = resource.take(outcome, Timestamp::now());
+            self.hand_over(told);
+        }
+        log_failure(outcome);
+    }
+
+    /// Whether a request for a sync has yet to be heeded.
+    pub fn is_new(&self, request: Option<&str>) -> bool {
+        let resource = self.resource.as_ref();
+        request.is_some_and(|request| resource.is_some_and(|resource| resource.is_new(request)))
     }
 
     /// What is shown of the app.
@@ -289,8 +313,8 @@ fn log_failure(outcome: &Outcome) {
     let trigger: &str = outcome.trigger.into();
     let (revision, seconds) =
         (outcome.revision.as_ref().map(ToString::to_string), seconds(outcome));
-    if matches!(failure, Failure::Stopped) {
-        return info!(revision, trigger, seconds, "Sync stopped");
+    if matches!(failure, Failure::Stopped | Failure::NotLeader) {
+        return info!(revision, trigger, seconds, "Sync stopped: {failure}");
     }
     error!(reason = failure.reason(), revision, trigger, seconds, "Sync failed: {failure}");
 }

@@ -8,6 +8,8 @@ pub enum AppReason {
     Synced,
     /// It is not.
     SyncFailed,
+    /// Something differs from git, and a person has to ask for it to be applied.
+    OutOfSync,
     /// Something is done later, or has just begun.
     Progressing,
     /// It is tried again.
@@ -22,6 +24,8 @@ pub enum AppReason {
     Resumed,
     /// The resource breaks rules.
     InvalidSpec,
+    /// A Secret that it names cannot be used.
+    SecretUnavailable,
     /// Apps that it depends on are not ready.
     DependencyNotReady,
     /// It depends on itself.

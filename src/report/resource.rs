@@ -76,6 +76,11 @@ impl AppResource {
         self.events(told.into_iter().collect(), time)
     }
 
+    /// Whether a person's request for a sync has yet to be heeded.
+    pub(super) fn is_new(&self, request: &str) -> bool {
+        self.status.borrow().last_handled_reconcile_at.as_deref() != Some(&*text(request, LINE))
+    }
+
     /// Notes that a person's request for a sync was heeded.
     pub(super) fn handled(&self, request: &str) {
         let mut status = self.status.borrow().clone();

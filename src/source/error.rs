@@ -24,13 +24,21 @@ pub enum SourceError {
     },
     /// The server refused the credentials, or wants some.
     #[error(
-        "{url} refused the credentials ({why}): set --git-username and --git-password-file, or renew them"
+        "{url} refused the credentials ({why}): set --git-username and --git-password-file, or the Secret that secretRef names, or renew them"
     )]
     CredentialsRefused {
         /// URL without credentials.
         url: String,
         /// The refusal.
         why: String,
+    },
+    /// The server leads to another, which may not get the credentials.
+    #[error(
+        "{url} redirects to another host or away from TLS, where the credentials are not sent: give the URL that it leads to"
+    )]
+    RedirectRefused {
+        /// URL without credentials.
+        url: String,
     },
     /// The server did not answer, or not as a git server does.
     #[error("cannot fetch from {url}: {why}; retrying")]
@@ -61,7 +69,9 @@ pub enum SourceError {
         limit: Duration,
     },
     /// The path is not in the commit.
-    #[error("no folder {path:?} in {place}: nothing is pruned; check --path")]
+    #[error(
+        "no folder {path:?} in {place}: nothing is pruned unless that was approved; check --path"
+    )]
     PathNotFound {
         /// Path asked for.
         path: String,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::clones::Shared;
 use super::error::display_url;
-use super::{Revision, Snapshot, SourceError, git};
+use super::{Credentials, Revision, Snapshot, SourceError, git};
 use crate::render::Rendered;
 
 /// Environment that a fetching child keeps: where homes, certificates, proxies and agents are.
@@ -46,6 +46,11 @@ pub struct Repository {
     pub username: Option<String>,
     /// File with the password or token for basic authentication, read anew for each fetch.
     pub password_file: Option<PathBuf>,
+    /// Credentials from a Secret, in place of those two.
+    #[serde(skip)]
+    pub credentials: Option<Arc<Credentials>>,
+    /// Whether the keys of this process's ssh agent may be offered: they are not every app's.
+    pub agent: bool,
 }
 
 impl std::fmt::Debug for Repository {
@@ -61,8 +66,8 @@ pub struct Request {
     pub repository: Repository,
     /// Where the clone is or shall be.
     pub dir: PathBuf,
-    /// Password or token for basic authentication.
-    pub password: Option<String>,
+    /// Who fetches it, unless that is anyone.
+    pub credentials: Option<Credentials>,
     /// Seconds after which the child ends by itself, should its parent be gone by then.
     pub seconds: u64,
     /// Start over with a fresh clone.
@@ -122,7 +127,7 @@ impl Fetcher {
         let request = Request {
             repository: self.repository.clone(),
             dir: self.dir.clone(),
-            password: self.password()?,
+            credentials: self.credentials()?,
             seconds: self.timeout.as_secs() + 1,
             fresh,
             depth,
@@ -145,12 +150,16 @@ impl Fetcher {
         }
     }
 
-    fn password(&self) -> Result<Option<String>, SourceError> {
+    fn credentials(&self) -> Result<Option<Credentials>, SourceError> {
+        if let Some(credentials) = &self.repository.credentials {
+            return Ok(Some(Credentials::clone(credentials)));
+        }
         let Some(file) = &self.repository.password_file else { return Ok(None) };
         let text = std::fs::read_to_string(file).map_err(|error| {
             SourceError::PasswordUnreadable { file: file.clone(), why: error.to_string() }
         })?;
-        Ok(Some(text.trim_end().to_owned()))
+        let (username, password) = (self.repository.username.clone(), text.trim_end().to_owned());
+        Ok(Some(Credentials::basic(username, password)))
     }
 
     /// Reads the manifests below the path of a fetched commit, but for what was rendered before. A

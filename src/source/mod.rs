@@ -5,6 +5,7 @@
 
 pub mod approval;
 pub mod clones;
+pub mod credentials;
 pub mod error;
 pub mod fetch;
 pub mod folder;
@@ -14,6 +15,7 @@ pub mod tree;
 
 pub use approval::Removal;
 pub use clones::Clones;
+pub use credentials::{BadCredentials, Credentials};
 pub use error::SourceError;
 pub use fetch::{Fetcher, Repository};
 pub use git::history::{Approval, Approvals};

@@ -2,24 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::board::Gate;
+use super::board::{Gate, Peers};
 use super::ground::{Destination, Ground};
 use super::informers::Informers;
+use crate::api::resources::Resources;
 use crate::api::retry::Retry;
-use crate::api::{GitOpsAppSpec, PruneGuard};
-use crate::cluster::Cluster;
+use crate::api::spec::CreateNamespace;
+use crate::api::{GitOpsAppSpec, PruneGuard, SyncPolicy};
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
+use crate::cluster::{Cluster, Fence};
 use crate::object::AppId;
 use crate::object::handling::Policy;
 use crate::plan::dependencies::Blocked;
 use crate::plan::guard::{BadKind, Guard};
 use crate::plan::inventory::SourceIdentity;
-use crate::plan::{Controls, Reach};
+use crate::plan::{CommonMetadata, Controls, Reach};
 use crate::source::Fetcher;
 use crate::source::error::display_url;
 
@@ -68,6 +71,14 @@ impl App {
         !self.store.is_in(&self.cluster)
     }
 
+    /// The app, written only while the fence is open.
+    #[must_use]
+    pub fn fenced(self, fence: &Arc<Fence>) -> Self {
+        let (cluster, store) =
+            (self.cluster.fenced(fence.clone()), self.store.fenced(fence.clone()));
+        Self { cluster, store, ..self }
+    }
+
     /// Why a commit may not be applied yet, if so.
     pub fn blocked(&self, commit: Option<&str>) -> Option<Blocked> {
         self.gate.clone()?.blocked(commit)
@@ -100,6 +111,12 @@ impl App {
             id,
             origin,
             target_namespace: target.to_owned(),
+            create_namespace: spec.create_namespace.clone(),
+            common: Arc::new(CommonMetadata {
+                labels: spec.common_labels.0.clone(),
+                annotations: spec.common_annotations.0.clone(),
+            }),
+            resources: Arc::new(spec.resources.clone()),
             cluster,
             informers,
             discovery,
@@ -111,6 +128,7 @@ impl App {
             approved: BTreeSet::new(),
             atomic: spec.atomic,
             dry_run: false,
+            manual: spec.sync_policy == SyncPolicy::Manual,
             refuse_other_source: false,
             interval: spec.interval.into(),
             timeout: spec.timeout.into(),
@@ -118,6 +136,7 @@ impl App {
             // Nobody asks.
             asked: watch::channel(Controls::default()).1,
             gate: None,
+            peers: None,
             parallel,
         })
     }
@@ -142,7 +161,7 @@ pub struct App {
     pub id: AppId,
     /// Where its manifests are.
     pub origin: Origin,
-    /// The cluster it goes to.
+    /// The cluster it goes to, with the rights of whom it acts as.
     pub cluster: Cluster,
     /// The watches of that cluster.
     pub informers: Informers,
@@ -152,6 +171,12 @@ pub struct App {
     pub store: Store,
     /// Namespace of namespaced objects that name none.
     pub target_namespace: String,
+    /// How that is created where there is none, if it is to be.
+    pub create_namespace: Option<CreateNamespace>,
+    /// Labels and annotations that all its objects get.
+    pub common: Arc<CommonMetadata>,
+    /// Of which kinds its objects may be.
+    pub resources: Arc<Resources>,
     /// Where it may work.
     pub reach: Reach,
     /// What is done about foreign changes and about what cannot be changed, where an object does not say.
@@ -166,6 +191,8 @@ pub struct App {
     pub atomic: bool,
     /// Whether the API server only checks and nothing is written.
     pub dry_run: bool,
+    /// Whether passes only plan, but for those that a person asks for.
+    pub manual: bool,
     /// Whether a source other than the inventory's is refused.
     pub refuse_other_source: bool,
     /// Time between two passes; zero if there is but one.
@@ -178,6 +205,8 @@ pub struct App {
     pub asked: watch::Receiver<Controls>,
     /// What holds it back.
     pub gate: Option<Gate>,
+    /// The other apps of the process, if it knows them all.
+    pub peers: Option<Peers>,
     /// Objects applied side by side.
     pub parallel: usize,
 }

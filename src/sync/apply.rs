@@ -5,21 +5,26 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt};
 
 use super::execute::{New, execute, in_sync};
-use super::{App, Stop};
+use super::{App, Stop, namespace};
 use crate::object::ObjectId;
 use crate::plan::inventory::{Entry, Inventory};
-use crate::plan::{Cause, Desired, Lookup, Stage, Step};
+use crate::plan::{Cause, Desired, Lookup, Observed, Stage, Step};
 use crate::report::{Action, Done, Failure, Outcome};
 
 /// Applies each stage, objects side by side, and waits for CRDs before what needs them. Fills in
-/// `outcome.done`, also when it fails.
+/// `outcome.done`, also when it fails. Before all that, sees to the namespace that they go to.
 pub async fn apply(
     app: &App,
+    observed: &Observed,
     steps: &[Step],
     stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let new = new_objects(steps);
+    let mut new = new_objects(steps);
+    new.no_namespace = namespace::provide(app, observed, steps).await?;
+    if app.create_namespace.is_some() && new.no_namespace.is_none() {
+        new.add("namespaces", &app.target_namespace);
+    }
     for stage in steps.chunk_by(|a, b| a.desired.stage == b.desired.stage) {
         let (lacking, able): (Vec<_>, Vec<_>) =
             stage.iter().partition(|step| lacks_crd(&step.desired, &outcome.done));
@@ -74,6 +79,7 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
             source: entry.source.clone(),
             one_shot: done.desired.one_shot.then(|| done.desired.hash.clone()),
             keep: done.desired.handling.keep,
+            leaving: false,
             overridden: done.overridden.clone(),
         };
         if *entry != now {
@@ -87,8 +93,11 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
 /// What others may refer to, and is not there yet.
 fn new_objects(steps: &[Step]) -> New {
     let early = steps.iter().filter(|step| step.desired.stage < Stage::Objects);
-    let new = early.filter(|step| step.live.is_none());
-    new.map(|step| (step.desired.resource.plural.clone(), step.desired.id.name.clone())).collect()
+    let mut new = New::default();
+    for Step { desired, .. } in early.filter(|step| step.live.is_none()) {
+        new.add(&desired.resource.plural, &desired.id.name);
+    }
+    new
 }
 
 /// Waits until the CRDs of a stage serve their kinds.

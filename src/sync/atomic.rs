@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use super::settled::Resolved;
 use super::{App, Memory, Stop, apply};
 use crate::object::ObjectId;
-use crate::plan::{Cause, Desired, Plan, Stage, Step, schema};
+use crate::plan::{Cause, Desired, Observed, Plan, Settings, Stage, Step, schema};
 use crate::render::{Diagnostic, Rendered};
 use crate::report::{Action, Done, Failure, Outcome};
 
@@ -20,6 +20,7 @@ const LATER: &str = "others of its commit are refused";
 /// The commit that was refused last.
 pub struct Refused {
     rendered: Arc<Rendered>,
+    settings: Settings,
     diagnostics: Vec<Diagnostic>,
     objects: BTreeSet<ObjectId>,
 }
@@ -36,18 +37,22 @@ pub async fn admit(
     stop: &Stop,
     outcome: &mut Outcome,
 ) -> Result<(), Failure> {
-    let is_same = |accepted: &Arc<Resolved>| Arc::ptr_eq(&accepted.rendered, &resolved.rendered);
+    let is_same = |accepted: &Arc<Resolved>| {
+        Arc::ptr_eq(&accepted.rendered, &resolved.rendered)
+            && accepted.settings == resolved.settings
+    };
     let is_sound = outcome.diagnostics.is_empty();
     if !is_sound || !memory.accepted.as_ref().is_some_and(is_same) {
         let again = memory.refused.as_ref().filter(|refused| {
             Arc::ptr_eq(&refused.rendered, &resolved.rendered)
+                && refused.settings == resolved.settings
                 && refused.diagnostics == outcome.diagnostics
         });
         let is_taken = |done: &[Done]| !done.iter().any(|done| done.action.is_failure());
         let only = again.map(|refused| &refused.objects);
-        let mut done = rehearse(app, plan, only, stop, outcome).await?;
+        let mut done = rehearse(app, &memory.observed, plan, only, stop, outcome).await?;
         if only.is_some() && is_sound && is_taken(&done) {
-            done = rehearse(app, plan, None, stop, outcome).await?;
+            done = rehearse(app, &memory.observed, plan, None, stop, outcome).await?;
         }
         if !is_sound || !is_taken(&done) {
             return Err(refuse(memory, resolved, plan, done, outcome));
@@ -66,6 +71,7 @@ fn is_unchecked(done: &Done) -> bool {
 /// Does by dry-run what the plan says, or what it says of some objects only.
 async fn rehearse(
     app: &App,
+    observed: &Observed,
     plan: &Plan,
     only: Option<&BTreeSet<ObjectId>>,
     stop: &Stop,
@@ -81,7 +87,7 @@ async fn rehearse(
     ready.iter_mut().filter(is_later).for_each(|step| step.cause = Cause::Left(LATER));
     let mut trial = Outcome::new(outcome.trigger);
     let rehearsal = App { dry_run: true, ..app.clone() };
-    apply::apply(&rehearsal, &ready, stop, &mut trial).await?;
+    apply::apply(&rehearsal, observed, &ready, stop, &mut trial).await?;
     if stop.is_set() {
         return Err(Failure::Stopped);
     }
@@ -124,6 +130,7 @@ fn refuse(
     let failed = done.iter().filter(|done| done.action.is_failure());
     memory.refused = Some(Refused {
         rendered: resolved.rendered.clone(),
+        settings: resolved.settings.clone(),
         diagnostics: outcome.diagnostics.clone(),
         objects: failed.map(|done| done.desired.id.clone()).collect(),
     });

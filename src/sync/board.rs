@@ -1,20 +1,26 @@
 //! What apps tell each other: whether they are ready, for those that depend on them. It is told at once.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use crate::object::AppId;
-use crate::plan::dependencies::{Blocked, State, States, blocked};
+use crate::plan::Inventory;
+use crate::plan::dependencies::{Blocked, State, States, are_behind, blocked};
 
 /// What the apps of this process say of themselves.
 #[derive(Clone, Default)]
-pub struct Board(Arc<watch::Sender<States>>);
+pub struct Board {
+    states: Arc<watch::Sender<States>>,
+    /// Their inventories as they are stored, so that nobody has to read those of many.
+    inventories: Arc<Mutex<BTreeMap<AppId, Arc<Inventory>>>>,
+}
 
 impl Board {
     /// Takes over what an app says of itself.
     pub fn note(&self, app: &AppId, state: State) {
-        self.0.send_if_modified(|states| {
+        self.states.send_if_modified(|states| {
             let is_news = states.get(app) != Some(&state);
             if is_news {
                 states.insert(app.clone(), state);
@@ -25,19 +31,57 @@ impl Board {
 
     /// Changes what is known of an app.
     pub fn update(&self, app: &AppId, change: impl FnOnce(&mut State)) {
-        let mut state = self.0.borrow().get(app).cloned().unwrap_or_default();
+        let mut state = self.states.borrow().get(app).cloned().unwrap_or_default();
         change(&mut state);
         self.note(app, state);
     }
 
     /// Forgets an app that is gone.
     pub fn forget(&self, app: &AppId) {
-        self.0.send_if_modified(|states| states.remove(app).is_some());
+        self.states.send_if_modified(|states| states.remove(app).is_some());
+        self.inventories().remove(app);
     }
 
     /// What holds an app back.
     pub fn gate(&self, app: &AppId) -> Gate {
-        Gate { app: app.clone(), states: self.0.subscribe() }
+        Gate { app: app.clone(), states: self.states.subscribe() }
+    }
+
+    /// The other apps, as one sees them.
+    pub fn peers(&self, app: &AppId) -> Peers {
+        Peers { app: app.clone(), board: self.clone() }
+    }
+
+    fn inventories(&self) -> MutexGuard<'_, BTreeMap<AppId, Arc<Inventory>>> {
+        self.inventories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The other apps of this process, as one of them sees them.
+#[derive(Clone)]
+pub struct Peers {
+    app: AppId,
+    board: Board,
+}
+
+impl Peers {
+    /// Whether another app may yet declare what left this one by a commit.
+    pub fn are_behind(&self, commit: &str) -> bool {
+        are_behind(&self.board.states.borrow(), &self.app, commit)
+    }
+
+    /// Shows the others this app's inventory as it is stored, or with `None` that it is not known.
+    pub fn show(&self, inventory: Option<&Arc<Inventory>>) {
+        let mut all = self.board.inventories();
+        match inventory {
+            Some(inventory) => drop(all.insert(self.app.clone(), inventory.clone())),
+            None => drop(all.remove(&self.app)),
+        }
+    }
+
+    /// Another app's inventory as it is stored, if that is known here.
+    pub fn inventory(&self, app: &AppId) -> Option<Arc<Inventory>> {
+        self.board.inventories().get(app).cloned()
     }
 }
 

@@ -11,10 +11,12 @@ use futures::FutureExt;
 use rand::RngExt as _;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::debug;
 
 use super::board::Gate;
 use super::heal::heal;
 use super::pass::pass;
+use super::standby::warm;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
@@ -40,7 +42,9 @@ pub struct Daemon {
     pub wake: Arc<Notify>,
     /// What people ask of the app, as the annotations of its inventory say.
     pub controls: watch::Receiver<Controls>,
-    /// Told when the first pass has ended, either way.
+    /// Whether the app is this replica's to write. Only its fence makes sure that nothing else is written.
+    pub held: watch::Receiver<bool>,
+    /// Told when the first pass has ended, either way, or another replica writes.
     pub ready: watch::Sender<bool>,
 }
 
@@ -62,9 +66,19 @@ impl Daemon {
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
+            if !*self.held.borrow_and_update() {
+                state = self.stand_by(state, stop).await;
+                (trigger, failures) = (Trigger::Election, 0);
+                continue;
+            }
             self.heed(&mut state);
             let request = self.app.asked.borrow_and_update().requested.clone();
-            let outcome = self.pass(&mut state, trigger, stop).await;
+            let is_asked = self.publisher.is_new(request.as_deref());
+            let outcome = if self.app.manual && !is_asked {
+                self.plan(&mut state, trigger, stop).await
+            } else {
+                self.pass(&self.app, &mut state, trigger, stop).await
+            };
             self.close(&mut state, &outcome);
             if !is_put_off(&outcome) {
                 self.publisher.handled(request.as_deref());
@@ -76,6 +90,8 @@ impl Daemon {
             let delay = match failures {
                 // Only the next pass can watch them.
                 0 if outcome.has_new_kinds() => SOON,
+                // Others are about to look at the same commit.
+                0 if outcome.has_pending() && self.app.peers.is_some() => SOON,
                 0 => self.app.interval,
                 n => self.app.retry.wait(n).map_or(self.app.interval, |w| w.min(self.app.interval)),
             };
@@ -84,16 +100,74 @@ impl Daemon {
         }
     }
 
+    /// A pass that writes nothing: what would be done.
+    async fn plan(&self, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
+        let app = App { dry_run: true, ..self.app.clone() };
+        if self.app.is_suspended(&state.memory.controls) {
+            let why = self.app.suspend_reason(&state.memory.controls);
+            return Outcome { failure: Some(Failure::Suspended(why)), ..Outcome::new(trigger) };
+        }
+        let outcome = self.pass(&app, state, trigger, stop).await;
+        // Nothing of it has happened.
+        let Memory { loaded, inventory, told, .. } = &mut state.memory;
+        *inventory = loaded.as_ref().map(|loaded| loaded.inventory.clone()).unwrap_or_default();
+        told.clear();
+        Outcome { is_plan: true, ..outcome }
+    }
+
     /// One pass, within the time that it may take.
-    async fn pass(&self, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
-        let limit = self.app.timeout;
-        let outcome = pass(&self.app, &mut state.memory, trigger, stop);
+    async fn pass(&self, app: &App, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
+        let limit = app.timeout;
+        // At rest an app keeps no room for it.
+        let outcome = Box::pin(pass(app, &mut state.memory, trigger, stop));
         let outcome = timeout(limit, caught(outcome, || panicked(trigger))).await;
         outcome.unwrap_or_else(|_| Outcome {
             failure: Some(Failure::TimedOut { limit }),
             duration: limit,
             ..Outcome::new(trigger)
         })
+    }
+
+    /// Waits until the app is this replica's to write, with everything at hand.
+    async fn stand_by(&mut self, before: Loop, stop: &Stop) -> Loop {
+        let mut memory = before.memory.without_writes();
+        // From now on another replica knows it.
+        self.app.peers.iter().for_each(|peers| peers.show(None));
+        let mut held = self.held.clone();
+        let is_over = async {
+            tokio::select! {
+                // The sender lives as long as the fence.
+                _ = held.wait_for(|is_held| *is_held) => {}
+                () = stop.wait() => {}
+            }
+        };
+        tokio::select! {
+            () = is_over => {}
+            () = self.keep_warm(&mut memory, stop) => {}
+        }
+        // What was asked meanwhile is read with the inventory.
+        Loop { memory: memory.without_writes(), ..Loop::default() }
+    }
+
+    async fn keep_warm(&self, memory: &mut Memory, stop: &Stop) {
+        loop {
+            if let Err(failure) = warm(&self.app, memory, stop).await {
+                debug!("Standing by without all that is needed: {failure}");
+            }
+            self.ready.send_replace(true);
+            let due = Instant::now() + jittered(self.app.interval);
+            let Memory { watches, observed, .. } = memory;
+            let look = async {
+                loop {
+                    watches.next(&self.app.id, observed).await;
+                }
+            };
+            tokio::select! {
+                () = sleep_until(due) => {}
+                () = self.wake.notified() => {}
+                () = look => {}
+            }
+        }
     }
 
     /// While a commit is refused no pass looks at what stays in force.
@@ -126,8 +200,7 @@ impl Daemon {
         let commit = last.revision.as_ref().map(|revision| revision.commit.as_str());
         let mut news = pin!(origin.other_than(commit));
         let mut opening = pin!(opening(gate.as_mut(), last, commit));
-        let jitter = 1.0 + rand::rng().random_range(-JITTER..=JITTER);
-        let mut due = Instant::now() + delay.mul_f64(jitter);
+        let mut due = Instant::now() + jittered(delay);
         loop {
             let peace = state.peace().unwrap_or(due);
             let Memory { watches, observed, .. } = &mut state.memory;
@@ -135,6 +208,7 @@ impl Daemon {
                 () = sleep_until(due) => return trigger,
                 () = self.wake.notified() => return Trigger::Webhook,
                 () = stop.wait() => return trigger,
+                Ok(()) = self.held.changed() => return trigger,
                 Ok(()) = self.controls.changed() => {
                     self.controls.mark_changed();
                     return Trigger::Annotation;
@@ -160,6 +234,11 @@ impl Daemon {
 
     /// Puts back what drifted, but for what is fought over. `false` if that takes a whole pass.
     async fn heal(&mut self, state: &mut Loop, stop: &Stop) -> bool {
+        if self.app.manual {
+            // The next plan shows it.
+            state.dirty.clear();
+            return true;
+        }
         // The word may have come with the drift.
         let controls = &state.memory.controls;
         if self.app.is_suspended(controls) || self.controls.borrow().suspended {
@@ -170,7 +249,7 @@ impl Daemon {
         }
         let mut ids = std::mem::take(&mut state.dirty);
         state.judged = state.memory.clock.now();
-        let outcome = heal(&self.app, &mut state.memory, &mut ids, stop);
+        let outcome = Box::pin(heal(&self.app, &mut state.memory, &mut ids, stop));
         let outcome = tokio::select! {
             outcome = caught(outcome, || Some(panicked(Trigger::Drift))) => outcome,
             () = stop.overdue() => None,
@@ -193,7 +272,7 @@ impl Daemon {
         let now = state.memory.clock.now();
         fights.cool(now);
         let mut begun = Vec::new();
-        for done in &outcome.done {
+        for done in outcome.done.iter().filter(|_| !outcome.is_plan) {
             let id = &done.desired.id;
             match &done.action {
                 _ if done.is_put_back() && fights.reverted(id, now) => begun.push(done),
@@ -252,6 +331,11 @@ impl Loop {
         });
         self.dirty.extend(inside.map(|object| object.id.clone()));
     }
+}
+
+/// A time that differs a little from daemon to daemon.
+fn jittered(time: Duration) -> Duration {
+    time.mul_f64(1.0 + rand::rng().random_range(-JITTER..=JITTER))
 }
 
 /// What work comes to, or what stands for its panic.

@@ -15,8 +15,37 @@ use crate::report::{Action, Done, Failure};
 /// Why an object waits.
 const UNSEEN: &str = "its kind cannot be listed for the moment";
 
-/// Plural and name of what a plan brings.
-pub type New = BTreeSet<(String, String)>;
+/// What a plan brings.
+#[derive(Default)]
+pub struct New {
+    /// Plural and name of each object.
+    objects: BTreeSet<(String, String)>,
+    /// Why the namespace that the app's objects go to is not among them, if it should be.
+    pub no_namespace: Option<String>,
+}
+
+impl New {
+    /// Adds an object.
+    pub fn add(&mut self, plural: &str, name: &str) {
+        self.objects.insert((plural.to_owned(), name.to_owned()));
+    }
+
+    fn has(&self, plural: &str, name: &str) -> bool {
+        self.objects.contains(&(plural.to_owned(), name.to_owned()))
+    }
+
+    /// Why an object was refused, with why its namespace is not there.
+    fn explain(&self, app: &App, step: &Step, error: &ApiError) -> String {
+        let shown = error.shown(&step.desired.id.kind);
+        let missing = ("namespaces", app.target_namespace.as_str());
+        match &self.no_namespace {
+            Some(why) if error.missing() == Some(missing) => {
+                format!("{shown}; it could not be created: {why}")
+            }
+            _ => shown,
+        }
+    }
+}
 
 /// Does what one step says. Only an outage is an error.
 pub async fn execute(app: &App, step: &Step, new: &New) -> Result<Done, Failure> {
@@ -39,7 +68,7 @@ pub async fn execute(app: &App, step: &Step, new: &New) -> Result<Done, Failure>
         Err(error) => {
             let error = Failure::unless_refused("applying objects", error)?;
             let unchecked = app.dry_run.then(|| unchecked(step, &error, new)).flatten();
-            let failed = || Action::Failed(error.shown(&step.desired.id.kind));
+            let failed = || Action::Failed(new.explain(app, step, &error));
             Ok(Done::of(step, unchecked.unwrap_or_else(failed)))
         }
     }
@@ -87,12 +116,12 @@ fn unchecked(step: &Step, error: &ApiError, new: &New) -> Option<Action> {
         return Some(Action::NotChecked("its CRD is new"));
     }
     let (kind, name) = error.missing()?;
-    if kind == "namespaces" && new.contains(&(kind.to_owned(), name.to_owned())) {
+    if kind == "namespaces" && new.has(kind, name) {
         return Some(Action::NotChecked("namespace is new"));
     }
     // Of a role that a binding refers to, the server says that the binding does not exist.
     let body = step.desired.manifest.body();
     let text = |key: &str| body["roleRef"][key].as_str().unwrap_or_default();
-    let role = (format!("{}s", text("kind").to_lowercase()), text("name").to_owned());
-    new.contains(&role).then_some(Action::NotChecked("its role is new"))
+    let roles = format!("{}s", text("kind").to_lowercase());
+    new.has(&roles, text("name")).then_some(Action::NotChecked("its role is new"))
 }

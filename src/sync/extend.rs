@@ -40,7 +40,7 @@ pub async fn remove_additions(app: &App, step: &Step, state: &str) -> Result<Don
         match app.cluster.patch(resource, id, patch, app.dry_run).await {
             Ok(after) => return Ok(stripped(app, step, free, &found, &after)),
             // What is told stays told: only a refusal that will stay is.
-            Err(error) if error.is_outage() || error.is_passing() => return Err(error),
+            Err(error) if error.ends_pass() || error.is_passing() => return Err(error),
             Err(error) => refusal = Some((version, error)),
         }
     }

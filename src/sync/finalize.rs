@@ -57,6 +57,7 @@ async fn delete(app: &App, stop: &Stop) -> Result<usize, Failure> {
         guard: Guard { max_objects: usize::MAX, allow_empty: true, ..app.guard.clone() },
         prune: true,
         gate: None,
+        peers: None,
         // Nothing waits for another app to declare it: those that do have it in their inventories.
         interval: Duration::ZERO,
         ..app.clone()
@@ -127,7 +128,7 @@ async fn abandon_one(app: &App, resource: &Resource, id: &ObjectId) -> Result<bo
         }
         tries += 1;
         match app.cluster.abandon(resource, id, &object).await {
-            Ok(_) => return Ok(true),
+            Ok(()) => return Ok(true),
             // It changed since it was read.
             Err(error) if matches!(error.code(), 404 | 409 | 422) && tries < TRIES => {}
             Err(error) => return Err(error),

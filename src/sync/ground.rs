@@ -7,12 +7,13 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::informers::Informers;
-use crate::api::GitOpsApp;
+use crate::api::GitOpsAppSpec;
 use crate::cluster::Cluster;
+use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::plan::Reach;
-use crate::source::{Clones, Fetcher, Repository};
+use crate::source::{Clones, Credentials, Fetcher, Repository};
 
 /// A cluster, and what all who work in it share.
 #[derive(Clone)]
@@ -32,6 +33,17 @@ impl Destination {
         let informers = Informers::new(cluster.clone(), selector, namespace);
         Self { informers, discovery: CachedDiscovery::new(cluster.clone()), cluster }
     }
+}
+
+/// How other clusters are reached.
+#[derive(Clone)]
+pub struct Remote {
+    /// Longest time a request may take.
+    pub timeout: Duration,
+    /// Counts requests.
+    pub count: Count,
+    /// Labels of the objects that are watched there.
+    pub selector: String,
 }
 
 /// What an app is made on.
@@ -64,11 +76,17 @@ pub struct Checkout {
 
 impl Checkout {
     /// What fetches the repository of an app's resource.
-    pub fn fetcher_of(&self, resource: &GitOpsApp) -> Fetcher {
-        let spec = &resource.spec;
+    pub fn fetcher_of(
+        &self,
+        spec: &GitOpsAppSpec,
+        owner: &str,
+        credentials: Option<Arc<Credentials>>,
+    ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
-        let repository = Repository { url, branch, username: None, password_file: None };
-        self.fetcher(repository, &spec.path, "")
+        let (username, password_file) = (None, None);
+        let repository =
+            Repository { url, branch, username, password_file, credentials, agent: false };
+        self.fetcher(repository, &spec.path, owner)
     }
 
     /// What fetches a repository, in a clone for all who follow the same with the same credentials: whoever may

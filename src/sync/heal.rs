@@ -45,7 +45,7 @@ pub async fn heal(
         return None;
     }
     let mut outcome = Outcome::new(Trigger::Drift);
-    let applied = apply::apply(app, &steps, stop, &mut outcome).await;
+    let applied = apply::apply(app, &memory.observed, &steps, stop, &mut outcome).await;
     let is_changed = remember(app, memory, &outcome);
     for done in &outcome.done {
         let id = &done.desired.id;

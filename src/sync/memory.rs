@@ -56,6 +56,8 @@ pub struct Memory {
     pub is_in_doubt: bool,
     /// The key of manifest hashes.
     pub key: Option<HashKey>,
+    /// Whether the other apps can know of this one.
+    pub is_registered: bool,
     /// The inventory as it is stored.
     pub loaded: Option<Loaded>,
     /// Desired objects that belong to another app, and to which.
@@ -64,7 +66,7 @@ pub struct Memory {
     pub claims_told: BTreeMap<AppId, Vec<ObjectId>>,
     /// Since when objects of the inventory are no longer declared, by the clock of the fights.
     pub left: BTreeMap<ObjectId, Duration>,
-    /// Objects that were handed over to other apps, and when, by the clock of the fights.
+    /// Objects that were handed over to other apps, abandoned or deleted, and when, by the clock of the fights.
     pub handed: BTreeMap<ObjectId, Duration>,
     /// What the trailers of commits approve.
     pub consent: Option<Read>,
@@ -78,6 +80,14 @@ impl Memory {
     /// What is kept in place between passes: the last state that is not refused.
     pub fn in_force(&self, app: &App) -> Option<&Arc<Resolved>> {
         if app.atomic { self.accepted.as_ref() } else { self.resolved.as_ref() }
+    }
+
+    /// What of it holds whoever writes: what was read of git, and what the watches show. Everything else may be
+    /// another replica's doing by now.
+    #[must_use]
+    pub fn without_writes(self) -> Self {
+        let Self { rendered, observed, watches, kinds, .. } = self;
+        Self { rendered, observed, watches, kinds, ..Self::default() }
     }
 
     /// What is known when something is planned.

@@ -57,6 +57,9 @@ async fn run(
     let holds = settled.is_some_and(|s| s.holds(&memory.inventory, &memory.observed));
     news = news.filter(|_| holds);
     let mut plan = plan(app, memory, &resolved, news.as_deref(), outcome);
+    if memory.is_stale {
+        twins::confirm(app, memory, &plan).await?;
+    }
     clock.stage("plan", outcome);
     if app.atomic && !app.dry_run {
         let admitted = atomic::admit(app, memory, &resolved, &plan, stop, outcome).await;
@@ -68,7 +71,7 @@ async fn run(
     }
     store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
-    let applied = apply::apply(app, &plan.steps, stop, outcome).await;
+    let applied = apply::apply(app, &memory.observed, &plan.steps, stop, outcome).await;
     remember(app, memory, outcome);
     if news.is_some() {
         add_unchanged(&resolved.wanted, &plan.steps, outcome);

@@ -5,16 +5,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use tokio::time::Instant;
 
 use super::consent::{self, Consent};
+use super::record::record;
+use super::resolve::discover;
 use super::rivals::Rivals;
 use super::{App, Memory, Stop, twins};
 use crate::cluster::ApiError;
 use crate::object::{Live, ObjectId};
 use crate::plan::guard::{Approvals, Candidate, Ruling, Situation};
-use crate::plan::inventory::Abandoned;
-use crate::plan::prune::{Context, Spared, Verdict};
-use crate::plan::{Hold, Plan, Resource, Stage};
+use crate::plan::inventory::{Abandoned, Entry};
+use crate::plan::prune::{Context, Spared, Verdict, is_crd};
+use crate::plan::{Hold, Kinds, Plan, Resource, Stage};
 use crate::report::{Failure, Fate, Outcome};
 
 /// Looks at an object that changes between judgement and deletion.
@@ -75,7 +78,12 @@ pub async fn prune(
         ruling = rule(app, memory, &leftovers, plan, outcome, &consent);
     }
     // While everything waits for a person, nothing is sent.
-    if leftovers.iter().any(|leftover| leftover.is_due(&ruling)) {
+    let is_due = leftovers.iter().any(|leftover| leftover.is_due(&ruling));
+    let commit = outcome.revision.as_ref().map(|revision| revision.commit.as_str());
+    if is_due && Rivals::may_come(app, memory, commit) {
+        let due = leftovers.iter_mut().filter(|leftover| leftover.is_due(&ruling));
+        due.for_each(|leftover| leftover.verdict = Verdict::Wait(Spared::Recent));
+    } else if is_due {
         // Another process may have declared a leftover since the inventory was loaded.
         twins::check(app, memory, &plan.leftovers).await?;
         if app.is_suspended(&memory.controls) {
@@ -84,6 +92,7 @@ pub async fn prune(
         }
         hand_over(app, memory, &mut leftovers).await?;
     }
+    announce(app, memory, &leftovers, &ruling).await?;
     for stage in leftovers.chunk_by(|a, b| Stage::of(&a.id.kind) == Stage::of(&b.id.kind)) {
         if stop.is_set() {
             break;
@@ -99,6 +108,32 @@ pub async fn prune(
     }
     outcome.held = ruling.held;
     Ok(())
+}
+
+/// Stores what is about to be deleted: to a process of the same name that cannot read git, and sees it go, nothing
+/// else tells it from what others delete.
+async fn announce(
+    app: &App,
+    memory: &mut Memory,
+    leftovers: &[Leftover],
+    ruling: &Ruling,
+) -> Result<(), Failure> {
+    let goes = |l: &&Leftover| l.verdict == Verdict::Delete && ruling.delete.contains(&l.id);
+    let mut is_news = false;
+    for leftover in leftovers.iter().filter(goes) {
+        is_news |= set_leaving(memory, &leftover.id, true);
+    }
+    if is_news { record(app, memory).await } else { Ok(()) }
+}
+
+/// Notes whether an object is about to be deleted. Says whether that is news.
+fn set_leaving(memory: &mut Memory, id: &ObjectId, leaving: bool) -> bool {
+    let is_other = |entry: &Entry| entry.leaving != leaving;
+    let is_news = memory.inventory.entries.get(id).is_some_and(is_other);
+    if is_news && let Some(entry) = Arc::make_mut(&mut memory.inventory).entries.get_mut(id) {
+        entry.leaving = leaving;
+    }
+    is_news
 }
 
 /// Leaves everything as it is.
@@ -122,12 +157,15 @@ async fn hand_over(
     leftovers: &mut [Leftover],
 ) -> Result<(), Failure> {
     let rivals = Rivals::of(app).await?;
-    let kinds = memory.kinds.as_ref();
+    // Of a CRD's kind others may have objects, and this app never asked for it.
+    let takes_kinds = leftovers.iter().any(|leftover| leftover.is_asked() && is_crd(&leftover.id));
+    let kinds =
+        if takes_kinds { discover(app, Instant::now()).await? } else { Arc::<Kinds>::default() };
     for leftover in leftovers.iter_mut().filter(|leftover| leftover.is_asked()) {
         if let Some(owner) = rivals.owner(&leftover.id) {
             memory.handed.insert(leftover.id.clone(), memory.clock.now());
             leftover.verdict = Verdict::Forget(Spared::HandedOver(owner.to_string()));
-        } else if let Some(holder) = kinds.and_then(|kinds| rivals.holder(&leftover.id, kinds)) {
+        } else if let Some(holder) = rivals.holder(&leftover.id, &kinds) {
             leftover.verdict = Verdict::Wait(Spared::HoldsOthers(holder.to_string()));
         } else if let Some(why) = rivals.unread() {
             leftover.verdict = Verdict::Wait(Spared::RivalUnreadable(why.clone()));
@@ -224,12 +262,18 @@ fn rule(
 
 /// Takes from the inventory what is no longer ours.
 fn strike(memory: &mut Memory, id: &ObjectId, fate: &Fate) {
+    if matches!(fate, Fate::Pruned { .. } | Fate::Abandoned(_)) {
+        // It is seen with our marks a little longer, and is no orphan.
+        memory.handed.insert(id.clone(), memory.clock.now());
+    }
     match fate {
         Fate::Pruned { .. } | Fate::Gone | Fate::Forgotten(_) => {
             Arc::make_mut(&mut memory.inventory).entries.remove(id);
         }
         Fate::Abandoned(why) => Arc::make_mut(&mut memory.inventory).abandon(id, why.clone()),
-        Fate::Held | Fate::Pending | Fate::Spared(_) | Fate::Failed(_) => {}
+        Fate::Held | Fate::Pending | Fate::Spared(_) | Fate::Failed(_) => {
+            set_leaving(memory, id, false);
+        }
     }
 }
 

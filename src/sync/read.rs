@@ -100,9 +100,11 @@ async fn read(
 fn since(app: &App, trigger: Trigger) -> Instant {
     let now = Instant::now();
     let age = match trigger {
-        Trigger::Start | Trigger::Interval | Trigger::Commit | Trigger::Dependency => {
-            app.interval.mul_f64(SHARED)
-        }
+        Trigger::Start
+        | Trigger::Election
+        | Trigger::Interval
+        | Trigger::Commit
+        | Trigger::Dependency => app.interval.mul_f64(SHARED),
         Trigger::Retry => RETRY,
         Trigger::Deletion
         | Trigger::Webhook

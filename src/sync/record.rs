@@ -18,10 +18,11 @@ pub async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> 
         // Nothing was ever applied without a key, so any will do to compare with nothing.
         (None, true) => app.store.key().await?.unwrap_or(HashKey(Vec::new())),
     };
-    if memory.key.is_none() && !app.dry_run {
+    if !memory.is_registered && !app.dry_run {
         app.store.register(&app.id, app.interval).await?;
+        memory.is_registered = true;
     }
-    memory.key = Some(key.clone());
+    memory.key = Some(key.clone()).filter(|key| !key.0.is_empty());
     if memory.loaded.is_none() {
         let loaded = app.store.load(&app.id).await?;
         memory.inventory = twins::rejoined(&loaded.inventory, memory);
@@ -62,6 +63,9 @@ pub async fn record(app: &App, memory: &mut Memory) -> Result<(), Failure> {
     }
     let loaded = memory.loaded.get_or_insert_default();
     let saved = app.store.save(&app.id, loaded, &memory.inventory).await;
+    if let Some(peers) = &app.peers {
+        peers.show(saved.is_ok().then_some(&memory.inventory));
+    }
     if saved.is_err() {
         // What is stored is another's by now, or unknown: read it again.
         memory.loaded = None;
@@ -131,12 +135,13 @@ fn note_told(memory: &mut Memory, done: &Done) {
 /// Objects that name themselves as the app's, though its inventory does not know them: it was lost, or
 /// someone copied the marks with care. They are not ours to delete.
 pub fn orphans(memory: &mut Memory, wanted: &[Arc<Desired>]) -> Vec<ObjectId> {
-    // What was handed over a moment ago still names itself as ours.
+    // What was handed over, abandoned or deleted a moment ago still names itself as ours.
     let (now, live) = (memory.clock.now(), &memory.observed.live);
     memory.handed.retain(|id, at| live.contains_key(id) && now < *at + rivals::LONGEST);
     let mut known = Lookup::new(&memory.inventory.entries);
     let is_wanted = |id: &ObjectId| wanted.binary_search_by(|object| object.id.cmp(id)).is_ok();
-    let unknown = memory.observed.live.keys().filter(|id| known.get(id).is_none());
+    let stays = memory.observed.live.iter().filter(|(_, live)| !live.terminating);
+    let unknown = stays.map(|(id, _)| id).filter(|id| known.get(id).is_none());
     unknown.filter(|id| !is_wanted(id) && !memory.handed.contains_key(id)).cloned().collect()
 }
 

@@ -54,7 +54,7 @@ pub async fn replace(app: &App, step: &Step, refusal: &ApiError) -> Result<Done,
         }
         let body = successor(app, &step.desired, &found);
         match app.cluster.could_create(resource, id, &body).await {
-            Err(error) if error.is_outage() => return Err(error),
+            Err(error) if error.ends_pass() => return Err(error),
             Err(error) => {
                 let why = error.shown(&id.kind);
                 return failed(format!("not replaced, since it could not be created again: {why}"));

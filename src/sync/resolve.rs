@@ -8,8 +8,7 @@ use tokio::time::Instant;
 use super::settled::Resolved;
 use super::{App, Memory};
 use crate::object::marks::HashKey;
-use crate::plan::desired::Settings;
-use crate::plan::{Desired, Kinds, desired};
+use crate::plan::{Desired, Kinds, Settings, desired};
 use crate::render::{Diagnostic, Rendered};
 use crate::report::Failure;
 
@@ -24,7 +23,8 @@ pub async fn resolve(
     rendered: &Arc<Rendered>,
 ) -> Result<Arc<Resolved>, Failure> {
     let (namespace, reach) = (app.target_namespace.clone(), app.reach.clone());
-    let settings = Settings { app: app.id.clone(), key, namespace, reach };
+    let (common, resources) = (app.common.clone(), app.resources.clone());
+    let settings = Settings { app: app.id.clone(), key, namespace, reach, common, resources };
     let known = memory.resolved.clone().filter(|known| known.settings == settings);
     if let (Some(kinds), Some(known)) = (&memory.kinds, &known) {
         if !known.lacks_kinds() && Arc::ptr_eq(&known.rendered, rendered) {

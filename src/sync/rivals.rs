@@ -9,10 +9,14 @@ use futures::future::try_join_all;
 use super::{App, Memory};
 use crate::cluster::store::StoreError;
 use crate::object::{AppId, GroupKind, ObjectId};
-use crate::plan::{Inventory, Kinds, Stage};
+use crate::plan::prune::is_crd;
+use crate::plan::{Inventory, Kinds};
 
 /// Longest time that an object waits for another app to declare it, or to take it over.
 pub const LONGEST: Duration = Duration::from_mins(10);
+
+/// Shortest such time, where it is known which apps have seen the commit.
+const SHORTEST: Duration = Duration::from_secs(2);
 
 /// The other apps and what they declare.
 #[derive(Debug, Default)]
@@ -35,6 +39,11 @@ impl Rivals {
             loaded => Ok((other, loaded)),
         };
         let (mut inventories, mut unread) = (Vec::new(), None);
+        if let Some(peers) = &app.peers {
+            let known = |other: &AppId| Some((other.clone(), peers.inventory(other)?));
+            inventories.extend(others.iter().filter_map(|other| known(&other.app)));
+            others.retain(|other| inventories.iter().all(|(known, _)| *known != other.app));
+        }
         for (other, loaded) in try_join_all(others.into_iter().map(|other| load(other.app))).await?
         {
             match loaded {
@@ -44,8 +53,20 @@ impl Rivals {
         }
         // One pass of each, wherever it is in its interval.
         let grace = slowest.map(|slowest| (slowest.max(app.interval) * 2).min(LONGEST));
-        let grace = grace.filter(|_| !app.interval.is_zero()).unwrap_or_default();
+        let grace = grace.filter(|_| !app.interval.is_zero() && app.peers.is_none());
+        let grace = grace.unwrap_or_default();
         Ok(Self { inventories, unread, grace })
+    }
+
+    /// Whether a commit is so new that another app of the same repository may yet declare what left this one by it.
+    /// It is known of each when it has looked; one that is made by the same commit comes a moment later.
+    pub fn may_come(app: &App, memory: &Memory, commit: Option<&str>) -> bool {
+        let (Some(peers), Some(newest)) = (&app.peers, memory.left.values().max()) else {
+            return false;
+        };
+        let age = memory.clock.now().saturating_sub(*newest);
+        let is_behind = commit.is_some_and(|commit| peers.are_behind(commit));
+        age < SHORTEST || (is_behind && age < (app.interval * 2).min(LONGEST))
     }
 
     /// Why it is not known what one of them declares, if so.
@@ -60,16 +81,18 @@ impl Rivals {
         self.inventories.iter().find(declares).map(|(app, _)| app)
     }
 
-    /// The app of which objects would go with a namespace or CRD, if any would.
+    /// The app of which objects would go with a namespace or CRD, if any would. So might those of a kind that is
+    /// not known.
     pub fn holder(&self, id: &ObjectId, kinds: &Kinds) -> Option<&AppId> {
         let is_namespace = id.kind.is("", "Namespace");
-        let is_crd = Stage::of(&id.kind) == Stage::Definitions;
+        let is_crd = is_crd(id);
         if !is_namespace && !is_crd {
             return None;
         }
         let defines = |kind: &GroupKind| {
             let plural = id.name.strip_suffix(&format!(".{}", kind.group));
-            plural.is_some() && kinds.preferred(kind).map(|kind| kind.plural.as_str()) == plural
+            let is_its = |plural| kinds.preferred(kind).is_none_or(|kind| kind.plural == plural);
+            plural.is_some_and(is_its)
         };
         let goes = |other: &ObjectId| {
             (is_namespace && other.namespace == id.name) || (is_crd && defines(&other.kind))

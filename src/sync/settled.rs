@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use crate::plan::desired::Settings;
-use crate::plan::{Desired, Inventory, Observed, Step};
+use crate::plan::{Desired, Inventory, Observed, Settings, Step};
 use crate::render::{Diagnostic, Rendered};
 use crate::report::{Done, Outcome};
 
@@ -15,8 +14,8 @@ pub struct Resolved {
     pub settings: Settings,
     /// The objects.
     pub wanted: Vec<Arc<Desired>>,
-    /// Manifests of kinds that the cluster does not serve, objects out of reach, and second
-    /// declarations.
+    /// Manifests of kinds that the cluster does not serve or the app may not have, objects out of reach, and
+    /// second declarations.
     pub diagnostics: Vec<Diagnostic>,
 }
 
@@ -110,7 +109,9 @@ mod tests {
         let (version, plural) = ("v1".to_owned(), "configmaps".to_owned());
         served.insert(Resource { kind, version, plural, namespaced: true, listable: true });
         let (app, key) = (AppId::derived_from("web"), HashKey(vec![1]));
-        let settings = Settings { app, key, namespace: "demo".into(), reach: Reach::default() };
+        let (common, resources) = (Arc::default(), Arc::default());
+        let (namespace, reach) = ("demo".into(), Reach::default());
+        let settings = Settings { app, key, namespace, reach, common, resources };
         let (wanted, diagnostics) = resolve(&rendered.manifests, &served, &settings, &[]);
         let same = |new: Arc<Desired>| {
             before

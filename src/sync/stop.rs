@@ -19,6 +19,11 @@ pub struct Stop(watch::Receiver<bool>);
 pub struct Halt(Arc<watch::Sender<bool>>);
 
 impl Halt {
+    /// Whether it was asked.
+    pub fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Asks.
     pub fn halt(&self) {
         self.0.send_replace(true);

@@ -12,7 +12,7 @@ use tracing::{Instrument as _, debug};
 
 use super::{App, Memory};
 use crate::cluster::Cluster;
-use crate::cluster::list::Content;
+use crate::cluster::list::{Content, Target};
 use crate::object::{AppId, ObjectId};
 use crate::plan::overrides::overridden;
 use crate::plan::prune::selector;
@@ -86,10 +86,14 @@ impl Sweep {
                 object["kind"] = json!(resource.kind.kind);
                 suspects.extend(self.suspect(scope, object));
             };
-            let selector = selector(&self.app);
-            let (namespace, content) = (scope.namespace.as_str(), Content::Whole);
-            let listed = self.cluster.list(resource, namespace, &selector, content, look).await;
-            if let Err(error) = listed {
+            let target = Target {
+                resource: Resource::clone(resource),
+                namespace: scope.namespace.clone(),
+                labels: selector(&self.app),
+                fields: String::new(),
+                content: Content::Whole,
+            };
+            if let Err(error) = self.cluster.list(&target, look).await {
                 // The watch of the same scope finds out for itself.
                 debug!("Sweep without {scope}: {error}");
             }

@@ -8,7 +8,7 @@ use super::settled::Resolved;
 use super::{App, Memory};
 use crate::object::ObjectId;
 use crate::plan::inventory::Entry;
-use crate::plan::{Cause, Inventory, Plan, Step};
+use crate::plan::{Cause, Inventory, Plan, Reaction, Step};
 use crate::report::{Failure, Outcome};
 
 const RIVAL: &str = "another process of this name applied another commit, and git cannot be read";
@@ -48,14 +48,25 @@ pub async fn check(app: &App, memory: &mut Memory, ids: &[ObjectId]) -> Result<(
     Ok(())
 }
 
+/// While git cannot be read: that the inventory is as it was known when an object is gone. A process that prunes
+/// says so in it before it deletes.
+pub async fn confirm(app: &App, memory: &mut Memory, plan: &Plan) -> Result<(), Failure> {
+    let comes_back =
+        |step: &&Step| step.cause == Cause::Missing && matches!(step.reaction, Reaction::Act(_));
+    let gone: Vec<_> = plan.steps.iter().filter(comes_back).map(|s| s.desired.id.clone()).collect();
+    if gone.is_empty() { Ok(()) } else { check(app, memory, &gone).await }
+}
+
 /// While git cannot be read, what was in place once and is another's doing since then stays as it is.
 pub fn give_way(memory: &Memory, resolved: &Arc<Resolved>, plan: &mut Plan) {
     if !is_complete(memory, resolved) {
         return;
     }
     for step in &mut plan.steps {
+        let entry = memory.inventory.entries.get(&step.desired.id);
+        let is_pruned = step.cause == Cause::Missing && entry.is_some_and(|entry| entry.leaving);
         // Nothing but another process takes an object out of the inventory.
-        if step.cause == Cause::New || is_of_another(step) {
+        if step.cause == Cause::New || is_pruned || is_of_another(step) {
             step.cause = Cause::Left(RIVAL);
         }
     }

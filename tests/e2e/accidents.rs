@@ -3,7 +3,7 @@
 
 use testbed::eventually;
 
-use crate::guard::{hash, left, many, remove};
+use crate::guard::{api, hash, left, many, remove};
 use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
 
 const SERVICE: &str = "
@@ -14,7 +14,7 @@ spec: {ports: [{port: 80}], selector: {app: web}}
 ";
 
 /// A line that a test's daemon never may have said.
-fn never(daemon: &Daemon, words: &str) {
+pub fn never(daemon: &Daemon, words: &str) {
     let lines = daemon.0.lines();
     assert!(!lines.iter().any(|line| line.contains(words)), "{words:?} in {lines:#?}");
 }
@@ -83,7 +83,16 @@ fn a_namespace_in_use_that_was_dropped_from_git_stays() {
     plane().kubectl(&["-n", &space, "create", "configmap", "theirs"]).unwrap();
     test.repo.remove("apps/ns.yaml").unwrap();
     test.repo.commit("Without the namespace").unwrap();
-    daemon.line(&["Not pruned: namespace", "still holds an object of this app"]);
+    let words = "still holds an object of this app";
+    daemon.line(&["Not pruned: namespace", words]);
+    // It is told once, and shown as long as it is so.
+    daemon.next_sync();
+    daemon.next_sync();
+    assert_eq!(daemon.0.lines().iter().filter(|line| line.contains(words)).count(), 1);
+    let shown = api(&daemon);
+    assert!(shown.contains(r#""protected":[{"group":"","kind":"Namespace""#), "{shown}");
+    let gauge = format!("gitops_sync_objects{{app=\"{}\",state=\"leftover\"}} 1", test.namespace);
+    assert!(daemon.metrics().contains(&gauge));
     test.repo.remove("apps/inside.yaml").unwrap();
     test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
     daemon.line(&["Pruned", "configmap/inside"]);
@@ -193,6 +202,34 @@ fn what_any_tool_says_to_keep_is_kept_and_no_longer_managed() {
     daemon.line(&["INFO Synced", "pruned=0"]);
     let gauge = format!("gitops_sync_objects{{app=\"{}\",state=\"abandoned\"}} 10", test.namespace);
     assert!(daemon.metrics().contains(&gauge));
+    // Nor does anybody have to do anything about them.
+    daemon.next_sync();
+    never(&daemon, "Not in the inventory");
+}
+
+/// A person says it with kubectl, once git has had the object applied: "do not touch" keeps as well.
+#[test]
+fn what_is_marked_in_the_cluster_alone_is_kept_as_well() {
+    let marks = [
+        ("annotate", "gitops-sync.dev/reconcile", "disabled"),
+        ("annotate", "kustomize.toolkit.fluxcd.io/reconcile", "disabled"),
+        ("annotate", "configmanagement.gke.io/managed", "disabled"),
+        ("annotate", "fluxcd.io/ignore", "sync_only"),
+        ("annotate", "kluctl.io/ignore", "true"),
+        ("annotate", "kapp.k14s.io/noop", ""),
+        ("label", "kustomize.toolkit.fluxcd.io/prune", "disabled"),
+    ];
+    let (test, daemon) = many("marked", marks.len() + 1);
+    for (n, (verb, key, value)) in marks.iter().enumerate() {
+        test.kubectl(&[verb, "configmap", &format!("m{n}"), &format!("{key}={value}")]);
+    }
+    remove(&test, 0..marks.len(), "All but one");
+    for (n, (_, key, _)) in marks.iter().enumerate() {
+        let id = format!("Not pruned: configmap/m{n} ");
+        daemon.line(&[&id, &format!("is marked to be kept ({key})"), "it is no longer managed"]);
+    }
+    daemon.line(&["INFO Synced", "pruned=0"]);
+    assert_eq!(left(&test), marks.len() + 1);
 }
 
 /// Somebody takes the mark off that kept it; git had it when it was applied last.
@@ -275,6 +312,55 @@ fn a_lost_inventory_deletes_nothing() {
     test.expect("configmap/m0", ".data.key", "2");
     remove(&test, 0..1, "And now it goes");
     daemon.line(&["Pruned", "configmap/m0"]);
+}
+
+/// Of many objects the inventory is in several Secrets, of which one is lost.
+#[test]
+fn a_lost_part_of_an_inventory_deletes_nothing() {
+    let test = Fixture::new("lost-part");
+    let all = tempfile::TempDir::new().unwrap();
+    let folder = all.path().to_str().unwrap();
+    let part = |name: &str, from: usize, to: usize| {
+        let text: String =
+            (from..to).map(|n| config_map(&format!("m{n}"), "1") + "---\n").collect();
+        std::fs::write(all.path().join(name), text).unwrap();
+    };
+    part("stays.yaml", 0, 2000);
+    part("goes.yaml", 2000, 2010);
+    let arguments = ["--manifests", folder, "--apply", "--prune"];
+    assert_eq!(test.sync(&arguments).code, Some(0));
+    let shard = format!("gitops-sync-shard-1-{}", test.namespace);
+    test.kubectl(&["delete", "secret", &shard]);
+    std::fs::remove_file(all.path().join("goes.yaml")).unwrap();
+    let done = test.sync(&arguments);
+    assert!(done.stderr.contains("Not in the inventory"), "{done:#?}");
+    // Those whose part is there are pruned as ever; of the others each is told and stays.
+    let pruned = done.stdout.matches(" pruned").count();
+    let told = (2000..2010).filter(|n| done.stderr.contains(&format!("configmap/m{n}"))).count();
+    assert!(pruned < 10 && pruned + told == 10, "{pruned} pruned, {told} told: {done:#?}");
+    assert_eq!(left(&test), 2010 - pruned);
+    // The rest is recorded anew, with all that is in git.
+    assert!(test.field(&format!("secret/{shard}"), ".metadata.name") == shard);
+}
+
+/// A backup of the daemon's namespace in git: what it keeps there is its own, and a copy of it is long out of date.
+#[test]
+fn the_daemons_own_state_in_git_is_refused() {
+    let (test, daemon) = many("own-state", 3);
+    let name = format!("gitops-sync-inventory-{}", test.namespace);
+    let secret = test.kubectl(&["get", "secret", &name, "-o", "json"]);
+    remove(&test, 0..1, "The copy still has it");
+    daemon.line(&["Pruned", "configmap/m0"]);
+    test.repo.remove("apps/m1.yaml").unwrap();
+    test.commit(&[("apps/backup.json", &secret)]);
+    let words = ["Bad manifest: apps/backup.json", &name, "gitops-sync"];
+    daemon.line(&words);
+    daemon.line(&["Not pruned: configmap/m1", "the source has errors"]);
+    test.repo.remove("apps/backup.json").unwrap();
+    test.repo.commit("Without the copy").unwrap();
+    daemon.line(&["Pruned", "configmap/m1"]);
+    daemon.next_sync();
+    assert_eq!(left(&test), 1);
 }
 
 /// `sync` without `--apply` says what would be held and writes nothing.

@@ -29,6 +29,8 @@ impl Fixture {
             branch: "main".to_owned(),
             username: None,
             password_file: None,
+            credentials: None,
+            agent: true,
         };
         let fetcher = Fetcher {
             repository,

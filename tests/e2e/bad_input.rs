@@ -152,7 +152,7 @@ fn a_missing_repository_branch_or_path() {
     let url = |test: &Fixture, url: String| test.run_command(&url);
     let words = ["Sync failed: no repository at http://", "nothing.git", "RepositoryNotFound"];
     refused("norepo", &words, |t| url(t, t.repo.url().replace("config", "nothing")));
-    let words = ["Sync failed: no branch \"release\" at http://", "BranchNotFound"];
+    let words = ["Sync failed: no branch or tag \"release\" at http://", "BranchNotFound"];
     refused("nobranch", &words, |t| {
         let mut command = t.run_command(t.repo.url());
         command.args(["--branch", "release"]);

@@ -14,7 +14,7 @@ use testbed::{ApiFault, ApiProxy, Call, ControlPlane, Repo, eventually};
 use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
 
 /// A random source that a failed run can be repeated with: `SEED=… cargo test`.
-fn random() -> StdRng {
+pub fn random() -> StdRng {
     let given = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok());
     let seed: u64 = given.unwrap_or_else(rand::random);
     // Shown if the test fails.

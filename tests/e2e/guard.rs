@@ -49,7 +49,7 @@ pub fn hash(line: &str) -> String {
 }
 
 /// A verb about the test's app.
-fn ask(test: &Fixture, arguments: &[&str]) -> String {
+pub fn ask(test: &Fixture, arguments: &[&str]) -> String {
     let mut command: Command = program();
     command.args(arguments).arg("--kubeconfig").arg(plane().kubeconfig());
     command.args(["--namespace", &test.namespace, "--name", &test.namespace]);
@@ -59,7 +59,8 @@ fn ask(test: &Fixture, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-fn api(daemon: &Daemon) -> String {
+/// What the daemon tells of its apps.
+pub fn api(daemon: &Daemon) -> String {
     testbed::http("GET", &format!("{}/api/v1/apps", daemon.url()), &[], b"").unwrap().1
 }
 

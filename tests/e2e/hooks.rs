@@ -136,7 +136,7 @@ fn what_concerns_no_app_is_accepted_and_wakes_none() {
     let url = woken.test.repo.url();
     let other = url.replace("config", "other");
     let none = "no app follows this branch of this repository\n";
-    let tag = json!({"ref": "refs/tags/main", "repository": {"clone_url": url}});
+    let tag = json!({"ref": "refs/tags/main2", "repository": {"clone_url": url}});
     let sent = [
         ("github", "push", github(url, "dev"), none),
         ("github", "push", github(&other, "main"), none),

@@ -18,12 +18,12 @@ use crate::support::{plane, program};
 const FOLDERS: [&str; 3] = ["deploy", "examples/narrow", "examples/cronjob"];
 
 /// A path of this repository.
-fn repository(path: &str) -> PathBuf {
+pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 /// What a command that succeeds prints.
-fn output(command: &mut Command) -> String {
+pub fn output(command: &mut Command) -> String {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap()
@@ -37,7 +37,7 @@ fn build(folder: &str) -> Vec<Value> {
 }
 
 /// Applies objects; a warning, such as of pod security, is an error.
-fn apply(objects: &[Value], more: &[&str]) {
+pub fn apply(objects: &[Value], more: &[&str]) {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
     let arguments =
         ["apply", "-f", "-", "--server-side", "--force-conflicts", "--warnings-as-errors"];
@@ -46,7 +46,7 @@ fn apply(objects: &[Value], more: &[&str]) {
 }
 
 /// The one object of a kind.
-fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+pub fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     let mut found = objects.iter().filter(|object| object["kind"] == kind);
     let first = found.next().unwrap_or_else(|| panic!("no {kind}"));
     assert!(found.next().is_none(), "several {kind}s");
@@ -54,7 +54,7 @@ fn only<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
 }
 
 /// The pod that a Deployment or a `CronJob` makes.
-fn pod(workload: &Value) -> Option<&Value> {
+pub fn pod(workload: &Value) -> Option<&Value> {
     workload["spec"].get("jobTemplate").unwrap_or(workload).pointer("/spec/template/spec")
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tempfile::TempDir;
 use testbed::{ControlPlane, GitServer, Repo, Spawned, eventually};
 
-/// Longest wait for anything that shall come true.
-pub const DEADLINE: Duration = Duration::from_mins(1);
+/// Longest wait for anything that shall come true, also on a machine with much else to do.
+pub const DEADLINE: Duration = Duration::from_mins(3);
 
 /// The control plane of all tests.
 pub fn plane() -> &'static ControlPlane {

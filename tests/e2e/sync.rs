@@ -150,7 +150,7 @@ fn a_repository_works_as_well() {
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert_eq!(test.field("configmap/a", ".data.key"), "1");
     let done = test.sync(&["--repo", test.repo.url(), "--branch", "none", "--path", "apps"]);
-    assert!(done.stderr.contains("error: no branch \"none\""), "{done:#?}");
+    assert!(done.stderr.contains("error: no branch or tag \"none\""), "{done:#?}");
     done.has_line("Sync complete: 0 succeeded, 1 failed.");
     assert_eq!(done.code, Some(1));
 }

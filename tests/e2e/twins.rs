@@ -1,22 +1,28 @@
 //! Two daemons of the same name and source, by mistake.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
-use testbed::eventually;
+use testbed::{ApiFault, eventually};
 
 use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane, program};
 
 /// A daemon with a clone and a password file of its own. The server asks for no password, but without the
 /// file nothing is fetched.
 fn twin(test: &Fixture, data: &Path) -> Daemon {
+    twin_at(test, data, plane().kubeconfig())
+}
+
+/// The same by way of a kubeconfig.
+fn twin_at(test: &Fixture, data: &Path, kubeconfig: &Path) -> Daemon {
     let password = data.join("password");
     std::fs::write(&password, "unused").unwrap();
     let mut command = program();
     command.args(["run", "--repo", test.repo.url(), "--path", "apps", "--listen", "127.0.0.1:0"]);
     command.args(["--name", &test.namespace, "--namespace", &test.namespace]);
     command.args(["--target-namespace", &test.namespace, "--prune", "--interval", "500ms"]);
-    command.arg("--kubeconfig").arg(plane().kubeconfig()).arg("--data-dir").arg(data);
+    command.arg("--kubeconfig").arg(kubeconfig).arg("--data-dir").arg(data);
     command.args(["--git-username", "x"]).arg("--git-password-file").arg(password);
     Daemon::start(command)
 }
@@ -145,6 +151,44 @@ fn one_that_is_behind_gives_way() {
     std::fs::write(two.path().join("password"), "unused").unwrap();
     behind.line(&["INFO Synced", &commit, "failed=0"]);
     assert_eq!(state(), wanted);
+}
+
+/// Between its deletion and the end of the pass that prunes it, an object is still in the inventory.
+#[test]
+fn what_the_one_ahead_is_pruning_the_one_behind_does_not_bring_back() {
+    let test = Fixture::new("pruning");
+    let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    for name in ["a", "b"] {
+        test.repo.write(&format!("apps/{name}.yaml"), config_map(name, "1")).unwrap();
+    }
+    test.repo.commit("Two").unwrap();
+    let behind = twin(&test, two.path());
+    behind.line(&["INFO Synced", "created=2"]);
+    let proxy = plane().proxy().unwrap();
+    let ahead = twin_at(&test, one.path(), proxy.kubeconfig());
+    ahead.line(&["INFO Synced", "unchanged=2"]);
+    std::fs::remove_file(two.path().join("password")).unwrap();
+    behind.line(&["Sync failed", "PasswordUnreadable"]);
+    // Once it has deleted, it gets no further.
+    let has_deleted = std::sync::atomic::AtomicBool::new(false);
+    proxy.set_faults(move |call| {
+        let is_over = has_deleted.load(Ordering::SeqCst);
+        has_deleted.fetch_or(call.method == "DELETE", Ordering::SeqCst);
+        if is_over && call.is_write() { ApiFault::Hang } else { ApiFault::None }
+    });
+    test.repo.remove("apps/b.yaml").unwrap();
+    let commit = test.repo.commit("Without b").unwrap();
+    test.expect("configmap/b", ".metadata.name", "");
+    for _ in 0..3 {
+        behind.line_after(behind.mark(), &["Sync failed", "PasswordUnreadable"]);
+    }
+    assert_eq!(test.field("configmap/b", ".metadata.name"), "", "{:#?}", behind.0.lines());
+    proxy.set_fault(ApiFault::None);
+    ahead.line(&["INFO Synced", &commit, "pruned=1"]);
+    // What a person deletes still comes back.
+    test.kubectl(&["delete", "configmap", "a"]);
+    test.expect("configmap/a", ".data.key", "1");
+    assert_eq!(test.field("configmap/b", ".metadata.name"), "", "{:#?}", behind.0.lines());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
-use crate::cluster::list::Content;
+use crate::cluster::list::{Content, Target};
 use crate::cluster::{ApiError, Cluster};
 use crate::health::{Health, health, is_told};
 use crate::object::marks::MANAGER;
@@ -181,7 +181,9 @@ async fn read(
     let mut objects = Vec::new();
     for namespace in namespaces {
         let see = |object: &mut Value| objects.push(object.take());
-        cluster.list(resource, namespace, selector, content, see).await?;
+        let labels = selector.to_owned();
+        let target = Target { labels, ..Target::of(resource, namespace, content) };
+        cluster.list(&target, see).await?;
     }
     Ok(objects)
 }

@@ -1,7 +1,7 @@
 //! What keeps a verb from being carried out, and what to do about it.
 
 use crate::cluster::apps;
-use crate::cluster::list::Content;
+use crate::cluster::list::{Content, Target};
 use crate::cluster::{ApiError, Cluster};
 use crate::object::ObjectId;
 
@@ -87,7 +87,7 @@ async fn names(cluster: &Cluster, namespace: &str) -> Vec<(String, String)> {
         let text = |key: &str| app["metadata"][key].as_str().unwrap_or_default().to_owned();
         all.push((text("namespace"), text("name")));
     };
-    match cluster.list(&apps::resource(), namespace, "", Content::Metadata, see).await {
+    match cluster.list(&Target::of(&apps::resource(), namespace, Content::Metadata), see).await {
         Ok(_) => all,
         Err(_) => Vec::new(),
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::problem::AppProblem;
-use crate::cluster::list::Content;
+use crate::cluster::list::{Content, Target};
 use crate::cluster::{Cluster, apps};
 use crate::object::ObjectId;
 
@@ -23,7 +23,8 @@ pub async fn get(cluster: &Cluster, id: &ObjectId) -> Result<Value, AppProblem> 
 pub async fn list(cluster: &Cluster, namespace: &str) -> Result<Vec<Value>, AppProblem> {
     let mut all = Vec::new();
     let see = |app: &mut Value| all.push(app.take());
-    let listed = cluster.list(&apps::resource(), namespace, "", Content::Whole, see).await;
+    let target = Target::of(&apps::resource(), namespace, Content::Whole);
+    let listed = cluster.list(&target, see).await;
     listed.map_err(|error| AppProblem::of("list", namespace, error))?;
     Ok(all)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::api::{ConditionType, GitOpsAppStatus, Truth};
 use crate::object::ObjectId;
+use crate::report::AppReason;
 
 /// States of objects and the reasons by which the status names them.
 const LISTED: &[(&str, &[&str])] = &[
@@ -63,8 +64,13 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Why nobody has looked at the objects, if so.
+/// Why nobody has looked at the objects, or what is known of them is not which, if so.
 fn blind(status: &GitOpsAppStatus) -> Option<String> {
+    let reason: &str = AppReason::OutOfSync.into();
+    let ready = status.conditions.get(ConditionType::Ready);
+    if let Some(ready) = ready.filter(|ready| ready.reason == reason) {
+        return Some(format!("{reason}: {}", ready.message));
+    }
     match status.conditions.get(ConditionType::Drifted) {
         None => Some("no sync has looked at the objects yet".to_owned()),
         Some(drifted) if drifted.status == Truth::Unknown => {
@@ -157,5 +163,13 @@ mod tests {
             "lastTransitionTime": "2026-01-02T00:00:00Z",
         }]);
         check(json!({"conditions": blind}), 0, ["Unknown"; 3], Some("Suspended"));
+        let condition = |kind: &str, reason: &str| {
+            json!({
+                "type": kind, "status": "False", "reason": reason, "message": "",
+                "lastTransitionTime": "2026-01-02T00:00:00Z",
+            })
+        };
+        let planned = json!([condition("Drifted", "NoDrift"), condition("Ready", "OutOfSync")]);
+        check(json!({"conditions": planned}), 0, ["Unknown"; 3], Some("OutOfSync"));
     }
 }

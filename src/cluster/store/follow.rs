@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::inbox::tell;
-use super::{Store, StoreError, secrets, shard_name};
+use super::{Store, StoreError, secrets, shards};
 use crate::cluster::error::chain;
 use crate::cluster::follow::{Opened, SILENCE, WATCH_SECONDS, silence};
 use crate::cluster::{ApiError, client};
@@ -38,7 +38,7 @@ impl Store {
                 Ok(()) => {}
                 Err(error) if error.code() == 403 => {
                     if !std::mem::replace(&mut was_refused, true) {
-                        let (namespace, name) = (&self.namespace, shard_name(&app, 0));
+                        let (namespace, name) = (&self.namespace, shards::name(&app, 0));
                         warn!(
                             "May not watch Secret {namespace}/{name}: approvals and suspension are noticed later; grant watch"
                         );
@@ -53,10 +53,10 @@ impl Store {
 
     async fn follow_once(&self, app: &AppId, controls: &Sender<Controls>) -> Result<(), ApiError> {
         // Of a Secret that is gone, a watch shows nothing.
-        let secret = self.cluster.get(&secrets(), &self.id(&shard_name(app, 0))).await?;
+        let secret = self.cluster.get(&secrets(), &self.id(&shards::name(app, 0))).await?;
         tell(controls, asked(secret.as_ref()));
         let requests = kube::core::Request::new(client::path(&secrets(), &self.namespace));
-        let field = format!("metadata.name={}", shard_name(app, 0));
+        let field = format!("metadata.name={}", shards::name(app, 0));
         let params = WatchParams::default().fields(&field).timeout(WATCH_SECONDS);
         // From no version on, it begins with what there is.
         let request = requests.watch_metadata(&params, "");
@@ -113,7 +113,7 @@ impl Store {
         app: &AppId,
         edit: impl Fn(&mut Annotations),
     ) -> Result<(), StoreError> {
-        let name = shard_name(app, 0);
+        let name = shards::name(app, 0);
         let Some(mut secret) = self.read(&name).await? else {
             return Err(StoreError::NoInventory { namespace: self.namespace.clone(), name });
         };

@@ -8,12 +8,13 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::{INVENTORY, Store, secrets};
-use crate::cluster::follow::{Sight, Target};
-use crate::cluster::list::Content;
+use super::{Store, secrets};
+use crate::cluster::follow::Sight;
+use crate::cluster::list::{Content, Target};
 use crate::object::AppId;
 use crate::object::marks::MANAGER;
 use crate::plan::Controls;
+use crate::plan::shards::INVENTORY;
 
 /// What is asked of each app.
 #[derive(Clone, Default)]
@@ -51,7 +52,9 @@ impl Inbox {
             }),
             Sight::Gone(asked) => {
                 let sender = asked.and_then(|(app, _)| all.get(&app));
-                sender.into_iter().for_each(|sender| tell(sender, Controls::default()));
+                if let Some(sender) = sender {
+                    tell(sender, Controls::default());
+                }
             }
             Sight::Lost(error) => debug!("Watch of the inventories: {error}"),
         }
@@ -78,9 +81,9 @@ impl Store {
             inbox.take(sight);
             ControlFlow::Continue(())
         };
-        let selector = format!("app.kubernetes.io/managed-by={MANAGER}");
-        let (resource, namespace) = (secrets(), self.namespace);
-        let target = Target { resource, namespace, selector, content: Content::Metadata };
+        let labels = format!("app.kubernetes.io/managed-by={MANAGER}");
+        let (resource, namespace, fields) = (secrets(), self.namespace, String::new());
+        let target = Target { resource, namespace, labels, fields, content: Content::Metadata };
         self.cluster.follow(target, reduce, listen).await;
     }
 }

@@ -17,16 +17,12 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::register::Register;
-use crate::cluster::{ApiError, Cluster, client};
+use crate::cluster::{ApiError, Cluster, Fence, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
-use crate::plan::shards::{self, Shard};
+use crate::plan::shards::{self, KEY, Shard};
 use crate::plan::{Controls, Inventory, Resource};
 
-/// Name of the Secret with the hash key.
-const KEY: &str = "gitops-sync-key";
-/// Before an app's name, in the name of its inventory's Secret.
-const INVENTORY: &str = "gitops-sync-inventory-";
 /// Largest Secret that the API server takes, with room for metadata, in bytes.
 const SECRET_LIMIT: usize = 1_000_000;
 
@@ -147,9 +143,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// The store in a namespace.
+    /// The store in a namespace. Whatever the cluster's handle acts as, what is stored is the daemon's own.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
-        Self { cluster, namespace: namespace.to_owned(), register: Register::default() }
+        let (cluster, namespace) = (cluster.in_own_name(), namespace.to_owned());
+        Self { cluster, namespace, register: Register::default() }
+    }
+
+    /// The same, written to only while the fence is open.
+    #[must_use]
+    pub fn fenced(&self, fence: Arc<Fence>) -> Self {
+        Self { cluster: self.cluster.fenced(fence), ..self.clone() }
     }
 
     /// The store in another namespace.
@@ -175,7 +178,7 @@ impl Store {
 
     /// Reads an app's inventory; an app without one has an empty one.
     pub async fn load(&self, app: &AppId) -> Result<Loaded, StoreError> {
-        let name = shard_name(app, 0);
+        let name = shards::name(app, 0);
         let Some(secret) = self.read(&name).await? else { return Ok(Loaded::default()) };
         let first = self.decode(&name, &secret)?;
         let others = (1..first.shards()).map(|number| self.load_shard(app, number));
@@ -191,7 +194,7 @@ impl Store {
     }
 
     async fn load_shard(&self, app: &AppId, number: usize) -> Result<(Stored, Shard), StoreError> {
-        let name = shard_name(app, number);
+        let name = shards::name(app, number);
         match self.read(&name).await? {
             Some(secret) => Ok((Stored::of(&secret), self.decode(&name, &secret)?)),
             // What it held is no longer ours to delete, and taken over again where git declares it.
@@ -202,7 +205,7 @@ impl Store {
     /// Whether an app's inventory has an object; so it is said as well of one that may not be read.
     pub async fn lists(&self, app: &AppId, id: &ObjectId) -> Result<bool, StoreError> {
         let listed = async {
-            let name = shard_name(app, 0);
+            let name = shards::name(app, 0);
             let Some(secret) = self.read(&name).await? else { return Ok(false) };
             let first = self.decode(&name, &secret)?;
             match shards::place(id, first.shards()) {
@@ -237,7 +240,7 @@ impl Store {
         let places: BTreeSet<_> =
             ids.iter().map(|id| shards::place(id, number)).chain([0]).collect();
         let check = async |at: usize| {
-            let name = shard_name(app, at);
+            let name = shards::name(app, at);
             let secret = self.read(&name).await?;
             let known = loaded.shards.get(at).map(|stored| &stored.digest);
             if secret.as_ref().map(|secret| Stored::of(secret).digest).as_ref() == known {
@@ -286,7 +289,7 @@ impl Store {
         shard: &Shard,
         known: &Stored,
     ) -> Result<Stored, StoreError> {
-        let name = shard_name(app, at);
+        let name = shards::name(app, at);
         let bytes = shard.encode().unwrap_or_default();
         if bytes.is_empty() || bytes.len() > SECRET_LIMIT {
             return Err(StoreError::TooLarge { namespace: self.namespace.clone(), name });
@@ -310,7 +313,7 @@ impl Store {
     pub async fn remove(&self, app: &AppId, loaded: &Loaded) -> Result<(), StoreError> {
         // The first one last: it says how many there are.
         for number in (0..loaded.shards.len()).rev() {
-            let name = shard_name(app, number);
+            let name = shards::name(app, number);
             let requests = client::requests(&secrets(), &self.id(&name));
             match self.sent("delete", &name, requests.delete(&name, &DeleteParams::default())).await
             {
@@ -357,7 +360,7 @@ impl Store {
         known: &Stored,
     ) -> Result<Value, StoreError> {
         let mut secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "gitops-sync.dev/state",
+            "apiVersion": "v1", "kind": "Secret", "type": shards::SECRET_TYPE,
             "metadata": {"name": name, "namespace": self.namespace,
                          "labels": {"app.kubernetes.io/managed-by": MANAGER}},
             "data": {key: STANDARD.encode(bytes)},
@@ -406,15 +409,8 @@ impl Store {
     }
 }
 
-/// The name of a shard's Secret.
-fn shard_name(app: &AppId, number: usize) -> String {
-    match number {
-        0 => format!("{INVENTORY}{app}"),
-        number => format!("gitops-sync-shard-{number}-{app}"),
-    }
-}
-
-fn secrets() -> Resource {
+/// The kind of Secrets.
+pub(super) fn secrets() -> Resource {
     Resource {
         kind: GroupKind::new("", "Secret"),
         version: "v1".to_owned(),

@@ -1,6 +1,7 @@
 //! Whether a push concerns an app. Pure.
 
 use super::push::Push;
+use crate::api::repository::RepoAddress;
 
 /// Whether an app that follows this revision of this repository may have something to fetch after a push. HEAD is
 /// any branch: which one is the default is not known here.
@@ -17,39 +18,11 @@ pub fn matches(app_url: &str, app_revision: &str, push: &Push) -> bool {
         && push.urls.iter().any(|url| normalised(url) == app)
 }
 
-/// `host/path` or `host:port/path` of a repository, the same for all the ways to get at it. Hosts of repositories
-/// take paths in any case; to look at git once too often does no harm.
+/// `host/path` or `host:port/path` of a repository. Hosts of repositories take paths in any case; to look at
+/// git once too often does no harm.
 fn normalised(url: &str) -> String {
-    let url = url.trim().split(['?', '#']).next().unwrap_or_default();
-    let (host, path) = parts(url);
-    let path = path.trim_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path).trim_end_matches('/');
+    let RepoAddress { host, path } = RepoAddress::of(url);
     format!("{host}/{}", path.to_lowercase())
-}
-
-/// The host, with its port if that is an unusual one, and the path. A local path has no host.
-fn parts(url: &str) -> (String, &str) {
-    if let Some((scheme, rest)) = url.split_once("://") {
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        return (host(&scheme.to_ascii_lowercase(), authority), path);
-    }
-    match url.split_once(':') {
-        // `git@host:path`; what has a slash before the colon is a path.
-        Some((authority, path)) if !authority.contains('/') => (host("ssh", authority), path),
-        _ => (String::new(), url),
-    }
-}
-
-fn host(scheme: &str, authority: &str) -> String {
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let port = match scheme {
-        "https" => ":443",
-        "http" => ":80",
-        "ssh" => ":22",
-        "git" => ":9418",
-        _ => ":",
-    };
-    host.strip_suffix(port).unwrap_or(host).to_ascii_lowercase()
 }
 
 #[cfg(test)]
@@ -116,6 +89,7 @@ mod tests {
         check(&["https://git.example.org/team/config"], main, false);
         check(&["https://git.example:8443/team/config"], main, false);
         check(&["https://git.example@evil.example/team/config"], main, false);
+        check(&["git@evil.example://git.example/team/config"], main, false);
         check(&["https://evil.example/git.example/team/config"], main, false);
         check(&[""], main, false);
         check(&[], main, false);

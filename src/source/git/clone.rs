@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use git2::{
     AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions,
-    ProxyOptions, Remote, RemoteCallbacks,
+    ProxyOptions, Remote, RemoteCallbacks, RemoteRedirect,
 };
 
-use crate::source::SourceError;
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Repository, Request};
+use crate::source::{Credentials, SourceError};
 
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
 /// is smaller.
@@ -75,25 +75,68 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
     let tracking = format!("refs/remotes/origin/{}", source.branch);
     let clone = open(&request.dir, &tracking)?;
     let mut remote = clone.remote_anonymous(&source.url)?;
-    let failed = |error| Trouble::Source(remote_error(&error, source));
-    let mut connection = remote
-        .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
-        .map_err(failed)?;
-    let (name, head) = followed(connection.list().map_err(failed)?, source)?;
     let known = clone.find_reference(&tracking).and_then(|known| known.peel_to_commit());
     let known = known.ok().map(|commit| commit.id());
     // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
     let depth = request.depth.or(known.is_none().then_some(1));
-    if request.depth.is_some() || known != Some(head) || clone.find_commit(head).is_err() {
-        download(connection.remote(), request, &format!("+{name}:{tracking}"), depth)?;
-    }
-    drop(connection);
+    let head = if request.credentials.is_some() {
+        fetch_confided(&mut remote, request, &tracking, depth)?
+    } else {
+        let is_whole = |head| {
+            request.depth.is_none() && known == Some(head) && clone.find_commit(head).is_ok()
+        };
+        fetch_openly(&mut remote, request, &tracking, depth, is_whole)?
+    };
     let commit = clone.find_commit(head)?;
     // Last: until HEAD moved, nothing counts as done.
     if clone.head().ok().and_then(|h| h.target()) != Some(head) {
         clone.set_head_detached(head)?;
     }
     Ok(super::head::head(&commit))
+}
+
+/// Lists the remote's refs, and downloads what is missing.
+fn fetch_openly(
+    remote: &mut Remote<'_>,
+    request: &Request,
+    tracking: &str,
+    depth: Option<usize>,
+    is_whole: impl Fn(git2::Oid) -> bool,
+) -> Result<git2::Oid, Trouble> {
+    let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
+    let mut connection = remote
+        .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
+        .map_err(failed)?;
+    let (name, head) = followed(connection.list().map_err(failed)?, &request.repository)?;
+    if !is_whole(head) {
+        download(connection.remote(), request, &format!("+{name}:{tracking}"), depth)?;
+    }
+    Ok(head)
+}
+
+/// The same with credentials: only a download, which lists first, can be told to carry none elsewhere.
+fn fetch_confided(
+    remote: &mut Remote<'_>,
+    request: &Request,
+    tracking: &str,
+    depth: Option<usize>,
+) -> Result<git2::Oid, Trouble> {
+    let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
+    let refspec = |name: &str| format!("+{name}:{tracking}");
+    let guess = match request.repository.branch.as_str() {
+        head @ "HEAD" => head.to_owned(),
+        branch => format!("refs/heads/{branch}"),
+    };
+    match download(remote, request, &refspec(&guess), depth) {
+        // It did not come to looking at the clone.
+        Err(Trouble::Clone(error)) if remote.list().is_err() => return Err(failed(error)),
+        fetched => fetched?,
+    }
+    let (name, head) = followed(remote.list().map_err(failed)?, &request.repository)?;
+    if name != guess {
+        download(remote, request, &refspec(&name), depth)?;
+    }
+    Ok(head)
 }
 
 /// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
@@ -131,7 +174,7 @@ fn followed(
     list: &[git2::RemoteHead<'_>],
     source: &Repository,
 ) -> Result<(String, git2::Oid), Trouble> {
-    let find = |name: &str| list.iter().find(|head| head.name() == name).map(|head| head.oid());
+    let find = |name: &str| list.iter().find(|head| head.name() == name).map(git2::RemoteHead::oid);
     let (branch, tag) =
         (format!("refs/heads/{}", source.branch), format!("refs/tags/{}", source.branch));
     let head = Some("HEAD".to_owned()).filter(|head| *head == source.branch);
@@ -156,6 +199,12 @@ fn download(
     let mut options = FetchOptions::new();
     options.remote_callbacks(callbacks(request)).proxy_options(proxy());
     options.download_tags(AutotagOption::None).update_fetchhead(false);
+    let header = request.credentials.as_ref().and_then(Credentials::header);
+    options.custom_headers(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    if request.credentials.is_some() {
+        // libgit2 would send the header to whatever host the server names.
+        options.follow_redirects(RemoteRedirect::None);
+    }
     if let Some(depth) = depth.filter(|_| can_be_shallow(&source.url)) {
         options.depth(i32::try_from(depth).unwrap_or(i32::MAX));
     }
@@ -190,12 +239,18 @@ fn callbacks(request: &Request) -> RemoteCallbacks<'_> {
             return Err(refusal("the credentials are wrong"));
         }
         if allowed.contains(CredentialType::SSH_KEY) {
+            if !request.repository.agent {
+                return Err(refusal("keys for ssh are not supported yet: use a URL of https"));
+            }
             return Cred::ssh_key_from_agent(user.unwrap_or("git"));
         }
-        let password =
-            request.password.as_deref().ok_or_else(|| refusal("it wants credentials"))?;
-        let username = request.repository.username.as_deref().unwrap_or("git");
-        Cred::userpass_plaintext(username, password)
+        match &request.credentials {
+            Some(Credentials::Basic { username, password }) => {
+                Cred::userpass_plaintext(username, password)
+            }
+            Some(Credentials::Bearer(_)) => Err(refusal("the token is wrong")),
+            None => Err(refusal("it wants credentials")),
+        }
     });
     callbacks
 }
@@ -212,6 +267,8 @@ fn remote_error(error: &git2::Error, source: &Repository) -> SourceError {
         SourceError::CredentialsRefused { url, why }
     } else if error.code() == ErrorCode::NotFound || says("status code: 404") {
         SourceError::RepositoryNotFound { url }
+    } else if says("cannot redirect from") {
+        SourceError::RedirectRefused { url }
     } else if error.code() == ErrorCode::Certificate {
         SourceError::CertificateUntrusted { url, why }
     } else {

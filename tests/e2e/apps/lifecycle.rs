@@ -55,7 +55,7 @@ fn at_rest_nothing_is_sent_and_the_status_is_not_written() {
 fn passes(apps: &Apps, number: usize) {
     for _ in 0..number {
         for app in ["a", "b"] {
-            let name = format!("name={}.{app}", apps.test.namespace);
+            let name = format!("app={}/{app}}}", apps.test.namespace);
             apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name]);
         }
     }
@@ -151,4 +151,48 @@ fn a_restart_changes_nothing() {
     };
     let writes: Vec<_> = sent.iter().filter(is_write).collect();
     assert!(writes.is_empty(), "{writes:#?}");
+}
+
+#[test]
+fn one_that_is_synced_by_hand_says_what_it_would_do() {
+    let apps = Apps::new("manual");
+    apps.test
+        .commit(&[("apps/a.yaml", &config_map("a", "1")), ("apps/b.yaml", &config_map("b", "1"))]);
+    apps.app("web", "apps", json!({"syncPolicy": "manual"}));
+    let message = apps.reason("web", "Ready", "OutOfSync");
+    assert!(message.contains("would create 2, change 0 and delete 0"), "{message}");
+    assert_eq!(apps.test.kubectl(&["get", "configmaps", "-l=gitops-sync.dev/app", "-o=name"]), "");
+    let ask = |value: &str| {
+        let annotation = format!("gitops-sync.dev/requested-at={value}");
+        apps.test.kubectl(&["annotate", "--overwrite", "gapp/web", &annotation]);
+        apps.test.expect("gapp/web", ".status.lastHandledReconcileAt", value);
+    };
+    ask("1");
+    apps.wait("web", "Ready");
+    assert_eq!(apps.test.field("configmap/a", ".data.key"), "1");
+    // Neither a commit nor a foreign change leads to a write.
+    apps.test.repo.remove("apps/b.yaml").unwrap();
+    apps.test.commit(&[("apps/a.yaml", &config_map("a", "2"))]);
+    let message = apps.reason("web", "Ready", "OutOfSync");
+    assert!(message.contains("would create 0, change 1 and delete 1"), "{message}");
+    apps.test.kubectl(&["delete", "configmap", "a"]);
+    apps.test.kubectl(&["patch", "configmap", "b", "-p", "{\"data\":{\"key\":\"9\"}}"]);
+    passes_of(&apps, "web", 3);
+    assert_eq!(apps.test.field("configmap/a", ".data.key"), "");
+    assert_eq!(apps.test.field("configmap/b", ".data.key"), "9");
+    ask("2");
+    apps.wait("web", "Ready");
+    assert_eq!(apps.test.field("configmap/a", ".data.key"), "2");
+    apps.gone("configmap/b");
+}
+
+/// Waits until the app has looked at its repository so many times.
+fn passes_of(apps: &Apps, _name: &str, number: usize) {
+    let looks = || apps.test.git.requests().iter().filter(|r| r.contains("info/refs")).count();
+    let before = looks();
+    testbed::eventually(crate::support::DEADLINE, "looks at the repository", || {
+        let seen = looks() - before;
+        if seen > number { Ok(Some(())) } else { Err(format!("{seen} looks")) }
+    })
+    .unwrap();
 }

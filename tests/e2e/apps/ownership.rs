@@ -107,3 +107,22 @@ fn apps_of_apps_work_and_outlive_their_parent() {
     apps.test.commit(&[("one/a.yaml", &config_map("a", "3"))]);
     apps.test.expect("configmap/a", ".data.key", "3");
 }
+
+#[test]
+fn what_leaves_git_goes_as_soon_as_the_other_apps_have_looked() {
+    let apps = Apps::new("apps-prune");
+    apps.test.commit(&[
+        ("a/a.yaml", &config_map("a", "1")),
+        ("a/gone.yaml", &config_map("gone", "1")),
+        ("b/b.yaml", &config_map("b", "1")),
+    ]);
+    for name in ["a", "b"] {
+        apps.app(name, name, json!({"interval": "30m"}));
+        apps.wait(name, "Ready");
+    }
+    apps.test.repo.remove("a/gone.yaml").unwrap();
+    apps.test.commit(&[("b/b.yaml", &config_map("b", "2"))]);
+    apps.test.kubectl(&["annotate", "gapp/a", "gitops-sync.dev/requested-at=1"]);
+    apps.gone("configmap/gone");
+    apps.test.expect("configmap/b", ".data.key", "2");
+}

@@ -37,10 +37,16 @@ pub struct ApiRequest {
     pub code: u64,
     /// Who asked.
     pub user: String,
+    /// As whom, if as someone else.
+    pub impersonated: String,
+    /// The groups of that one, separated by commas.
+    pub impersonated_groups: String,
     /// With what.
     pub user_agent: String,
     /// Path and query.
     pub uri: String,
+    /// When the API server received it, as text that sorts by time.
+    pub received: String,
 }
 
 impl Audit {
@@ -85,6 +91,10 @@ impl ApiRequest {
     fn of(event: &Value) -> Self {
         let text =
             |pointer| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let list = |pointer| {
+            let items = event.pointer(pointer).and_then(Value::as_array).into_iter().flatten();
+            items.filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+        };
         Self {
             verb: text("/verb"),
             group: text("/objectRef/apiGroup"),
@@ -94,8 +104,11 @@ impl ApiRequest {
             name: text("/objectRef/name"),
             code: event.pointer("/responseStatus/code").and_then(Value::as_u64).unwrap_or_default(),
             user: text("/user/username"),
+            impersonated: text("/impersonatedUser/username"),
+            impersonated_groups: list("/impersonatedUser/groups"),
             user_agent: text("/userAgent"),
             uri: text("/requestURI"),
+            received: text("/requestReceivedTimestamp"),
         }
     }
 }

@@ -22,6 +22,16 @@ pub enum Fault {
         /// The password, or a token.
         password: String,
     },
+    /// Refuses whoever does not send this token.
+    BearerAuth {
+        /// The token.
+        token: String,
+    },
+    /// Leads to the same path at another address.
+    Redirect {
+        /// The address, such as `http://localhost:8080`.
+        to: String,
+    },
     /// Accepts the request and never answers.
     Hang,
     /// Begins an answer, then sends nothing more and keeps the connection open.
@@ -40,11 +50,20 @@ pub enum Fault {
 
 impl Fault {
     /// The answer to a request that is not to be served, if and when there is one.
-    pub(crate) async fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+    pub(crate) async fn refusal(&self, path: &str, headers: &HeaderMap) -> Option<Response> {
         match self {
             Self::Hang => future::pending().await,
             Self::Status(code) => Some(StatusCode::from_u16(*code).ok()?.into_response()),
-            Self::BasicAuth { user, password } if !is_authorized(headers, user, password) => {
+            Self::Redirect { to } => {
+                let location = [(header::LOCATION, format!("{to}{path}"))];
+                Some((StatusCode::FOUND, location).into_response())
+            }
+            Self::BearerAuth { token } if !is_authorized(headers, &format!("Bearer {token}")) => {
+                Some(StatusCode::UNAUTHORIZED.into_response())
+            }
+            Self::BasicAuth { user, password }
+                if !is_authorized(headers, &basic(user, password)) =>
+            {
                 let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"testbed\"")];
                 Some((StatusCode::UNAUTHORIZED, challenge).into_response())
             }
@@ -81,7 +100,10 @@ fn truncate(
     })
 }
 
-fn is_authorized(headers: &HeaderMap, user: &str, password: &str) -> bool {
-    let wanted = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+fn is_authorized(headers: &HeaderMap, wanted: &str) -> bool {
     headers.get(header::AUTHORIZATION).is_some_and(|sent| sent.as_bytes() == wanted.as_bytes())
 }

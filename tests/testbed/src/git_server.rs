@@ -133,7 +133,7 @@ async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let path = request.uri().to_string();
     lock(&shared.requests).push(format!("{} {path}", request.method()));
     let fault = shared.fault_for(&path);
-    if let Some(refusal) = fault.refusal(request.headers()).await {
+    if let Some(refusal) = fault.refusal(&path, request.headers()).await {
         return refusal;
     }
     match git_backend::answer(&shared.repositories, request).await {

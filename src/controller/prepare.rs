@@ -1,0 +1,121 @@
+//! From a resource to the app that is run: whose rights it has, which cluster it goes to, what fetches it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Common, Seen};
+use crate::api::reference::SecretKeyReference;
+use crate::api::{Fault, GitOpsApp};
+use crate::cluster::Cluster;
+use crate::cluster::secret::SecretData;
+use crate::report::Notice;
+use crate::source::Credentials;
+use crate::sync::ground::Remote;
+use crate::sync::{App, Destination, Ground, Origin};
+
+/// A Secret that an app was made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Used {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// An app that is ready to run.
+pub struct Prepared {
+    /// The resource that describes it.
+    pub resource: Arc<GitOpsApp>,
+    /// The app.
+    pub app: App,
+    /// The Secrets that it was made of.
+    pub secrets: Vec<Used>,
+}
+
+/// Other clusters, by the Secrets that give access to them: apps of one share its watches.
+#[derive(Default)]
+pub struct Clusters(Mutex<BTreeMap<String, (String, Destination)>>);
+
+/// The app that a resource describes, or why there is none.
+pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
+    let resource = seen.resource.clone().map_err(Notice::InvalidSpec)?;
+    let account = common.tenancy.identity(&resource).map_err(Notice::InvalidSpec)?;
+    let here = &common.ground.destination.cluster;
+    // What the app may not read, nobody reads for it.
+    let own = account.map_or_else(|| here.clone(), |account| here.acting_as(&account));
+    let (namespace, spec) = (&seen.id.namespace, &resource.spec);
+    let mut secrets = Vec::new();
+    let mut credentials = None;
+    if let Some(secret) = &spec.secret_ref {
+        let SecretData { version, data } = read(&own, namespace, &secret.name.0).await?;
+        let found = Credentials::from_secret(&data);
+        let found = found.map_err(|bad| unusable(namespace, &secret.name.0, &bad.to_string()))?;
+        credentials = Some(Arc::new(found));
+        secrets.push(Used { name: secret.name.0.clone(), version });
+    }
+    let mut ground = common.ground.clone();
+    if let Some(kubeconfig) = &spec.kube_config {
+        let (destination, used) = remote(common, &own, namespace, &kubeconfig.secret_ref).await?;
+        ground = Ground { destination, ..ground };
+        secrets.push(used);
+    }
+    // Only who has the same credentials shares a clone.
+    let owner = spec.secret_ref.as_ref().map(|secret| format!("{namespace}/{}", secret.name.0));
+    let fetcher = ground.checkout.fetcher_of(spec, &owner.unwrap_or_default(), credentials);
+    let app = App::new(seen.app.clone(), spec, Origin::Git(fetcher), &ground).map_err(|bad| {
+        let fault = Fault::new("spec.pruneGuard.protectKinds", &bad.to_string());
+        Notice::InvalidSpec(fault.into())
+    })?;
+    let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
+    // In another cluster its kubeconfig says who acts.
+    let cluster = if spec.kube_config.is_some() { app.cluster.clone() } else { own };
+    let app = App { target_namespace: target, cluster, ..app };
+    Ok(Prepared { resource, app, secrets })
+}
+
+async fn read(own: &Cluster, namespace: &str, name: &str) -> Result<SecretData, Notice> {
+    let read = own.secret(namespace, name).await;
+    read.map_err(|error| Notice::SecretUnavailable(error.to_string()))
+}
+
+fn unusable(namespace: &str, name: &str, why: &str) -> Notice {
+    Notice::SecretUnavailable(format!("Secret {namespace}/{name}: {why}"))
+}
+
+/// The cluster that the kubeconfig in a Secret gives access to.
+async fn remote(
+    common: &Common,
+    own: &Cluster,
+    namespace: &str,
+    secret: &SecretKeyReference,
+) -> Result<(Destination, Used), Notice> {
+    let (name, key) = (&secret.name.0, &secret.key);
+    let SecretData { version, data } = read(own, namespace, name).await?;
+    let used = Used { name: name.clone(), version: version.clone() };
+    let place = format!("{namespace}/{name}/{key}");
+    let known = common.clusters.at(&place, &version);
+    if let Some(known) = known {
+        return Ok((known, used));
+    }
+    let why = format!("it has no key {key}");
+    let kubeconfig = data.get(key).ok_or_else(|| unusable(namespace, name, &why))?;
+    let Remote { timeout, count, selector } = common.remote.clone();
+    let cluster = Cluster::remote(kubeconfig, timeout, count).await;
+    let cluster = cluster.map_err(|bad| unusable(namespace, name, &bad.to_string()))?;
+    let destination = Destination::new(cluster, selector, common.ground.store.namespace());
+    common.clusters.keep(place, version, destination.clone());
+    Ok((destination, used))
+}
+
+impl Clusters {
+    fn at(&self, place: &str, version: &str) -> Option<Destination> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, destination) = all.get(place)?;
+        (known == version).then(|| destination.clone())
+    }
+
+    fn keep(&self, place: String, version: String, destination: Destination) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(place, (version, destination));
+    }
+}
