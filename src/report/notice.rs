@@ -100,7 +100,9 @@ impl Notice {
             Self::DependencyCycle(_) => {
                 (Truth::False, AppReason::DependencyCycle.into(), Outlook::Stuck)
             }
-            Self::Suspended(_) => (Truth::Unknown, Failure::Suspended.reason(), Outlook::Done),
+            Self::Suspended(_) => {
+                (Truth::Unknown, Failure::Suspended(None).reason(), Outlook::Done)
+            }
         };
         (Finding { status, reason, message: self.to_string() }, outlook)
     }

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::done::{Action, Done};
 use super::outcome::{Fate, Outcome, Trigger};
 use super::plan::Plan;
-use super::problems::problems;
+use super::problems::{Named, problems};
 use super::{AppResource, AppStatus, Failure, Metrics, Notice, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
@@ -61,8 +61,8 @@ impl Publisher {
 
     /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
-        if matches!(outcome.failure, Some(Failure::Suspended)) {
-            return self.notice(&Notice::Suspended(None));
+        if let Some(Failure::Suspended(why)) = &outcome.failure {
+            return self.notice(&Notice::Suspended(why.clone()));
         }
         if outcome.is_plan {
             return self.plan(outcome);
@@ -83,7 +83,7 @@ impl Publisher {
             self.said.extend(problems);
             return log_failure(outcome);
         }
-        self.suspended(false);
+        self.suspended(false, None);
         self.status.send_modify(|status| status.record(outcome, Timestamp::now().to_string()));
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
         let is_new = commit.is_some() && commit != self.last_commit;
@@ -98,7 +98,7 @@ impl Publisher {
 
     /// Tells what a pass would come to.
     fn plan(&mut self, outcome: &Outcome) {
-        self.suspended(false);
+        self.suspended(false, None);
         self.said = self.log_problems(outcome);
         if let Some(plan) = Plan::of(outcome).filter(|_| outcome.is_success()) {
             return self.notice(&Notice::OutOfSync(plan));
@@ -135,19 +135,21 @@ impl Publisher {
             told.iter().filter(|_| !notice.is_suspension()).for_each(log_notice);
             self.hand_over(told);
         }
-        if notice.is_suspension() {
-            self.suspended(true);
+        if let Notice::Suspended(why) = notice {
+            self.suspended(true, why.as_deref());
         }
     }
 
-    /// Notes that an app is suspended, or is not.
-    fn suspended(&self, is_suspended: bool) {
+    /// Notes that an app is suspended, perhaps for a reason, or is not.
+    fn suspended(&self, is_suspended: bool, reason: Option<&str>) {
         self.metrics.suspended(self.app.as_str(), is_suspended);
         let is_news = self.status.send_if_modified(|status| {
             std::mem::replace(&mut status.suspended, is_suspended) != is_suspended
         });
         match is_suspended {
-            true if is_news => info!("Suspended: nothing is synced until gitops-sync resume"),
+            true if is_news => {
+                info!(reason, "Suspended: nothing is synced until gitops-sync resume");
+            }
             false if is_news => info!("Resumed"),
             _ => {}
         }
@@ -158,7 +160,8 @@ impl Publisher {
         let all = outcome.done.iter().filter_map(|done| Some((done.problem()?, done)));
         let (drifts, others): (Vec<_>, Vec<_>) =
             all.partition(|(_, done)| done.action.is_told() && !done.action.drifts().is_empty());
-        let mut said = problems(&self.app, outcome);
+        let named = Named { app: &self.app, has_resource: self.resource.is_some() };
+        let mut said = problems(named, outcome);
         said.extend(others.into_iter().map(|(problem, _)| problem));
         for problem in said.iter().filter(|problem| !self.said.contains(*problem)) {
             warn!("{problem}");

@@ -324,11 +324,17 @@ mod tests {
         for (second, action) in [(1, drifted()), (2, drifted()), (3, Action::Drifted([].into()))] {
             resource.take(&pass("c1", vec![told("a", action)]), at(second));
         }
+        let mut overridden = done("b", Action::Unchanged);
+        overridden.overridden = vec!["data.key: wanted 1, found 2".into()];
+        resource.take(&part(vec![overridden]), at(4));
+        assert_eq!(shown.borrow().drifted.as_slice(), [id("a"), id("b")]);
+        resource.take(&part(vec![done("a", Action::Recreated)]), at(5));
+        assert_eq!(shown.borrow().drifted.as_slice(), [id("b")]);
         let status = shown.borrow();
         let drifts = status.last_drifts.as_slice();
         let drifts: Vec<_> =
             drifts.iter().map(|drift| (drift.field.as_deref(), drift.time.as_second())).collect();
-        assert_eq!(drifts, [(None, 3), (Some("data.key"), 1)]);
+        assert_eq!(drifts, [(None, 5), (None, 3), (Some("data.key"), 1)]);
     }
 
     #[test]
@@ -416,7 +422,10 @@ mod tests {
             let waits = Notice::DependencyNotReady(apps());
             check(waits, is_first, "False DependencyNotReady", "InProgress");
             check(Notice::DependencyCycle(apps()), is_first, "False DependencyCycle", "Failed");
-            check(Notice::Suspended(None), is_first, "Unknown Suspended", "InProgress");
+            let why = Some("incident 42".to_owned());
+            for why in [None, why] {
+                check(Notice::Suspended(why), is_first, "Unknown Suspended", "InProgress");
+            }
         }
         check(Notice::Accepted, true, "Unknown Progressing", "InProgress");
     }

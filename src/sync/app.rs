@@ -90,6 +90,11 @@ impl App {
         !self.dry_run && (known.suspended || self.asked.borrow().suspended)
     }
 
+    /// Why, if somebody said so.
+    pub fn suspend_reason(&self, known: &Controls) -> Option<String> {
+        self.asked.borrow().suspend_reason.clone().or_else(|| known.suspend_reason.clone())
+    }
+
     /// An app as its spec wants it, for its manifests in a place.
     pub fn new(
         id: AppId,

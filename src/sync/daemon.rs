@@ -104,7 +104,8 @@ impl Daemon {
     async fn plan(&self, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
         let app = App { dry_run: true, ..self.app.clone() };
         if self.app.is_suspended(&state.memory.controls) {
-            return Outcome { failure: Some(Failure::Suspended), ..Outcome::new(trigger) };
+            let why = self.app.suspend_reason(&state.memory.controls);
+            return Outcome { failure: Some(Failure::Suspended(why)), ..Outcome::new(trigger) };
         }
         let outcome = self.pass(&app, state, trigger, stop).await;
         // Nothing of it has happened.
@@ -349,7 +350,7 @@ fn panicked(trigger: Trigger) -> Outcome {
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit, and drift that
 /// is only told stays as it is.
 fn is_transient(outcome: &Outcome) -> bool {
-    let waits = |f: &Failure| matches!(f, Failure::Suspended | Failure::DependencyNotReady(_));
+    let waits = |f: &Failure| matches!(f, Failure::Suspended(_) | Failure::DependencyNotReady(_));
     let is_failed = |failure: &Failure| !waits(failure);
     outcome.failure.as_ref().is_some_and(is_failed)
         || !outcome.unlisted.is_empty()
@@ -366,7 +367,7 @@ async fn opening(gate: Option<&mut Gate>, last: &Outcome, commit: Option<&str>) 
 
 /// Whether no pass has taken place, and one will.
 fn is_put_off(outcome: &Outcome) -> bool {
-    is_blocked(outcome) || matches!(outcome.failure, Some(Failure::Suspended | Failure::Stopped))
+    is_blocked(outcome) || matches!(outcome.failure, Some(Failure::Suspended(_) | Failure::Stopped))
 }
 
 fn is_blocked(outcome: &Outcome) -> bool {

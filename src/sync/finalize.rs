@@ -70,7 +70,7 @@ async fn delete(app: &App, stop: &Stop) -> Result<usize, Failure> {
             // Who is gone cannot be asked to delete.
             Some(Failure::ClusterUnavailable { .. }) if app.is_remote() => break,
             // Of a suspended app nothing is deleted.
-            Some(Failure::Suspended) => break,
+            Some(Failure::Suspended(_)) => break,
             Some(failure) => return Err(failure),
             None if !is_under_way(&outcome) => break,
             None => sleep(LOOK).await,
@@ -89,7 +89,7 @@ async fn load(app: &App) -> Result<Memory, Failure> {
     let mut memory = Memory::default();
     let nobody_asks = tokio::sync::watch::channel(Controls::default()).1;
     match recall(&App { asked: nobody_asks, ..app.clone() }, &mut memory).await {
-        Ok(_) | Err(Failure::Suspended) => {}
+        Ok(_) | Err(Failure::Suspended(_)) => {}
         Err(failure) => return Err(failure),
     }
     // Without discovery no kind is known, and nothing can be reached.

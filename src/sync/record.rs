@@ -34,7 +34,9 @@ pub async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> 
         Some(recorded) if app.refuse_other_source && *recorded != given => {
             Err(Failure::OtherSource { app: app.id.to_string(), recorded: recorded.clone(), given })
         }
-        _ if app.is_suspended(&memory.controls) => Err(Failure::Suspended),
+        _ if app.is_suspended(&memory.controls) => {
+            Err(Failure::Suspended(app.suspend_reason(&memory.controls)))
+        }
         _ => Ok(key),
     }
 }

@@ -39,4 +39,5 @@ mod sync;
 mod takeover;
 mod tenancy;
 mod twins;
+mod verbs;
 mod yaml;

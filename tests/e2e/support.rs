@@ -276,7 +276,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self {
             code: output.status.code(),
