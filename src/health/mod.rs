@@ -6,46 +6,10 @@ mod job;
 mod pod;
 mod workload;
 
-use std::fmt;
-
 use serde_json::Value;
 
 use crate::object::GroupKind;
-
-/// How an object fares. In kstatus' words these are Current, `InProgress`, Failed and Terminating.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// It works, or there is nothing about it that could fail.
-    Healthy,
-    /// It is on its way, and what is missing.
-    Progressing(String),
-    /// It does not work, and nothing will change that by itself.
-    Failed(String),
-    /// It is being deleted.
-    Terminating,
-}
-
-impl Health {
-    fn progressing(why: &str) -> Self {
-        Self::Progressing(why.to_owned())
-    }
-
-    fn failed(why: &str) -> Self {
-        Self::Failed(why.to_owned())
-    }
-}
-
-/// In one word, and why.
-impl fmt::Display for Health {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Healthy => write!(f, "Healthy"),
-            Self::Progressing(why) => write!(f, "Progressing: {why}"),
-            Self::Failed(why) => write!(f, "Failed: {why}"),
-            Self::Terminating => write!(f, "Terminating"),
-        }
-    }
-}
+pub use crate::object::Health;
 
 /// How an object of this kind fares.
 pub fn health(kind: &GroupKind, object: &Value) -> Health {
@@ -75,6 +39,16 @@ pub fn is_told(kind: &GroupKind) -> bool {
     }
 }
 
+/// Whether objects of this kind are watched whole, to see how they fare: what runs, what claims, and what
+/// operators make. Of all others metadata is enough.
+pub fn is_watched(kind: &GroupKind) -> bool {
+    match kind.group.as_str() {
+        "apps" | "batch" => kind.kind != "ControllerRevision",
+        "" => matches!(kind.kind.as_str(), "Pod" | "PersistentVolumeClaim"),
+        group => group.contains('.') && !group.ends_with(".k8s.io"),
+    }
+}
+
 /// A number of an object's status or spec; none is 0.
 fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
@@ -90,6 +64,22 @@ mod tests {
         let object =
             json!({"metadata": {"deletionTimestamp": "now"}, "status": {"phase": "Failed"}});
         assert_eq!(health(&GroupKind::new("", "Pod"), &object), Health::Terminating);
+    }
+
+    #[test]
+    fn what_runs_and_what_operators_make_is_watched() {
+        let check = |group, kind, expect: bool| {
+            assert_eq!(is_watched(&GroupKind::new(group, kind)), expect, "{kind}.{group}");
+        };
+        check("apps", "Deployment", true);
+        check("batch", "Job", true);
+        check("", "PersistentVolumeClaim", true);
+        check("example.com", "Database", true);
+        check("gitops-sync.dev", "GitOpsApp", true);
+        check("", "Secret", false);
+        check("", "Service", false);
+        check("networking.k8s.io", "Ingress", false);
+        check("autoscaling", "HorizontalPodAutoscaler", false);
     }
 
     #[test]

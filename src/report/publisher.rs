@@ -16,6 +16,7 @@ use super::problems::{Named, problems};
 use super::{AppResource, AppStatus, Failure, Metrics, Notice, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
+use crate::plan::Fares;
 use crate::plan::diff::FieldDrift;
 use crate::plan::yields::Yield;
 
@@ -119,6 +120,18 @@ impl Publisher {
     /// What is shown of the app.
     pub fn shown(&self) -> watch::Receiver<AppStatus> {
         self.status.subscribe()
+    }
+
+    /// Whether anybody wants to know how the objects fare.
+    pub fn tells_health(&self) -> bool {
+        self.resource.is_some()
+    }
+
+    /// Tells how the objects fare.
+    pub fn fares(&mut self, fares: &Fares) {
+        if let Some(resource) = &mut self.resource {
+            resource.fares(fares, Timestamp::now());
+        }
     }
 
     /// Notes that a person's request for a sync was heeded.

@@ -18,6 +18,10 @@ pub enum AppReason {
     PruneHeld,
     /// Objects cannot be seen.
     CannotList,
+    /// All objects work.
+    Healthy,
+    /// Some have failed.
+    Degraded,
     /// Nothing differs from git.
     NoDrift,
     /// It is synced again.

@@ -6,15 +6,16 @@ use tokio::sync::watch;
 
 use super::Notice;
 use super::app_events::{self, Told};
-use super::conditions::Moment;
+use super::conditions::{Moment, healthy};
 use super::done::Done;
 use super::outcome::{Failure, Outcome, Trigger};
 use super::record::recorded;
 use super::standing::Standing;
-use crate::api::GitOpsAppStatus;
 use crate::api::bounded::{LINE, text};
+use crate::api::{ConditionType, GitOpsAppStatus};
 use crate::cluster::events::{Event, Regarding};
 use crate::object::AppId;
+use crate::plan::Fares;
 
 /// The resource of an app.
 pub struct AppResource {
@@ -85,6 +86,14 @@ impl AppResource {
     pub(super) fn handled(&self, request: &str) {
         let mut status = self.status.borrow().clone();
         status.last_handled_reconcile_at = Some(text(request, LINE));
+        self.send(status);
+    }
+
+    /// Takes over how the objects fare.
+    pub(super) fn fares(&self, fares: &Fares, time: Timestamp) {
+        let mut status = self.status.borrow().clone();
+        let generation = status.observed_generation.unwrap_or(self.generation);
+        status.conditions.set(ConditionType::Healthy, healthy(fares), generation, time);
         self.send(status);
     }
 

@@ -20,7 +20,7 @@ use super::standby::warm;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
 use crate::object::ObjectId;
-use crate::plan::{Controls, Stage};
+use crate::plan::{Controls, Fares, Stage};
 use crate::report::{Action, Failure, Outcome, Publisher, Trigger};
 
 /// Wait before a look at what only a whole pass can find out.
@@ -54,6 +54,8 @@ struct Loop {
     memory: Memory,
     /// Objects that may have drifted.
     dirty: BTreeSet<ObjectId>,
+    /// Of what, and in which state, it was told last how it fares.
+    health_told: Option<(usize, u64)>,
     /// When they were last judged, by the clock of the fights: what ends since then is not missed.
     judged: Duration,
 }
@@ -83,6 +85,7 @@ impl Daemon {
             if !is_put_off(&outcome) {
                 self.publisher.handled(request.as_deref());
             }
+            self.tell_health(&mut state, outcome.is_plan);
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
             self.keep(&mut state, stop).await;
@@ -180,6 +183,17 @@ impl Daemon {
         self.heal(state, stop).await;
     }
 
+    /// Tells how the objects fare, if that may have changed.
+    fn tell_health(&mut self, state: &mut Loop, is_plan: bool) {
+        let Some(resolved) = state.memory.in_force(&self.app).cloned() else { return };
+        let now = (Arc::as_ptr(&resolved).addr(), state.memory.observed.health_age);
+        if is_plan || !self.publisher.tells_health() || state.health_told == Some(now) {
+            return;
+        }
+        self.publisher.fares(&Fares::of(&resolved.wanted, &state.memory.observed));
+        state.health_told = Some(now);
+    }
+
     /// Takes over what people ask of the app, if that has changed.
     fn heed(&mut self, state: &mut Loop) {
         if self.controls.has_changed().is_ok_and(|is_changed| is_changed) {
@@ -224,6 +238,7 @@ impl Daemon {
                 },
             }
             state.gather(&self.app).await;
+            self.tell_health(state, self.app.manual);
             if !self.heal(state, stop).await {
                 // Only a whole pass can find out what is wrong, but not at each event anew.
                 due = due.min(Instant::now() + SOON);

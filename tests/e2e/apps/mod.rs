@@ -2,6 +2,7 @@
 
 mod deletion;
 mod dependencies;
+mod health;
 mod lifecycle;
 mod ownership;
 mod sources;
