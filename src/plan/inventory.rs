@@ -68,6 +68,8 @@ pub struct Inventory {
     /// A commit of which all was applied, and all pruned that was not held: what later commits removed is
     /// told from there.
     pub commit: Option<String>,
+    /// The cluster that they are in, by the URL of its API server; empty for the one that this is stored in.
+    pub cluster: String,
     /// The objects.
     pub entries: BTreeMap<ObjectId, Entry>,
     /// Objects that were the app's and are left to others, for people to see.

@@ -35,10 +35,12 @@ impl Rivals {
             Err(error) if error.is_outage() => Err(error),
             loaded => Ok((other, loaded)),
         };
-        let (mut inventories, mut unread) = (Vec::new(), None);
+        let (mut inventories, mut unread, place) = (Vec::new(), None, app.place());
         for (other, loaded) in try_join_all(others.into_iter().map(|other| load(other.app))).await?
         {
             match loaded {
+                // In another cluster it has objects of the same names, and not these.
+                Ok(loaded) if loaded.inventory.cluster != place => {}
                 Ok(loaded) => inventories.push((other, loaded.inventory)),
                 Err(error) => unread = Some(error.to_string()),
             }
