@@ -69,14 +69,15 @@ impl Cluster {
     pub async fn connect(connection: &Connection, count: Count) -> Result<Self, ApiError> {
         let config = configuration(connection).await?;
         let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
-        Self::new(config, connection.timeout, count).map_err(unusable)
+        Self::new(config, connection.timeout, count, usize::MAX).map_err(unusable)
     }
 
-    /// The cluster of this configuration.
+    /// The cluster of this configuration, of whose answers so many bytes are taken at most.
     pub(super) fn new(
         mut config: Config,
         timeout: Duration,
         count: Count,
+        most: usize,
     ) -> Result<Self, kube::Error> {
         // A refusal is one object's failure, tried again by the next pass; kube's own retries, of
         // whatever the server fails at, would hold up all others.
@@ -87,7 +88,7 @@ impl Cluster {
         config.headers.push((http::header::USER_AGENT, agent));
         let is_acting = is_acting(&config);
         let address = config.cluster_url.to_string().trim_end_matches('/').into();
-        let client = transport::client(config)?;
+        let client = transport::client(config, most)?;
         let (account, pressure, breaker) = (None, Arc::default(), Arc::default());
         let fence = None;
         Ok(Self { client, account, is_acting, address, count, timeout, pressure, breaker, fence })

@@ -12,7 +12,7 @@ use crate::object::GroupKind;
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The API server answered, and refused.
-    #[error("{}", .0.message)]
+    #[error("{}", one_line(&.0.message))]
     Refused(Box<Status>),
     /// No answer came.
     #[error("the API server cannot be reached: {0}")]
@@ -156,15 +156,17 @@ impl ApiError {
 }
 
 /// A message without its line breaks, and without the comparison of whole objects that the API server
-/// appends to some.
+/// appends to some. It may come from a server that anybody runs: what moves a cursor is left out, and its end if it
+/// is long.
 fn one_line(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default().trim_end();
-    if first.is_empty() {
-        message.split_whitespace().collect::<Vec<_>>().join(" ")
-    } else {
-        first.to_owned()
-    }
+    let words = || message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = if first.is_empty() { words() } else { first.to_owned() };
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
+
+/// Characters of a message.
+const LONGEST: usize = 4096;
 
 /// An error with all that caused it, without repetitions.
 pub fn chain(error: &dyn Error) -> String {
@@ -177,7 +179,7 @@ pub fn chain(error: &dyn Error) -> String {
         }
         source = error.source();
     }
-    text
+    one_line(&text)
 }
 
 #[cfg(test)]
@@ -212,5 +214,7 @@ mod tests {
             "spec: Forbidden: it is immutable",
         );
         check("\n a\n b", "a b");
+        check("a\u{1b}[2J\rb", "a [2J b");
+        check(&"ü".repeat(LONGEST + 1), &"ü".repeat(LONGEST));
     }
 }

@@ -9,6 +9,7 @@ mod marks;
 mod ownership;
 mod places;
 mod repositories;
+mod rogue;
 mod secrets;
 
 use serde_json::{Value, json};
