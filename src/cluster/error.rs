@@ -73,6 +73,12 @@ impl ApiError {
         status.code == 409 && status.reason == "Conflict" && self.conflicts().is_empty()
     }
 
+    /// Whether whoever asks has no right to. Admission refuses with the same code, in other words.
+    pub fn lacks_rights(&self) -> bool {
+        let Self::Refused(status) = self else { return false };
+        status.code == 403 && status.message.contains(" is forbidden: User \"")
+    }
+
     /// Whether the server says that there is an object of this name already.
     pub fn says_exists(&self) -> bool {
         matches!(self, Self::Refused(status) if status.code == 409 && status.reason == "AlreadyExists")
@@ -201,6 +207,19 @@ mod tests {
         check(503, 0, None);
         check(500, 7, None);
         check(409, 7, None);
+    }
+
+    #[test]
+    fn rights_are_told_from_admission() {
+        let check = |code: u16, message: &str, expect: bool| {
+            let status = Status::failure(message, "Forbidden").with_code(code);
+            assert_eq!(ApiError::Refused(Box::new(status)).lacks_rights(), expect, "{message}");
+        };
+        let denied = "configmaps \"a\" is forbidden: User \"bob\" cannot patch resource \"configmaps\" in API group \"\" in the namespace \"demo\"";
+        check(403, denied, true);
+        check(422, denied, false);
+        check(403, "pods \"a\" is forbidden: exceeded quota: q, requested: pods=1", false);
+        check(403, "admission webhook \"w\" denied the request: no", false);
     }
 
     #[test]

@@ -71,9 +71,9 @@ impl Shard {
         &self.cluster
     }
 
-    /// Whether it has an object.
+    /// Whether it has an object, or may have it once another app gives it up.
     pub fn has(&self, id: &ObjectId) -> bool {
-        self.entries.iter().any(|(known, _)| known == id)
+        self.entries.iter().any(|(known, entry)| known == id && !entry.refused)
     }
 
     /// Compressed for storage.

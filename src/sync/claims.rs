@@ -100,7 +100,7 @@ async fn received(
             Err(_) => continue,
         };
         let is_here = theirs.cluster == memory.inventory.cluster;
-        let both = theirs.entries.keys().filter(|id| memory.inventory.entries.contains_key(id));
+        let both = theirs.claimed().filter(|id| memory.inventory.entries.contains_key(id));
         let both = both.filter(|_| is_here);
         let both: Vec<_> = both.cloned().collect();
         if !both.is_empty() {

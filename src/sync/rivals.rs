@@ -58,8 +58,7 @@ impl Rivals {
 
     /// The app that declares an object, if one does.
     pub fn owner(&self, id: &ObjectId) -> Option<&AppId> {
-        let declares =
-            |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.contains_key(id);
+        let declares = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.claims(id);
         self.inventories.iter().find(declares).map(|(app, _)| app)
     }
 
@@ -79,7 +78,7 @@ impl Rivals {
         let goes = |other: &ObjectId| {
             (is_namespace && other.namespace == id.name) || (is_crd && defines(&other.kind))
         };
-        let holds = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.keys().any(goes);
+        let holds = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.claimed().any(goes);
         self.inventories.iter().find(holds).map(|(app, _)| app)
     }
 

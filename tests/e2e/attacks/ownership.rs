@@ -198,3 +198,21 @@ fn what_the_tenant_writes_of_inventories_counts_for_nothing() {
     assert!(left.contains(&secret) && !left.contains(&name), "{left}");
     attack.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "gapp/web"]);
 }
+
+#[test]
+fn what_the_tenant_could_not_take_over_is_not_kept_for_it() {
+    let attack = Attack::new("claim-in-vain");
+    owned(&attack);
+    // To look at it is all that the tenant may do.
+    let subject = format!("--serviceaccount={}:{}", attack.tenant(), super::ACCOUNT);
+    attack.kubectl(&["create", "rolebinding", "lookers", "--clusterrole=view", &subject]);
+    attack.apps.test.commit(&[("web/prize.yaml", &stolen(&attack))]);
+    attack.app("web", "web", json!({}));
+    let said = attack.failure("web", "prize");
+    assert!(said.contains(&attack.account()), "{said}");
+    attack.passes("web");
+    attack.theirs.remove("prize.yaml").unwrap();
+    attack.theirs.commit("Remove").unwrap();
+    attack.kubectl(&["wait", "--for=delete", "configmap/prize", "--timeout=90s"]);
+    attack.failure("web", "prize");
+}
