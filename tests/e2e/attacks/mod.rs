@@ -20,6 +20,8 @@ use crate::support::{DEADLINE, Daemon, Fixture, define_apps, plane, program};
 
 /// The account that apps act as if they name none.
 const ACCOUNT: &str = "gitops";
+/// What the daemon is told of that.
+const DEFAULT: &str = "--default-service-account=gitops";
 
 /// A tenant's namespace with its repository, another's with its own, and a daemon in a third one.
 pub struct Attack {
@@ -40,10 +42,9 @@ impl Attack {
 
     /// The same, with more arguments for the daemon.
     pub fn with(name: &str, arguments: &[&str]) -> Self {
-        let account = format!("--default-service-account={ACCOUNT}");
-        Self::prepared(name, |_| {
-            [&[account.as_str()], arguments].concat().iter().map(ToString::to_string).collect()
-        })
+        let all: Vec<_> =
+            [&[DEFAULT], arguments].concat().iter().map(ToString::to_string).collect();
+        Self::prepared(name, |_| all.clone())
     }
 
     /// The same, with just these arguments, which may depend on the tenant's fixture.
@@ -64,6 +65,16 @@ impl Attack {
         Self { apps: Apps { test, daemon }, home, victim, theirs }
     }
 
+    /// The same with another daemon in the place of the first.
+    pub fn restarted(self, arguments: &[&str]) -> Self {
+        let Self { apps: Apps { test, daemon }, home, victim, theirs } = self;
+        drop(daemon);
+        let arguments: Vec<_> = arguments.iter().map(ToString::to_string).collect();
+        let daemon = start(&test, &home, &arguments);
+        Self { apps: Apps { test, daemon }, home, victim, theirs }
+    }
+
+    /// The tenant's namespace.
     pub fn tenant(&self) -> &str {
         &self.apps.test.namespace
     }

@@ -74,15 +74,7 @@ fn apps_of_other_namespaces_are_not_waited_for_unless_the_operator_allows_it() {
     attack.app("later", "web", nobody);
     assert_eq!(attack.apps.reason("later", "Stalled", "InvalidSpec"), said);
     assert_eq!(attack.apps.test.field("configmap/a", ".data.key"), "");
-    let Attack { apps, home, victim, theirs: repo } = attack;
-    drop(apps.daemon);
-    let arguments = [
-        format!("--default-service-account={}", super::ACCOUNT),
-        "--allow-cross-namespace-refs".to_owned(),
-    ];
-    let daemon = super::start(&apps.test, &home, &arguments);
-    let apps = crate::apps::Apps { test: apps.test, daemon };
-    let attack = Attack { apps, home, victim, theirs: repo };
+    let attack = attack.restarted(&[super::DEFAULT, "--allow-cross-namespace-refs"]);
     attack.apps.wait("late", "Ready");
     attack.apps.test.expect("configmap/a", ".data.key", "1");
     attack.apps.reason("later", "Ready", "DependencyNotReady");

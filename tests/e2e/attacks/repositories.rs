@@ -11,10 +11,7 @@ fn a_repository_has_to_be_one_that_the_operator_allows() {
     let attack = Attack::prepared("allowed-repos", |test| {
         let url = test.repo.url();
         let pattern = url.trim_start_matches("http://").replace("config.git", "con*");
-        vec![
-            format!("--default-service-account={}", super::ACCOUNT),
-            format!("--allowed-repos={pattern}"),
-        ]
+        vec![super::DEFAULT.to_owned(), format!("--allowed-repos={pattern}")]
     });
     attack.apps.test.commit(&[("web/a.yaml", &config_map("a", "1"))]);
     attack.theirs.write("a.yaml", config_map("stolen", "1")).unwrap();

@@ -73,11 +73,7 @@ fn a_secret_that_the_account_may_not_read_is_read_by_nobody() {
     );
     // Neither is a kubeconfig.
     keep(&attack, &kubeconfig(other()));
-    let Attack { apps, home, victim, theirs } = attack;
-    drop(apps.daemon);
-    let daemon = super::start(&apps.test, &home, &["--default-service-account=weak".to_owned()]);
-    let attack =
-        Attack { apps: crate::apps::Apps { test: apps.test, daemon }, home, victim, theirs };
+    let attack = attack.restarted(&["--default-service-account=weak"]);
     attack.app("there", "web", there(json!({})));
     let said = attack.apps.reason("there", "Ready", "SecretUnavailable");
     assert!(
