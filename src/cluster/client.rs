@@ -55,6 +55,8 @@ pub struct Cluster {
     account: Option<Arc<ServiceAccount>>,
     /// Whether the daemon itself acts as another user, as its kubeconfig says.
     is_acting: bool,
+    /// The URL of the API server.
+    address: Arc<str>,
     count: Count,
     timeout: Duration,
     pressure: Arc<Pressure>,
@@ -67,14 +69,15 @@ impl Cluster {
     pub async fn connect(connection: &Connection, count: Count) -> Result<Self, ApiError> {
         let config = configuration(connection).await?;
         let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
-        Self::new(config, connection.timeout, count).map_err(unusable)
+        Self::new(config, connection.timeout, count, usize::MAX).map_err(unusable)
     }
 
-    /// The cluster of this configuration.
+    /// The cluster of this configuration, of whose answers so many bytes are taken at most.
     pub(super) fn new(
         mut config: Config,
         timeout: Duration,
         count: Count,
+        most: usize,
     ) -> Result<Self, kube::Error> {
         // A refusal is one object's failure, tried again by the next pass; kube's own retries, of
         // whatever the server fails at, would hold up all others.
@@ -84,10 +87,11 @@ impl Cluster {
         let agent = HeaderValue::from_static(agent);
         config.headers.push((http::header::USER_AGENT, agent));
         let is_acting = is_acting(&config);
-        let client = transport::client(config)?;
+        let address = config.cluster_url.to_string().trim_end_matches('/').into();
+        let client = transport::client(config, most)?;
         let (account, pressure, breaker) = (None, Arc::default(), Arc::default());
         let fence = None;
-        Ok(Self { client, account, is_acting, count, timeout, pressure, breaker, fence })
+        Ok(Self { client, account, is_acting, address, count, timeout, pressure, breaker, fence })
     }
 
     /// The same cluster with the rights of a service account, over the same connections. The daemon's own
@@ -99,7 +103,7 @@ impl Cluster {
     }
 
     /// Whose rights requests are sent with, if not the daemon's own.
-    pub(super) fn account(&self) -> Option<&ServiceAccount> {
+    pub fn account(&self) -> Option<&ServiceAccount> {
         self.account.as_deref()
     }
 
@@ -127,6 +131,11 @@ impl Cluster {
     /// The namespace of the kubeconfig's context or of the pod, else `default`.
     pub fn default_namespace(&self) -> &str {
         self.client.default_namespace()
+    }
+
+    /// The URL of the API server.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Whether both are handles of one connection.

@@ -13,6 +13,7 @@ mod immutable;
 mod kubeconfig;
 pub mod lease;
 pub mod list;
+mod measure;
 mod namespace;
 mod pressure;
 pub mod prune;

@@ -171,6 +171,7 @@ impl Actor {
         if self.fence.is_open() {
             publisher.notice(&Notice::Accepted);
         }
+        publisher.goes_to(app.is_remote());
         let (halt, stop) = Stop::new();
         let is_held = watch::Sender::new(false);
         let mut daemon = Daemon {

@@ -7,26 +7,30 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{Common, Seen};
+use super::{Common, Seen, prepare};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
 use crate::cluster::{ApiError, Cluster, Fence};
-use crate::sync::finalize::{Farewell, finalize};
-use crate::sync::{App, Origin, Stop};
+use crate::sync::finalize::{Farewell, finalize, forget};
+use crate::sync::{App, Ground, Origin, Stop};
 
 /// First and longest wait before another try.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
+
+/// Tries to read what gives access to another cluster.
+const TRIES: u32 = 3;
 
 /// Deals with the objects of an app that is being deleted, and lets its resource go.
 pub async fn say(common: &Common, fence: &Arc<Fence>, seen: &Seen, stop: &Stop) {
     if !seen.is_held() {
         return;
     }
-    let mut retry = RETRIES.0;
+    let (mut retry, mut tried) = (RETRIES.0, 0);
     while !stop.is_set() {
-        match attempt(common, fence, seen, stop).await {
+        match Box::pin(attempt(common, fence, seen, stop, tried)).await {
             Ok(()) => return,
             Err(why) => warn!("Deletion is not done yet, retrying: {why}"),
         }
+        tried += 1;
         tokio::select! {
             () = sleep(retry) => retry = (retry * 2).min(RETRIES.1),
             () = stop.wait() => {}
@@ -39,6 +43,7 @@ async fn attempt(
     fence: &Arc<Fence>,
     seen: &Seen,
     stop: &Stop,
+    tried: u32,
 ) -> Result<(), String> {
     let spec = match &seen.resource {
         Ok(resource) => resource.spec.clone(),
@@ -46,18 +51,40 @@ async fn attempt(
         Err(_) => GitOpsAppSpec::of(""),
     };
     let policy = spec.deletion_policy;
-    let origin = Origin::Nothing(seen.source());
-    let app = App::new(seen.app.clone(), &spec, origin, &common.ground);
-    let app = app.map_err(|error| error.to_string())?;
-    let asked = watch::channel(seen.controls.clone()).1;
-    let app = App { asked, ..app.fenced(fence) };
-    let farewell = finalize(&app, policy, stop).await.map_err(|error| error.to_string())?;
-    tell(policy, &farewell);
+    if let Some((ground, cluster)) = place_of(common, seen, &spec, tried).await? {
+        let app = App::new(seen.app.clone(), &spec, Origin::Nothing(seen.source()), &ground);
+        let app = app.map_err(|error| error.to_string())?;
+        let asked = watch::channel(seen.controls.clone()).1;
+        let app = App { cluster, asked, ..app }.fenced(fence);
+        let farewell = finalize(&app, policy, stop).await.map_err(|error| error.to_string())?;
+        tell(policy, &farewell);
+    } else {
+        let store = common.ground.store.fenced(fence.clone());
+        forget(&store, &seen.app).await.map_err(|error| error.to_string())?;
+    }
     let cluster = common.ground.store.cluster().fenced(fence.clone());
     match cluster.set_finalizers(&seen.id, &seen.version, &seen.released()).await {
         Ok(_) => Ok(()),
         Err(error) if error.code() == 404 => Ok(()),
         Err(error) => release(&cluster, seen, error).await,
+    }
+}
+
+/// Where the app's objects are, with the rights that it had: what its tenant may not delete, nobody deletes for
+/// it. `None` if that is not to be known: nothing is done to them then, and its resource goes all the same.
+async fn place_of(
+    common: &Common,
+    seen: &Seen,
+    spec: &GitOpsAppSpec,
+    tried: u32,
+) -> Result<Option<(Ground, Cluster)>, String> {
+    match prepare::place_of(common, seen, spec).await {
+        Ok(place) => Ok(Some(place)),
+        Err(notice) if notice.is_passing() && tried < TRIES => Err(notice.to_string()),
+        Err(notice) => {
+            warn!("Its objects are left with our marks, since they could not be reached: {notice}");
+            Ok(None)
+        }
     }
 }
 

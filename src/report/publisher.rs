@@ -33,6 +33,8 @@ pub struct Publisher {
     status: watch::Sender<AppStatus>,
     /// The app's resource, if it has one.
     resource: Option<AppResource>,
+    /// Whether its objects are in another cluster than its resource.
+    is_remote: bool,
 }
 
 impl Publisher {
@@ -44,13 +46,19 @@ impl Publisher {
         status: watch::Sender<AppStatus>,
     ) -> Self {
         let (said, last_commit, resource) = (BTreeSet::new(), None, None);
-        Self { app, metrics, events, said, last_commit, status, resource }
+        let is_remote = false;
+        Self { app, metrics, events, said, last_commit, status, resource, is_remote }
     }
 
     /// Publishes to the app's resource as well.
     #[must_use]
     pub fn with_resource(self, resource: AppResource) -> Self {
         Self { resource: Some(resource), ..self }
+    }
+
+    /// From now on what is published is of objects in this cluster, or in another one.
+    pub fn goes_to(&mut self, is_remote: bool) {
+        self.is_remote = is_remote;
     }
 
     /// From now on what is published is of this generation of the app's resource.
@@ -73,7 +81,7 @@ impl Publisher {
         }
         outcome.unchecked.iter().for_each(log_unchecked);
         outcome.done.iter().for_each(log_done);
-        self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
+        self.hand_over(self.on_objects(events::events(outcome, &self.said, Timestamp::now())));
         if let Some(resource) = &mut self.resource {
             let told = resource.take(outcome, Timestamp::now());
             self.hand_over(told);
@@ -195,10 +203,20 @@ impl Publisher {
             log_fight(done);
         }
         let now = Timestamp::now();
-        self.hand_over(begun.iter().map(|done| events::fight(done, now)));
+        self.hand_over(self.on_objects(begun.iter().map(|done| events::fight(done, now))));
         if let Some(resource) = &self.resource {
             self.hand_over(resource.fights(begun, now));
         }
+    }
+
+    /// Events on objects that may be told there. Of what is not known to be the app's, only its resource tells:
+    /// whoever declares an object of others has no say in their namespace.
+    fn on_objects(&self, events: impl IntoIterator<Item = Event>) -> Vec<Event> {
+        let may_be_told = |event: &Event| match self.resource {
+            Some(_) => !self.is_remote && event.regarding.uid.is_some(),
+            None => true,
+        };
+        events.into_iter().filter(may_be_told).collect()
     }
 
     /// Queues events without waiting: log lines have told all.

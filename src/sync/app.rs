@@ -71,6 +71,11 @@ impl App {
         !self.store.is_in(&self.cluster)
     }
 
+    /// The cluster that its objects are in, as inventories name it.
+    pub fn place(&self) -> String {
+        self.store.place(&self.cluster)
+    }
+
     /// The app, written only while the fence is open.
     #[must_use]
     pub fn fenced(self, fence: &Arc<Fence>) -> Self {

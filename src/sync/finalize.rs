@@ -12,7 +12,8 @@ use super::record::recall;
 use super::{App, Memory, Origin, Stop};
 use crate::api::DeletionPolicy;
 use crate::cluster::ApiError;
-use crate::object::{Live, ObjectId};
+use crate::cluster::store::{Store, StoreError};
+use crate::object::{AppId, Live, ObjectId};
 use crate::plan::guard::Guard;
 use crate::plan::{Controls, Resource};
 use crate::report::{Failure, Fate, Outcome, Trigger};
@@ -47,6 +48,11 @@ pub async fn finalize(app: &App, policy: DeletionPolicy, stop: &Stop) -> Result<
         app.store.remove(&app.id, loaded).await?;
     }
     Ok(farewell)
+}
+
+/// Forgets an app whose objects nobody can get at.
+pub async fn forget(store: &Store, app: &AppId) -> Result<(), StoreError> {
+    store.remove(app, &store.load(app).await?).await
 }
 
 /// Deletes what may be deleted, as if the source declared nothing any more. What is protected, kept or another's

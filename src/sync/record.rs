@@ -28,6 +28,10 @@ pub async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> 
         memory.inventory = twins::rejoined(&loaded.inventory, memory);
         memory.controls = loaded.controls.clone();
         memory.loaded = Some(loaded);
+        let place = app.place();
+        if memory.inventory.cluster != place {
+            Arc::make_mut(&mut memory.inventory).cluster = place;
+        }
     }
     let given = app.origin.identity();
     match &memory.inventory.source {

@@ -9,6 +9,7 @@ mod adopt;
 mod approvals;
 mod apps;
 mod atomic;
+mod attacks;
 mod bad_input;
 mod chart;
 mod conflicts;

@@ -202,12 +202,25 @@ impl Store {
         }
     }
 
-    /// Whether an app's inventory has an object; so it is said as well of one that may not be read.
-    pub async fn lists(&self, app: &AppId, id: &ObjectId) -> Result<bool, StoreError> {
+    /// How inventories name a cluster: empty for the one that they are in.
+    pub fn place(&self, cluster: &Cluster) -> String {
+        if self.is_in(cluster) { String::new() } else { cluster.address().to_owned() }
+    }
+
+    /// Whether an app's inventory has an object of a cluster; so it is said as well of one that may not be read.
+    pub async fn lists(
+        &self,
+        app: &AppId,
+        id: &ObjectId,
+        cluster: &str,
+    ) -> Result<bool, StoreError> {
         let listed = async {
             let name = shards::name(app, 0);
             let Some(secret) = self.read(&name).await? else { return Ok(false) };
             let first = self.decode(&name, &secret)?;
+            if first.cluster() != cluster {
+                return Ok(false);
+            }
             match shards::place(id, first.shards()) {
                 0 => Ok(first.has(id)),
                 at => Ok(self.load_shard(app, at).await?.1.has(id) || first.has(id)),
