@@ -84,7 +84,7 @@ impl Actor {
             publisher.observe(seen.generation);
             self.asked.send_replace(seen.controls.clone());
             publisher = if seen.is_deleting {
-                Box::pin(self.part(&seen)).await;
+                Box::pin(self.part(&seen, &mut publisher)).await;
                 publisher
             } else {
                 Box::pin(self.serve(&seen, publisher)).await
@@ -100,16 +100,16 @@ impl Actor {
         self.common.ground.store.cluster().fenced(self.fence.clone())
     }
 
-    /// Deals with the objects of a resource that is being deleted.
-    async fn part(&mut self, seen: &Seen) {
+    /// Deals with the objects of a resource that is being deleted, until it wants that otherwise.
+    async fn part(&mut self, seen: &Seen, publisher: &mut Publisher) {
         let (common, fence, stop) = (self.common.clone(), self.fence.clone(), self.stop.clone());
         let farewell = async {
             held(&fence).await;
-            farewell::say(&common, &fence, seen, &stop).await;
+            farewell::say(&common, &fence, seen, &stop, publisher).await;
         };
         tokio::select! {
             () = farewell => self.superseded(seen).await,
-            () = self.stop.wait() => {}
+            () = self.superseded(seen) => {}
         }
     }
 

@@ -10,7 +10,8 @@ use tracing::{info, warn};
 use super::{Common, Seen, prepare};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
 use crate::cluster::{ApiError, Cluster, Fence};
-use crate::sync::finalize::{Farewell, finalize, forget};
+use crate::report::{Notice, Publisher};
+use crate::sync::finalize::{Farewell, Obstacle, finalize, forget};
 use crate::sync::{App, Ground, Origin, Stop};
 
 /// First and longest wait before another try.
@@ -20,15 +21,25 @@ const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 const TRIES: u32 = 3;
 
 /// Deals with the objects of an app that is being deleted, and lets its resource go.
-pub async fn say(common: &Common, fence: &Arc<Fence>, seen: &Seen, stop: &Stop) {
+pub async fn say(
+    common: &Common,
+    fence: &Arc<Fence>,
+    seen: &Seen,
+    stop: &Stop,
+    publisher: &mut Publisher,
+) {
     if !seen.is_held() {
         return;
     }
     let (mut retry, mut tried) = (RETRIES.0, 0);
     while !stop.is_set() {
-        match Box::pin(attempt(common, fence, seen, stop, tried)).await {
+        match Box::pin(attempt(common, fence, seen, stop, tried, publisher)).await {
             Ok(()) => return,
-            Err(why) => warn!("Deletion is not done yet, retrying: {why}"),
+            Err(_) if stop.is_set() => return,
+            Err(why) => {
+                warn!("Deletion is not done yet, retrying: {why}");
+                publisher.notice(&Notice::DeletionFailed(why));
+            }
         }
         tried += 1;
         tokio::select! {
@@ -44,6 +55,7 @@ async fn attempt(
     seen: &Seen,
     stop: &Stop,
     tried: u32,
+    publisher: &mut Publisher,
 ) -> Result<(), String> {
     let spec = match &seen.resource {
         Ok(resource) => resource.spec.clone(),
@@ -56,8 +68,13 @@ async fn attempt(
         let app = app.map_err(|error| error.to_string())?;
         let asked = watch::channel(seen.controls.clone()).1;
         let app = App { cluster, asked, ..app }.fenced(fence);
-        let farewell = finalize(&app, policy, stop).await.map_err(|error| error.to_string())?;
+        let mut say = |obstacles: &[Obstacle]| publisher.notice(&Notice::undeleted(obstacles));
+        let farewell = finalize(&app, policy, stop, &mut say).await;
+        let farewell = farewell.map_err(|error| error.to_string())?;
         tell(policy, &farewell);
+        if policy == DeletionPolicy::Delete {
+            publisher.parted(&farewell.abandoned, &farewell.undeleted, &farewell.unreached);
+        }
     } else {
         let store = common.ground.store.fenced(fence.clone());
         forget(&store, &seen.app).await.map_err(|error| error.to_string())?;
@@ -107,12 +124,15 @@ async fn release(cluster: &Cluster, seen: &Seen, conflict: ApiError) -> Result<(
 }
 
 fn tell(policy: DeletionPolicy, farewell: &Farewell) {
-    let Farewell { deleted, abandoned, unreached } = farewell;
+    let Farewell { deleted, abandoned, undeleted, unreached } = farewell;
     let policy = match policy {
         DeletionPolicy::Abandon => "Abandon",
         DeletionPolicy::Delete => "Delete",
     };
     info!(policy, deleted, abandoned = abandoned.len(), "App deleted");
+    for (id, why) in undeleted {
+        warn!(object = %id, "Not deleted, though deletionPolicy is Delete: {why}");
+    }
     for (id, why) in unreached {
         warn!(object = %id, "Left with our marks, since it could not be reached: {why}");
     }

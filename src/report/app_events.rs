@@ -90,6 +90,36 @@ pub fn of_notice(
             Some(warning(AppReason::DependencyCycle.into(), "Wait", note))
         }
         Notice::Suspended(_) => Some(normal(Failure::Suspended(None).reason(), "Suspend", note)),
+        Notice::DeletionFailed(_) => {
+            Some(warning(AppReason::DeletionFailed.into(), "Delete", note))
+        }
+    }
+}
+
+/// What is left of an app that was to be deleted with its objects: those that stay without our marks, those among
+/// them that could not be deleted, and those that could not be reached.
+pub fn parted(
+    abandoned: &[ObjectId],
+    undeleted: &[(ObjectId, String)],
+    unreached: &[(ObjectId, String)],
+) -> Option<Told> {
+    let mut sentences = Vec::new();
+    if !abandoned.is_empty() {
+        sentences.push(format!("{} left to others: {}", abandoned.len(), named(abandoned)));
+    }
+    if !unreached.is_empty() {
+        let ids: Vec<_> = unreached.iter().map(|(id, _)| id.clone()).collect();
+        sentences.push(format!("{} not reached, with our marks: {}", ids.len(), named(&ids)));
+    }
+    if let Some((_, why)) = undeleted.first().or(unreached.first()) {
+        sentences.push(format!("the first because {why}"));
+    }
+    let note = sentences.join("; ");
+    let reason = AppReason::Abandoned.into();
+    match (note.is_empty(), undeleted.is_empty() && unreached.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(normal(reason, "Delete", note)),
+        (false, false) => Some(warning(reason, "Delete", note)),
     }
 }
 
@@ -403,6 +433,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_of_an_app_that_is_gone_is_told() {
+        let obstacle = |name: &str| vec![(id(name), "forbidden".to_owned())];
+        let check = |told: Option<Told>, expect: Option<(bool, &str)>| {
+            let found = told.as_ref().map(|told| (told.is_warning, told.note.as_str()));
+            assert_eq!(found, expect);
+        };
+        check(parted(&[], &[], &[]), None);
+        check(
+            parted(&[id("a")], &[], &[]),
+            Some((false, "1 left to others: configmap/a in namespace demo")),
+        );
+        let note = "1 left to others: configmap/a in namespace demo; the first because forbidden";
+        check(parted(&[id("a")], &obstacle("a"), &[]), Some((true, note)));
+        let note = "1 not reached, with our marks: configmap/a in namespace demo; the first because forbidden";
+        check(parted(&[], &[], &obstacle("a")), Some((true, note)));
+    }
+
+    #[test]
     fn notices_are_told_once() {
         let mut story = Story::begin();
         let invalid = |reason| Notice::InvalidSpec(Invalid::from(Fault::new("spec.path", reason)));
@@ -419,6 +467,9 @@ mod tests {
         check(Notice::DependencyNotReady(apps(&["team/b"])), &[]);
         let cycle = Notice::DependencyCycle(apps(&["team/a", "team/b", "team/a"]));
         check(cycle, &[("DependencyCycle", true, "team/a -> team/b -> team/a")]);
+        let stuck = |why: &str| Notice::undeleted(&[(id("a"), why.to_owned())]);
+        check(stuck("forbidden"), &[("DeletionFailed", true, "Cannot delete configmap/a in")]);
+        check(stuck("still forbidden"), &[]);
         check(Notice::Suspended(Some("incident 7".into())), &[("Suspended", false, "incident 7")]);
         check(Notice::Suspended(None), &[]);
         story.check(&of("c1", Action::Unchanged), &[("Resumed", false, "")]);

@@ -1,11 +1,15 @@
 //! What is told of an app without a pass. Pure.
 
 use super::conditions::{self, Moment, Outlook};
+use super::done::place;
 use super::plan::Plan;
 use super::{AppReason, Failure};
 use crate::api::{ConditionType, Finding, GitOpsAppStatus, Invalid, Truth};
-use crate::object::AppId;
+use crate::object::{AppId, ObjectId};
 use crate::plan::dependencies::Blocked;
+
+/// Objects that a notice names.
+const NAMED: usize = 3;
 
 /// What keeps an app from being synced at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub enum Notice {
     OutOfSync(Plan),
     /// A person suspended it, and why.
     Suspended(Option<String>),
+    /// It is being deleted, and what keeps it from going.
+    DeletionFailed(String),
 }
 
 impl Notice {
@@ -43,6 +49,16 @@ impl Notice {
                 Self::DependencyCycle(apps.iter().map(AppId::reference).collect())
             }
         }
+    }
+
+    /// What of an app that is being deleted cannot be.
+    pub fn undeleted(obstacles: &[(ObjectId, String)]) -> Self {
+        let first = obstacles.iter().take(NAMED);
+        let first: Vec<_> =
+            first.map(|(id, why)| format!("Cannot delete {id}{}: {why}", place(id))).collect();
+        let more = obstacles.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!("; and {more} more") } else { String::new() };
+        Self::DeletionFailed(format!("{}{more}", first.join("; ")))
     }
 
     /// The status with this notice; equal to what it was if that is no news.
@@ -103,6 +119,10 @@ impl Notice {
             Self::Suspended(_) => {
                 (Truth::Unknown, Failure::Suspended(None).reason(), Outlook::Done)
             }
+            Self::DeletionFailed(_) => {
+                let reason = AppReason::DeletionFailed;
+                (Truth::False, reason.into(), Outlook::Goes(reason))
+            }
         };
         (Finding { status, reason, message: self.to_string() }, outlook)
     }
@@ -127,6 +147,10 @@ impl std::fmt::Display for Notice {
             }
             Self::Suspended(None) => write!(f, "Nothing is synced until it is resumed"),
             Self::Suspended(Some(why)) => write!(f, "Nothing is synced until it is resumed: {why}"),
+            Self::DeletionFailed(why) => write!(
+                f,
+                "Retrying for as long as spec.timeout says; set deletionPolicy: Abandon to leave at once what is there: {why}"
+            ),
         }
     }
 }

@@ -161,6 +161,18 @@ impl Publisher {
         }
     }
 
+    /// Tells what is left of an app that was to be deleted with its objects.
+    pub fn parted(
+        &self,
+        abandoned: &[ObjectId],
+        undeleted: &[(ObjectId, String)],
+        unreached: &[(ObjectId, String)],
+    ) {
+        if let Some(resource) = &self.resource {
+            self.hand_over(resource.parted(abandoned, undeleted, unreached, Timestamp::now()));
+        }
+    }
+
     /// Notes that an app is suspended, perhaps for a reason, or is not.
     fn suspended(&self, is_suspended: bool, reason: Option<&str>) {
         self.metrics.suspended(self.app.as_str(), is_suspended);

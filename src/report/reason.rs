@@ -16,6 +16,10 @@ pub enum AppReason {
     ProgressingWithRetry,
     /// Deletions wait for a person's word.
     PruneHeld,
+    /// The app is being deleted, and its objects cannot be, though that is wanted.
+    DeletionFailed,
+    /// Objects of an app that was deleted are left to others.
+    Abandoned,
     /// Objects cannot be seen.
     CannotList,
     /// All objects work.

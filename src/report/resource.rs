@@ -14,7 +14,7 @@ use super::standing::Standing;
 use crate::api::bounded::{LINE, text};
 use crate::api::{ConditionType, GitOpsAppStatus};
 use crate::cluster::events::{Event, Regarding};
-use crate::object::AppId;
+use crate::object::{AppId, ObjectId};
 use crate::plan::Fares;
 
 /// The resource of an app.
@@ -100,6 +100,18 @@ impl AppResource {
     /// Tells of the fights that begin.
     pub(super) fn fights(&self, begun: &[&Done], time: Timestamp) -> Vec<Event> {
         self.events(app_events::fights(begun).into_iter().collect(), time)
+    }
+
+    /// Tells what is left of an app that was to be deleted with its objects.
+    pub(super) fn parted(
+        &self,
+        abandoned: &[ObjectId],
+        undeleted: &[(ObjectId, String)],
+        unreached: &[(ObjectId, String)],
+        time: Timestamp,
+    ) -> Vec<Event> {
+        let told = app_events::parted(abandoned, undeleted, unreached);
+        self.events(told.into_iter().collect(), time)
     }
 
     fn send(&self, status: GitOpsAppStatus) {
@@ -435,6 +447,8 @@ mod tests {
             for why in [None, why] {
                 check(Notice::Suspended(why), is_first, "Unknown Suspended", "InProgress");
             }
+            let stuck = Notice::DeletionFailed("no".to_owned());
+            check(stuck, is_first, "False DeletionFailed", "InProgress");
         }
         check(Notice::Accepted, true, "Unknown Progressing", "InProgress");
     }

@@ -1,29 +1,30 @@
-//! What becomes of an app's objects when the app is deleted. It ends also where repository, cluster or kinds
-//! are gone: then the objects are left to others.
+//! What becomes of an app's objects when the app is deleted. It ends also where repository, cluster, kinds or
+//! rights are gone: then the objects are left to others.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::pass::pass;
-use super::record::recall;
 use super::{App, Memory, Origin, Stop};
 use crate::api::DeletionPolicy;
 use crate::cluster::ApiError;
-use crate::cluster::store::{Store, StoreError};
+use crate::cluster::store::{Loaded, Store, StoreError};
+use crate::object::marks::HashKey;
 use crate::object::{AppId, Live, ObjectId};
+use crate::plan::Resource;
 use crate::plan::guard::Guard;
-use crate::plan::{Controls, Resource};
 use crate::report::{Failure, Fate, Outcome, Trigger};
 
-/// Looks at objects that are on their way out.
-const LOOKS: u32 = 60;
-/// Time between two looks.
-const LOOK: Duration = Duration::from_secs(1);
+/// First and longest time between two looks at objects that are on their way out.
+const LOOKS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
 /// Tries at an object that changes meanwhile.
 const TRIES: u32 = 5;
+
+/// An object that could not be dealt with, and why.
+pub type Obstacle = (ObjectId, String);
 
 /// What became of an app that is deleted.
 #[derive(Debug, Default)]
@@ -32,21 +33,29 @@ pub struct Farewell {
     pub deleted: usize,
     /// Objects that were left to others, without our marks.
     pub abandoned: Vec<ObjectId>,
-    /// Objects that keep our marks, since they could not be reached, and why.
-    pub unreached: Vec<(ObjectId, String)>,
+    /// Objects that could not be deleted although that was asked for.
+    pub undeleted: Vec<Obstacle>,
+    /// Objects that keep our marks, since they could not be reached.
+    pub unreached: Vec<Obstacle>,
 }
 
-/// Deletes or abandons all objects of an app, and then what is remembered of it.
-pub async fn finalize(app: &App, policy: DeletionPolicy, stop: &Stop) -> Result<Farewell, Failure> {
+/// Deletes or abandons all objects of an app, and then what is remembered of it. Says which cannot be deleted,
+/// as long as that is tried.
+pub async fn finalize(
+    app: &App,
+    policy: DeletionPolicy,
+    stop: &Stop,
+    say: &mut (dyn FnMut(&[Obstacle]) + Send),
+) -> Result<Farewell, Failure> {
     let mut farewell = Farewell::default();
-    if policy == DeletionPolicy::Delete {
-        farewell.deleted = delete(app, stop).await?;
+    if policy == DeletionPolicy::Delete && load(app).await?.exists() {
+        delete(app, stop, &mut farewell, say).await?;
     }
-    let memory = load(app).await?;
-    abandon(app, &memory, &mut farewell).await;
-    if let Some(loaded) = &memory.loaded {
-        app.store.remove(&app.id, loaded).await?;
+    let loaded = load(app).await?;
+    if loaded.exists() {
+        abandon(app, &loaded, &mut farewell).await;
     }
+    app.store.remove(&app.id, &loaded).await?;
     Ok(farewell)
 }
 
@@ -55,9 +64,21 @@ pub async fn forget(store: &Store, app: &AppId) -> Result<(), StoreError> {
     store.remove(app, &store.load(app).await?).await
 }
 
+/// What is stored of an app. Where that is gone, be it with the daemon's own namespace, nothing is known to be
+/// the app's.
+async fn load(app: &App) -> Result<Loaded, Failure> {
+    Ok(app.store.load(&app.id).await?)
+}
+
 /// Deletes what may be deleted, as if the source declared nothing any more. What is protected, kept or another's
-/// stays in the inventory.
-async fn delete(app: &App, stop: &Stop) -> Result<usize, Failure> {
+/// stays in the inventory, and so does what could not be deleted in the time that a pass may take: a right that was
+/// taken away does not keep the app, nor the namespace that it is in, for ever.
+async fn delete(
+    app: &App,
+    stop: &Stop,
+    farewell: &mut Farewell,
+    say: &mut (dyn FnMut(&[Obstacle]) + Send),
+) -> Result<(), Failure> {
     let empty = App {
         origin: Origin::Nothing(app.origin.identity()),
         guard: Guard { max_objects: usize::MAX, allow_empty: true, ..app.guard.clone() },
@@ -68,21 +89,32 @@ async fn delete(app: &App, stop: &Stop) -> Result<usize, Failure> {
         interval: Duration::ZERO,
         ..app.clone()
     };
-    let (mut memory, mut deleted) = (Memory::default(), 0);
-    for _ in 0..LOOKS {
+    let (mut memory, mut wait, end) = (parting(), LOOKS.0, Instant::now() + app.timeout);
+    loop {
         let outcome = pass(&empty, &mut memory, Trigger::Deletion, stop).await;
-        deleted += outcome.pruned();
+        farewell.deleted += outcome.pruned();
+        farewell.undeleted = undeleted(&outcome);
         match outcome.failure {
             // Who is gone cannot be asked to delete.
-            Some(Failure::ClusterUnavailable { .. }) if app.is_remote() => break,
+            Some(Failure::ClusterUnavailable { .. }) if app.is_remote() => return Ok(()),
             // Of a suspended app nothing is deleted.
-            Some(Failure::Suspended(_)) => break,
+            Some(Failure::Suspended(_)) => return Ok(()),
             Some(failure) => return Err(failure),
-            None if !is_under_way(&outcome) => break,
-            None => sleep(LOOK).await,
+            None if !is_under_way(&outcome) || Instant::now() + wait > end => return Ok(()),
+            None => {}
         }
+        if !farewell.undeleted.is_empty() {
+            say(&farewell.undeleted);
+        }
+        sleep(wait).await;
+        wait = (wait * 2).min(LOOKS.1);
     }
-    Ok(deleted)
+}
+
+/// Where an app begins that declares nothing any more: with no manifest there is nothing to hash, and no name to
+/// leave for other apps.
+fn parting() -> Memory {
+    Memory { key: Some(HashKey(vec![0])), is_registered: true, ..Memory::default() }
 }
 
 /// Whether another look may show that more is gone, or can go.
@@ -91,28 +123,26 @@ fn is_under_way(outcome: &Outcome) -> bool {
     outcome.leftovers.iter().any(|(_, fate)| goes(fate))
 }
 
-async fn load(app: &App) -> Result<Memory, Failure> {
-    let mut memory = Memory::default();
-    let nobody_asks = tokio::sync::watch::channel(Controls::default()).1;
-    match recall(&App { asked: nobody_asks, ..app.clone() }, &mut memory).await {
-        Ok(_) | Err(Failure::Suspended(_)) => {}
-        Err(failure) => return Err(failure),
-    }
-    // Without discovery no kind is known, and nothing can be reached.
-    memory.kinds = app.discovery.kinds(tokio::time::Instant::now()).await.ok();
-    Ok(memory)
+fn undeleted(outcome: &Outcome) -> Vec<Obstacle> {
+    let failed = outcome.leftovers.iter().filter_map(|(id, fate)| match fate {
+        Fate::Failed(why) => Some((id.clone(), why.clone())),
+        _ => None,
+    });
+    failed.collect()
 }
 
-async fn abandon(app: &App, memory: &Memory, farewell: &mut Farewell) {
+async fn abandon(app: &App, loaded: &Loaded, farewell: &mut Farewell) {
+    // Without discovery no kind is known, and nothing can be reached.
+    let kinds = app.discovery.kinds(Instant::now()).await.ok();
     let one = async |id: &ObjectId| {
-        let resource = memory.kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind));
+        let resource = kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind));
         let Some(resource) = resource else {
             return (id.clone(), Err("its kind is not served".to_owned()));
         };
         let abandoned = abandon_one(app, resource, id).await;
         (id.clone(), abandoned.map_err(|error| error.shown(&id.kind)))
     };
-    let ids = memory.inventory.entries.keys();
+    let ids = loaded.inventory.entries.keys();
     let all: Vec<_> = stream::iter(ids).map(one).buffered(app.parallel).collect().await;
     for (id, abandoned) in all {
         match abandoned {

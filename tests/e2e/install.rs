@@ -30,7 +30,7 @@ pub fn output(command: &mut Command) -> String {
 }
 
 /// The objects that the pinned kustomize makes of a folder.
-fn build(folder: &str) -> Vec<Value> {
+pub fn build(folder: &str) -> Vec<Value> {
     let mut kustomize = plane().programs().command(Tool::Kustomize);
     let yaml = output(kustomize.arg("build").arg(repository(folder)));
     serde_saphyr::from_multiple(&yaml).unwrap()

@@ -35,6 +35,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{ include "gitops-sync.selectorLabels" . }}
 {{- end }}
 
+{{/* On what the daemon cannot do without: where it manages itself, it stays when it leaves git. */}}
+{{- define "gitops-sync.kept" -}}
+gitops-sync.dev/prune: keep
+{{- end }}
+
 {{- define "gitops-sync.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "gitops-sync.serviceAccountName" . }}

@@ -1,11 +1,17 @@
 //! Many apps of one daemon: `GitOpsApp` resources, their status, their order and their end.
 
+mod alone;
 mod deletion;
 mod dependencies;
+mod finalizer;
 mod health;
+mod itself;
 mod lifecycle;
 mod ownership;
 mod sources;
+mod undecodable;
+
+use std::path::Path;
 
 use serde_json::{Value, json};
 use testbed::eventually;
@@ -34,10 +40,15 @@ impl Apps {
 
     /// Declares an app on a folder of the test's repository.
     pub fn app(&self, name: &str, path: &str, more: Value) {
+        self.apply(name, &self.spec(path, more));
+    }
+
+    /// The spec of an app on a folder of the test's repository.
+    pub fn spec(&self, path: &str, more: Value) -> Value {
         let mut spec = json!({"repoURL": self.test.repo.url(), "path": path, "interval": "1s"});
         let more = more.as_object().unwrap().clone();
         spec.as_object_mut().unwrap().extend(more);
-        self.apply(name, &spec);
+        spec
     }
 
     /// Declares an app.
@@ -97,10 +108,15 @@ impl Apps {
 
 /// Starts a daemon for the apps of the test's namespace.
 pub fn start(test: &Fixture, arguments: &[&str]) -> Daemon {
+    start_as(test, plane().kubeconfig(), arguments)
+}
+
+/// The same with the rights of a kubeconfig's account.
+pub fn start_as(test: &Fixture, kubeconfig: &Path, arguments: &[&str]) -> Daemon {
     let mut command = program();
     command.args(["run", "--watch-apps", "--listen", "127.0.0.1:0"]);
     command.args(["--namespace", &test.namespace, "--namespaces", &test.namespace]);
-    command.arg("--kubeconfig").arg(plane().kubeconfig());
+    command.arg("--kubeconfig").arg(kubeconfig);
     command.arg("--data-dir").arg(test.data.path()).args(arguments);
     Daemon::start(command)
 }
