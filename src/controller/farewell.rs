@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::tenure::Tenure;
 use super::{Common, Seen};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
 use crate::cluster::{ApiError, Cluster, Fence};
@@ -16,15 +17,19 @@ use crate::sync::{App, Origin, Stop};
 /// First and longest wait before another try.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// Deals with the objects of an app that is being deleted, and lets its resource go.
-pub async fn say(common: &Common, fence: &Arc<Fence>, seen: &Seen, stop: &Stop) {
+/// Deals with the objects of an app that is being deleted, and lets its resource go, once the app is this replica's.
+pub async fn say(common: &Common, tenure: &Tenure, seen: &Seen, stop: &Stop) {
     if !seen.is_held() {
         return;
     }
     let mut retry = RETRIES.0;
     while !stop.is_set() {
-        match attempt(common, fence, seen, stop).await {
+        let term = tenure.begin().await;
+        let attempted = attempt(common, &tenure.fence, seen, stop).await;
+        let is_over = *tenure.fence.held().borrow() != Some(term);
+        match attempted {
             Ok(()) => return,
+            Err(_) if is_over => continue,
             Err(why) => warn!("Deletion is not done yet, retrying: {why}"),
         }
         tokio::select! {
