@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::breaker::{self, Breaker};
 use super::error::{ApiError, chain};
-use super::fence::{Fence, Writing};
+use super::fence::{Fence, Term, Writing};
 use super::pressure::{End, Pressure, pause};
 use super::transport;
 use crate::object::{ObjectId, ServiceAccount};
@@ -61,7 +61,8 @@ pub struct Cluster {
     timeout: Duration,
     pressure: Arc<Pressure>,
     breaker: Arc<Breaker>,
-    fence: Option<Arc<Fence>>,
+    /// The fence that writes pass, and the term that they belong to, if to one.
+    fence: Option<(Arc<Fence>, Option<Term>)>,
 }
 
 impl Cluster {
@@ -117,7 +118,14 @@ impl Cluster {
     /// would tell late what another replica may have undone.
     #[must_use]
     pub fn fenced(&self, fence: Arc<Fence>) -> Self {
-        Self { fence: Some(fence), ..self.clone() }
+        Self { fence: Some((fence, None)), ..self.clone() }
+    }
+
+    /// The same cluster, to which nothing is written but in this term of its fence.
+    #[must_use]
+    pub fn in_term(&self, term: Term) -> Self {
+        let fence = self.fence.as_ref().map(|(fence, _)| (fence.clone(), Some(term)));
+        Self { fence, ..self.clone() }
     }
 
     /// The same cluster for few requests that must not wait for others: no fence, no sharing of what is asked
@@ -174,7 +182,7 @@ impl Cluster {
     /// Passes the fence, before the first try as before each other.
     fn enter(&self, method: &Method) -> Result<Option<Arc<Writing>>, ApiError> {
         let fence = self.fence.as_ref().filter(|_| method != Method::GET);
-        fence.map(Fence::enter).transpose()
+        fence.map(|(fence, term)| fence.enter(*term)).transpose()
     }
 
     /// Tries until the API server takes the request, which it may say that it cannot for the moment. Each

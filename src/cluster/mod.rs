@@ -25,5 +25,5 @@ pub mod watch;
 
 pub use client::{Cluster, Connection};
 pub use error::ApiError;
-pub use fence::Fence;
+pub use fence::{Fence, Term};
 pub use kubeconfig::BadKubeconfig;

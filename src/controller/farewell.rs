@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use super::tenure::Tenure;
 use super::{Common, Seen, prepare};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
 use crate::cluster::{ApiError, Cluster, Fence};
@@ -20,10 +21,10 @@ const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 /// Tries to read what gives access to another cluster.
 const TRIES: u32 = 3;
 
-/// Deals with the objects of an app that is being deleted, and lets its resource go.
+/// Deals with the objects of an app that is being deleted, and lets its resource go, once the app is this replica's.
 pub async fn say(
     common: &Common,
-    fence: &Arc<Fence>,
+    tenure: &Tenure,
     seen: &Seen,
     stop: &Stop,
     publisher: &mut Publisher,
@@ -33,9 +34,14 @@ pub async fn say(
     }
     let (mut retry, mut tried) = (RETRIES.0, 0);
     while !stop.is_set() {
-        match Box::pin(attempt(common, fence, seen, stop, tried, publisher)).await {
+        let term = tenure.begin().await;
+        let attempt = attempt(common, &tenure.fence, seen, stop, tried, publisher);
+        let attempted = Box::pin(attempt).await;
+        let is_over = *tenure.fence.held().borrow() != Some(term);
+        match attempted {
             Ok(()) => return,
             Err(_) if stop.is_set() => return,
+            Err(_) if is_over => continue,
             Err(why) => {
                 warn!("Deletion is not done yet, retrying: {why}");
                 publisher.notice(&Notice::DeletionFailed(why));

@@ -9,6 +9,7 @@ mod farewell;
 pub mod prepare;
 mod seen;
 mod status;
+mod tenure;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;

@@ -119,6 +119,17 @@ impl Publisher {
         log_failure(outcome);
     }
 
+    /// From now on another replica knows how the app fares.
+    pub fn stands_by(&mut self) {
+        self.metrics.forget_state(self.app.as_str());
+        self.status.send_modify(|status| {
+            let (name, source) = (std::mem::take(&mut status.name), status.source.take());
+            *status = AppStatus { name, source, ..AppStatus::default() };
+        });
+        (self.said, self.last_commit) = (BTreeSet::new(), None);
+        self.resource.iter_mut().for_each(AppResource::stands_by);
+    }
+
     /// Whether a request for a sync has yet to be heeded.
     pub fn is_new(&self, request: Option<&str>) -> bool {
         let resource = self.resource.as_ref();

@@ -45,11 +45,16 @@ impl AppResource {
         self.generation = generation;
     }
 
+    /// Forgets how the app fared: another replica may change that from now on.
+    pub(super) fn stands_by(&mut self) {
+        self.standing = Standing::default();
+    }
+
     /// Takes over what a pass came to, or what was put back between two passes, and returns what is worth an
     /// event.
     pub(super) fn take(&mut self, outcome: &Outcome, time: Timestamp) -> Vec<Event> {
         // Who takes over looks anew.
-        if matches!(outcome.failure, Some(Failure::Stopped)) {
+        if matches!(outcome.failure, Some(Failure::Stopped | Failure::NotLeader)) {
             return Vec::new();
         }
         self.standing.take(&self.app, outcome);

@@ -16,7 +16,7 @@ use crate::api::spec::CreateNamespace;
 use crate::api::{GitOpsAppSpec, PruneGuard, SyncPolicy};
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
-use crate::cluster::{Cluster, Fence};
+use crate::cluster::{Cluster, Fence, Term};
 use crate::object::AppId;
 use crate::object::handling::Policy;
 use crate::plan::dependencies::Blocked;
@@ -81,6 +81,13 @@ impl App {
     pub fn fenced(self, fence: &Arc<Fence>) -> Self {
         let (cluster, store) =
             (self.cluster.fenced(fence.clone()), self.store.fenced(fence.clone()));
+        Self { cluster, store, ..self }
+    }
+
+    /// The app, written only in this term of its fence.
+    #[must_use]
+    pub fn in_term(self, term: Term) -> Self {
+        let (cluster, store) = (self.cluster.in_term(term), self.store.in_term(term));
         Self { cluster, store, ..self }
     }
 

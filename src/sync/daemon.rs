@@ -19,6 +19,7 @@ use super::pass::pass;
 use super::standby::warm;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
+use crate::cluster::Term;
 use crate::object::ObjectId;
 use crate::plan::{Controls, Fares, Stage};
 use crate::report::{Action, Failure, Outcome, Publisher, Trigger};
@@ -42,8 +43,8 @@ pub struct Daemon {
     pub wake: Arc<Notify>,
     /// What people ask of the app, as the annotations of its inventory say.
     pub controls: watch::Receiver<Controls>,
-    /// Whether the app is this replica's to write. Only its fence makes sure that nothing else is written.
-    pub held: watch::Receiver<bool>,
+    /// The term in which the app is this replica's to write. Only its fence makes sure that nothing else is written.
+    pub held: watch::Receiver<Option<Term>>,
     /// Told when the first pass has ended, either way, or another replica writes.
     pub ready: watch::Sender<bool>,
 }
@@ -52,6 +53,8 @@ pub struct Daemon {
 #[derive(Default)]
 struct Loop {
     memory: Memory,
+    /// The term that this is known in.
+    term: Option<Term>,
     /// Objects that may have drifted.
     dirty: BTreeSet<ObjectId>,
     /// Of what, and in which state, it was told last how it fares.
@@ -68,10 +71,16 @@ impl Daemon {
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
-            if !*self.held.borrow_and_update() {
+            let held = *self.held.borrow_and_update();
+            let Some(term) = held.filter(|term| state.term.is_none_or(|known| known == *term))
+            else {
+                // Another replica writes it, or may have written it meanwhile.
                 state = self.stand_by(state, stop).await;
                 (trigger, failures) = (Trigger::Election, 0);
                 continue;
+            };
+            if state.term.replace(term).is_none() {
+                self.app = self.app.clone().in_term(term);
             }
             self.heed(&mut state);
             let request = self.app.asked.borrow_and_update().requested.clone();
@@ -136,11 +145,12 @@ impl Daemon {
         let mut memory = before.memory.without_writes();
         // From now on another replica knows it.
         self.app.peers.iter().for_each(|peers| peers.show(None));
+        self.publisher.stands_by();
         let mut held = self.held.clone();
         let is_over = async {
             tokio::select! {
                 // The sender lives as long as the fence.
-                _ = held.wait_for(|is_held| *is_held) => {}
+                _ = held.wait_for(Option::is_some) => {}
                 () = stop.wait() => {}
             }
         };
@@ -382,7 +392,9 @@ async fn opening(gate: Option<&mut Gate>, last: &Outcome, commit: Option<&str>) 
 
 /// Whether no pass has taken place, and one will.
 fn is_put_off(outcome: &Outcome) -> bool {
-    is_blocked(outcome) || matches!(outcome.failure, Some(Failure::Suspended(_) | Failure::Stopped))
+    let put_off =
+        |f: &Failure| matches!(f, Failure::Suspended(_) | Failure::Stopped | Failure::NotLeader);
+    is_blocked(outcome) || outcome.failure.as_ref().is_some_and(put_off)
 }
 
 fn is_blocked(outcome: &Outcome) -> bool {

@@ -1,6 +1,6 @@
 //! Several replicas of one app: one writes at a time, whatever becomes of the others.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rand::RngExt as _;
 use tempfile::TempDir;
@@ -47,21 +47,8 @@ impl Replicas {
         Self { test, mark, flags: flags.to_vec() }
     }
 
-    fn kubeconfig(&self, account: &str) -> PathBuf {
-        let Fixture { namespace, .. } = &self.test;
-        let name = format!("{namespace}-{account}");
-        if self.test.field(&format!("serviceaccount/{account}"), ".metadata.name").is_empty() {
-            self.test.kubectl(&["create", "serviceaccount", account]);
-            let subject = format!("--serviceaccount={namespace}:{account}");
-            let role = "--clusterrole=cluster-admin";
-            plane().kubectl(&["create", "clusterrolebinding", &name, role, &subject]).unwrap();
-        }
-        let token = plane().service_account_token(namespace, account).unwrap();
-        plane().kubeconfig_for_token(&name, &token).unwrap()
-    }
-
     fn start(&self, account: &'static str) -> Replica {
-        self.start_with(account, &self.kubeconfig(account))
+        self.start_with(account, &self.test.administrator(account))
     }
 
     fn start_with(&self, account: &'static str, kubeconfig: &Path) -> Replica {
@@ -87,17 +74,8 @@ impl Replicas {
         self.test.field(&lease, ".spec.holderIdentity")
     }
 
-    /// What was sent in the name of these replicas, but for what only reads, in the order of its arrival.
     fn writes(&self) -> Vec<(String, ApiRequest)> {
-        let requests = plane().audit().requests_since(self.mark, "gitops-sync/").unwrap();
-        let account = format!("system:serviceaccount:{}:", self.test.namespace);
-        let mut writes: Vec<_> = requests
-            .into_iter()
-            .filter(|r| !matches!(r.verb.as_str(), "get" | "list" | "watch"))
-            .filter_map(|r| Some((r.user.strip_prefix(&account)?.to_owned(), r)))
-            .collect();
-        writes.sort_by(|a, b| a.1.received.cmp(&b.1.received));
-        writes
+        self.test.writes_since(self.mark)
     }
 
     /// Asserts that only whoever has written the Lease last has written anything else.

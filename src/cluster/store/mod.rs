@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::register::Register;
-use crate::cluster::{ApiError, Cluster, Fence, client};
+use crate::cluster::{ApiError, Cluster, Fence, Term, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
 use crate::plan::shards::{self, KEY, Shard};
@@ -153,6 +153,12 @@ impl Store {
     #[must_use]
     pub fn fenced(&self, fence: Arc<Fence>) -> Self {
         Self { cluster: self.cluster.fenced(fence), ..self.clone() }
+    }
+
+    /// The same, written to only in this term of its fence.
+    #[must_use]
+    pub fn in_term(&self, term: Term) -> Self {
+        Self { cluster: self.cluster.in_term(term), ..self.clone() }
     }
 
     /// The store in another namespace.
