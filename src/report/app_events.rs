@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::done::{Action, Done, Reason};
 use super::outcome::{Failure, Fate, Outcome};
 use super::problems::{Named, claimed, held_sets, named};
+use super::put_back::by;
 use super::{AppReason, Notice};
 use crate::api::conditions::Condition;
 use crate::api::status::HeldSet;
@@ -41,11 +42,11 @@ fn normal(reason: &'static str, action: &'static str, note: String) -> Told {
     Told { reason, action, is_warning: false, note }
 }
 
-fn warning(reason: &'static str, action: &'static str, note: String) -> Told {
+pub(super) fn warning(reason: &'static str, action: &'static str, note: String) -> Told {
     Told { reason, action, is_warning: true, note }
 }
 
-/// What an outcome is worth.
+/// What an outcome is worth, but for the drift that it put back.
 pub fn of_outcome(
     app: &AppId,
     before: &GitOpsAppStatus,
@@ -58,7 +59,6 @@ pub fn of_outcome(
         failed(before, after),
         conflict(app, before, after, outcome),
         drift_found(before, after),
-        reverted(outcome),
         pruned(outcome),
         held(app, before, after, outcome),
     ];
@@ -126,7 +126,9 @@ pub fn parted(
 /// The fights that begin, if any do.
 pub fn fights(begun: &[&Done]) -> Option<Told> {
     let ids: Vec<_> = begun.iter().map(|done| done.desired.id.clone()).collect();
-    let (number, named, by) = (ids.len(), named(&ids), by(begun.iter().copied()));
+    let tools = begun.iter().filter_map(|done| done.action.tool());
+    let by = by(&tools.map(|tool| tool.manager.clone()).collect());
+    let (number, named) = (ids.len(), named(&ids));
     let note = format!("{number} changed{by} again each time, and put back more slowly: {named}");
     (number > 0).then(|| warning(Reason::Fight.into(), "Revert", note))
 }
@@ -221,27 +223,6 @@ fn drift_found(before: &GitOpsAppStatus, after: &GitOpsAppStatus) -> Option<Told
     let is_same =
         before.conditions.is_true(kind) && has_reason(before.conditions.get(kind), reason);
     (!is_same).then(|| warning(reason, "Compare", is.message.clone()))
-}
-
-fn reverted(outcome: &Outcome) -> Option<Told> {
-    let is_reverted = |done: &&Done| matches!(done.action, Action::Reverted(_) | Action::Recreated);
-    let all = || outcome.done.iter().filter(is_reverted);
-    let ids: Vec<_> = all().map(|done| done.desired.id.clone()).collect();
-    let (number, named, by) = (ids.len(), named(&ids), by(all()));
-    let is_deleted = outcome.count(|action| *action == Action::Recreated) > 0;
-    let deleted = if is_deleted { " or deleted" } else { "" };
-    let note = format!("{number} put back after being changed{by}{deleted}: {named}");
-    (number > 0).then(|| warning(Reason::DriftReverted.into(), "Revert", note))
-}
-
-/// The tools behind changes, as far as they are known.
-fn by<'a>(done: impl Iterator<Item = &'a Done>) -> String {
-    let tools = done.filter_map(|done| done.action.tool());
-    let tools: BTreeSet<_> = tools.map(|tool| tool.manager.as_str()).collect();
-    if tools.is_empty() {
-        return String::new();
-    }
-    format!(" by {}", tools.into_iter().collect::<Vec<_>>().join(", "))
 }
 
 fn pruned(outcome: &Outcome) -> Option<Told> {
@@ -366,7 +347,10 @@ mod tests {
         let reverted = || Action::Reverted(vec![field("data.key"), field("data.more")]);
         let burst = part(vec![done("a", reverted()), done("b", Action::Recreated)]);
         let note = "2 put back after being changed by kubectl or deleted: configmap/a in namespace demo, configmap/b";
-        story.check(&burst, &[("DriftReverted", true, note)]);
+        // It may go on: what follows is told with it.
+        story.check(&burst, &[]);
+        Story::compare(&story.0.tell_drift(at(3)), &[("DriftReverted", true, note)]);
+        Story::compare(&story.0.tell_drift(at(3)), &[]);
         story.check(&of("c1", reverted()), &[("DriftReverted", true, "1 put back")]);
         let refused = part(vec![done("a", failed())]);
         story.check(&refused, &[("SyncFailed", true, "ApplyFailed")]);

@@ -10,6 +10,7 @@ pub mod outcome;
 pub mod plan;
 pub mod problems;
 pub mod publisher;
+pub mod put_back;
 pub mod reason;
 pub mod record;
 pub mod resource;

@@ -81,11 +81,12 @@ impl Publisher {
         }
         outcome.unchecked.iter().for_each(log_unchecked);
         outcome.done.iter().for_each(log_done);
-        self.hand_over(self.on_objects(events::events(outcome, &self.said, Timestamp::now())));
+        // The app's own first: of those of many objects the last may be too many.
         if let Some(resource) = &mut self.resource {
             let told = resource.take(outcome, Timestamp::now());
             self.hand_over(told);
         }
+        self.hand_over(self.on_objects(events::events(outcome, &self.said, Timestamp::now())));
         if outcome.trigger == Trigger::Drift {
             self.metrics.record_part(self.app.as_str(), outcome);
             let problems = self.log_problems(outcome);
@@ -103,6 +104,19 @@ impl Publisher {
         outcome.leftovers.iter().for_each(log_pruned);
         self.said = self.log_problems(outcome);
         log_pass(outcome);
+    }
+
+    /// Whether drift was put back of which the app's resource is yet to be told.
+    pub fn has_untold_drift(&self) -> bool {
+        self.resource.as_ref().is_some_and(AppResource::has_untold_drift)
+    }
+
+    /// Tells it.
+    pub fn tell_drift(&mut self) {
+        if let Some(resource) = &mut self.resource {
+            let told = resource.tell_drift(Timestamp::now());
+            self.hand_over(told);
+        }
     }
 
     /// Tells what a pass would come to.

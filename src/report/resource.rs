@@ -9,6 +9,7 @@ use super::app_events::{self, Told};
 use super::conditions::{Moment, healthy};
 use super::done::Done;
 use super::outcome::{Failure, Outcome, Trigger};
+use super::put_back::PutBack;
 use super::record::recorded;
 use super::standing::Standing;
 use crate::api::bounded::{LINE, text};
@@ -25,6 +26,7 @@ pub struct AppResource {
     /// The generation that is being synced.
     generation: i64,
     standing: Standing,
+    put_back: PutBack,
     status: watch::Sender<GitOpsAppStatus>,
 }
 
@@ -37,7 +39,8 @@ impl AppResource {
         generation: i64,
         status: watch::Sender<GitOpsAppStatus>,
     ) -> Self {
-        Self { app, regarding, generation, standing: Standing::default(), status }
+        let (standing, put_back) = (Standing::default(), PutBack::default());
+        Self { app, regarding, generation, standing, put_back, status }
     }
 
     /// From now on this generation of it is synced.
@@ -66,9 +69,24 @@ impl AppResource {
         };
         let moment = Moment { generation, time };
         let after = recorded(&before, &self.standing, outcome, moment);
-        let told = app_events::of_outcome(&self.app, &before, &after, outcome);
+        let mut told = app_events::of_outcome(&self.app, &before, &after, outcome);
+        self.put_back.take(outcome);
+        if outcome.trigger != Trigger::Drift {
+            told.extend(self.put_back.tell());
+        }
         self.send(after);
         self.events(told, time)
+    }
+
+    /// Whether drift was put back of which no event tells yet.
+    pub(super) fn has_untold_drift(&self) -> bool {
+        self.put_back.is_untold()
+    }
+
+    /// Tells of the drift that was put back since this was told last.
+    pub(super) fn tell_drift(&mut self, time: Timestamp) -> Vec<Event> {
+        let told = self.put_back.tell();
+        self.events(told.into_iter().collect(), time)
     }
 
     /// Takes over what is told without a pass, and returns what is worth an event.

@@ -31,6 +31,9 @@ const JITTER: f64 = 0.05;
 /// Events this close together are answered as one, in the order of stages.
 const BURST: Duration = Duration::from_millis(5);
 
+/// Drift that is put back in this time is one event on the app.
+const TOGETHER: Duration = Duration::from_secs(5);
+
 /// One app and what makes it sync.
 pub struct Daemon {
     /// The app.
@@ -61,6 +64,8 @@ struct Loop {
     health_told: Option<(usize, u64)>,
     /// When they were last judged, by the clock of the fights: what ends since then is not missed.
     judged: Duration,
+    /// When drift that was put back is told.
+    tell: Option<Instant>,
 }
 
 impl Daemon {
@@ -110,6 +115,7 @@ impl Daemon {
             trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
             trigger = self.watch(&mut state, &outcome, delay, trigger, stop).await;
         }
+        self.publisher.tell_drift();
     }
 
     /// A pass that writes nothing: what would be done.
@@ -227,6 +233,7 @@ impl Daemon {
         let mut due = Instant::now() + jittered(delay);
         loop {
             let peace = state.peace().unwrap_or(due);
+            let tell = state.tell.unwrap_or(due);
             let Memory { watches, observed, .. } = &mut state.memory;
             tokio::select! {
                 () = sleep_until(due) => return trigger,
@@ -241,6 +248,10 @@ impl Daemon {
                 () = &mut news => return Trigger::Commit,
                 () = &mut opening => return Trigger::Dependency,
                 () = sleep_until(peace), if peace < due => {}
+                () = sleep_until(tell), if tell < due => {
+                    self.publisher.tell_drift();
+                    state.tell = None;
+                }
                 seen = watches.next(&self.app.id, observed) => state.dirty.extend(seen),
                 swept = self.sweeps.next() => match swept {
                     None => self.sweeps.begin(Sweep::of(&self.app, &state.memory)),
@@ -283,6 +294,9 @@ impl Daemon {
         let is_certain = !std::mem::take(&mut state.memory.is_in_doubt);
         let Some(outcome) = outcome else { return is_certain };
         self.close(state, &outcome);
+        if self.publisher.has_untold_drift() {
+            state.tell.get_or_insert_with(|| Instant::now() + TOGETHER);
+        }
         outcome.failure.is_none() && is_certain
     }
 

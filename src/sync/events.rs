@@ -12,11 +12,11 @@ use crate::cluster::{ApiError, Cluster};
 use crate::object::ObjectId;
 
 /// Events that may wait to be posted.
-const QUEUE: usize = 256;
-/// Events that may be posted at once after a quiet time.
-const BURST: f64 = 25.0;
-/// Events per second beyond a burst.
-const RATE: f64 = 1.0;
+const QUEUE: usize = 1024;
+/// Events on objects that may be posted at once after a quiet time, and per second beyond that.
+const OBJECTS: (f64, f64) = (25.0, 1.0);
+/// The same of events on apps, which are few for each: what many of them share may happen to all at once.
+const APPS: (f64, f64) = (1000.0, 10.0);
 /// Time in which an event is not told a second time.
 const REPEAT: Duration = Duration::from_mins(1);
 
@@ -40,8 +40,10 @@ impl Poster {
 
     /// Posts until nobody can hand over any more and the queue is empty.
     pub async fn run(mut self) {
-        let (start, mut limits) = (Instant::now(), Limits::default());
+        let (start, app) = (Instant::now(), crate::cluster::apps::kind());
+        let (mut objects, mut apps) = (Limits::of(OBJECTS), Limits::of(APPS));
         while let Some(event) = self.queue.recv().await {
+            let limits = if event.regarding.id.kind == app { &mut apps } else { &mut objects };
             if !limits.admit(&event, start.elapsed()) {
                 let Event { regarding, reason, .. } = &event;
                 debug!(object = %regarding.id, reason, "Event not posted: told already, or one too many");
@@ -67,23 +69,23 @@ impl Poster {
 /// Says which events are too many. Times are since any fixed moment.
 #[derive(Debug)]
 struct Limits {
+    burst: f64,
+    rate: f64,
     tokens: f64,
     at: Duration,
     /// What was posted of late.
     posted: Vec<(Duration, Event)>,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { tokens: BURST, at: Duration::ZERO, posted: Vec::new() }
-    }
-}
-
 impl Limits {
+    fn of((burst, rate): (f64, f64)) -> Self {
+        Self { burst, rate, tokens: burst, at: Duration::ZERO, posted: Vec::new() }
+    }
+
     /// Whether an event may be posted now; it then counts as posted.
     fn admit(&mut self, event: &Event, now: Duration) -> bool {
         let since = now.saturating_sub(self.at).as_secs_f64();
-        self.tokens = (self.tokens + since * RATE).min(BURST);
+        self.tokens = (self.tokens + since * self.rate).min(self.burst);
         self.at = now;
         self.posted.retain(|(at, _)| now.saturating_sub(*at) < REPEAT);
         if self.tokens < 1.0 || self.posted.iter().any(|(_, posted)| what(posted) == what(event)) {
@@ -116,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_burst_passes_and_then_one_a_second() {
-        let mut limits = Limits::default();
+        let mut limits = Limits::of(OBJECTS);
         let mut admitted = |prefix: &str, seconds: u64| {
             let events = (0..100).map(|n| event(&format!("{prefix}{n}"), "x"));
             let now = Duration::from_secs(seconds);
@@ -129,7 +131,7 @@ mod tests {
 
     #[test]
     fn the_same_is_not_told_twice_within_a_minute() {
-        let mut limits = Limits::default();
+        let mut limits = Limits::of(OBJECTS);
         let mut check = |name, note, seconds, admitted| {
             let now = Duration::from_secs(seconds);
             assert_eq!(limits.admit(&event(name, note), now), admitted, "{name} {note} {seconds}");
