@@ -45,11 +45,9 @@ impl Writer {
     pub async fn run(mut self, mut statuses: watch::Receiver<GitOpsAppStatus>) {
         // What came before this began is news as well.
         let (mut retry, mut is_due) = (RETRIES.0, true);
-        loop {
-            let is_last = !is_due && statuses.changed().await.is_err();
-            if !is_last {
-                sleep(PAUSE).await;
-            }
+        while is_due || statuses.changed().await.is_ok() {
+            unless_over(&statuses, sleep(PAUSE)).await;
+            let is_last = statuses.has_changed().is_err();
             if !self.office.is_held() {
                 if is_last || !self.resumes(&mut statuses).await {
                     return;
@@ -59,23 +57,23 @@ impl Writer {
             }
             let status = statuses.borrow_and_update().clone();
             is_due = false;
-            if status != self.written {
-                match self.cluster.write_status(&self.id, &self.uid, &status).await {
-                    Ok(()) => (self.written, retry) = (status, RETRIES.0),
-                    Err(ApiError::NotLeader) if is_last => return,
-                    Err(ApiError::NotLeader) => is_due = true,
-                    // The app is gone, or another of its name is there.
-                    Err(error) if matches!(error.code(), 404 | 409) => return,
-                    Err(error) if is_last => return debug!("Status not written: {error}"),
-                    Err(error) => {
-                        warn!("Cannot write the status, retrying: {error}");
-                        sleep(retry).await;
-                        (retry, is_due) = ((retry * 2).min(RETRIES.1), true);
-                    }
-                }
+            if status == self.written {
+                continue;
             }
-            if is_last {
-                return;
+            match self.cluster.write_status(&self.id, &self.uid, &status).await {
+                Ok(()) => (self.written, retry) = (status, RETRIES.0),
+                Err(error) if is_last => return debug!("Status not written: {error}"),
+                Err(ApiError::NotLeader) => is_due = true,
+                Err(error) => {
+                    // The app is gone, or another of its name is there: this ends in a moment.
+                    if matches!(error.code(), 404 | 409) {
+                        debug!("Status not written: {error}");
+                    } else {
+                        warn!("Cannot write the status, retrying: {error}");
+                    }
+                    unless_over(&statuses, sleep(retry)).await;
+                    (retry, is_due) = ((retry * 2).min(RETRIES.1), true);
+                }
             }
         }
     }
@@ -94,9 +92,52 @@ impl Writer {
     }
 }
 
+/// Waits for something, unless there is no other status to come.
+async fn unless_over(statuses: &watch::Receiver<GitOpsAppStatus>, wait: impl Future<Output = ()>) {
+    let mut statuses = statuses.clone();
+    tokio::select! {
+        () = wait => {}
+        () = async { while statuses.changed().await.is_ok() {} } => {}
+    }
+}
+
 /// Tells the other apps how this one fares, at once.
 pub async fn tell_others(board: Board, app: AppId, mut shown: Shown) {
     while shown.changed().await {
         board.update(&app, |state| *state = shown.told(std::mem::take(state)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::cluster::Fence;
+
+    #[tokio::test]
+    async fn it_ends_with_the_app_also_where_another_replica_writes() {
+        let kubeconfig = json!({
+            "clusters": [{"name": "a", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "a", "user": {"token": "t"}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+            "current-context": "a",
+        });
+        let (kubeconfig, limit) = (kubeconfig.to_string().into_bytes(), Duration::from_secs(1));
+        let cluster = Cluster::remote(&kubeconfig, limit, Arc::new(|_, _| ())).await.unwrap();
+        let fence = Arc::new(Fence::default());
+        let app = json!({"metadata": {"name": "web", "namespace": "team", "uid": "u"}});
+        let seen = watch::Sender::new(Arc::new(Seen::of(&app, "ops"))).subscribe();
+        let statuses = watch::Sender::new(GitOpsAppStatus::default());
+        let tenure = Tenure::new(cluster.fenced(fence.clone()), fence, seen, statuses.clone());
+        let writer = Writer::new(&tenure);
+        drop(tenure);
+        statuses.send_modify(|status| status.observed_generation = Some(1));
+        let writing = writer.run(statuses.subscribe());
+        drop(statuses);
+        timeout(Duration::from_mins(1), writing).await.unwrap();
     }
 }

@@ -49,7 +49,9 @@ impl Inbox {
                 for (_, sender) in all.iter().filter(|(app, _)| !asked.contains_key(*app)) {
                     tell(sender, Controls::default());
                 }
-                asked.into_iter().for_each(|(app, now)| tell(all.entry(app).or_default(), now));
+                for (app, now) in asked {
+                    tell(all.entry(app).or_default(), now);
+                }
             }
             // Also of those that have yet to listen: else what is withdrawn later were no news to them.
             Sight::Seen(Some((app, now))) => tell(all.entry(app).or_default(), now),
