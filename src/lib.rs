@@ -5,6 +5,7 @@ pub mod cli;
 pub mod cluster;
 pub mod controller;
 pub mod election;
+pub mod health;
 pub mod object;
 pub mod plan;
 pub mod render;

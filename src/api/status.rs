@@ -41,6 +41,9 @@ pub struct GitOpsAppStatus {
     /// The first objects that could not be applied or deleted.
     #[serde(skip_serializing_if = "First::is_empty")]
     pub failures: First<Failure>,
+    /// The first objects that are not as git declares them because of what others did, and stay so.
+    #[serde(skip_serializing_if = "First::is_empty")]
+    pub drifted: First<ObjectId>,
     /// Sets of objects that are deleted only when a person approves.
     #[serde(skip_serializing_if = "First::is_empty")]
     pub held: First<HeldSet>,
@@ -229,6 +232,7 @@ mod tests {
         let failure = |id: &ObjectId| Failure::new(id.clone(), "ApplyFailed", &long);
         let mut status = GitOpsAppStatus {
             failures: objects.iter().map(failure).collect(),
+            drifted: objects.iter().cloned().collect(),
             held: (0..100).map(|_| HeldSet::new(&long, &long, &objects)).collect(),
             abandoned: Abandoned::new(objects.iter()),
             last_applied_revision: Some(Revision::new(&long, &long, &long, now)),

@@ -33,8 +33,8 @@ impl Tenancy {
         account.map_err(Invalid::from)
     }
 
-    /// A name that is no name is a fault, and never nobody.
-    fn account(
+    /// The same, whatever else is wrong with the app: a name that is no name is a fault, and never nobody.
+    pub fn account(
         &self,
         namespace: &str,
         spec: &GitOpsAppSpec,

@@ -27,31 +27,40 @@ use crate::report::Metrics;
 use crate::source::{Clones, Fetcher, Repository};
 use crate::sync::{Checkout, Destination, Ground};
 
-/// Which cluster, and where gitops-sync keeps what it remembers.
+/// Which cluster, as whom.
 #[derive(Debug, Args)]
-pub(super) struct ConnectionArguments {
+pub(super) struct EndpointArguments {
     /// Context of the kubeconfig [default: its current one, or the pod's own account]
     #[arg(long, env = "GITOPS_SYNC_CONTEXT", value_name = "NAME")]
     pub context: Option<String>,
     /// Kubeconfig file [default: KUBECONFIG, ~/.kube/config, or the pod's own account]
     #[arg(long, env = "GITOPS_SYNC_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Namespace of gitops-sync's own Secrets [default: the pod's, or the context's]
-    #[arg(long, env = "GITOPS_SYNC_NAMESPACE", value_name = "NAME")]
-    pub namespace: Option<String>,
     /// Longest time a request to the API server may take, which itself gives up after 60 s
     #[arg(long, env = "GITOPS_SYNC_REQUEST_TIMEOUT", default_value = "65s", value_name = "TIME", value_parser = duration)]
     pub request_timeout: Duration,
 }
 
-impl ConnectionArguments {
+impl EndpointArguments {
     /// Prepares the connection.
     pub(super) async fn connect(&self, metrics: &Arc<Metrics>) -> anyhow::Result<Cluster> {
         let (kubeconfig, context) = (self.kubeconfig.clone(), self.context.clone());
         let connection = Connection { kubeconfig, context, timeout: self.request_timeout };
         Ok(Cluster::connect(&connection, counter(metrics)).await?)
     }
+}
 
+/// Which cluster, and where gitops-sync keeps what it remembers.
+#[derive(Debug, Args)]
+pub(super) struct ConnectionArguments {
+    #[command(flatten)]
+    pub endpoint: EndpointArguments,
+    /// Namespace of gitops-sync's own Secrets [default: the pod's, or the context's]
+    #[arg(long, env = "GITOPS_SYNC_NAMESPACE", value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+impl ConnectionArguments {
     /// Where the Secrets are.
     pub(super) fn store(&self, cluster: &Cluster) -> Store {
         let namespace = self.namespace.as_deref().unwrap_or(cluster.default_namespace());
@@ -92,7 +101,7 @@ impl ClusterArguments {
         checkout: Checkout,
         parallel: u16,
     ) -> anyhow::Result<Ground> {
-        let cluster = self.connection.connect(metrics).await?;
+        let cluster = self.connection.endpoint.connect(metrics).await?;
         let store = self.connection.store(&cluster);
         let selector = app.map_or_else(|| LABEL_APP.to_owned(), selector);
         let destination = Destination::new(cluster, selector, store.namespace());
@@ -286,7 +295,7 @@ fn kind(text: &str) -> Result<String, BadKind> {
 }
 
 /// Reads the name of a namespace, a DNS label: it becomes part of URLs.
-fn namespace(text: &str) -> Result<String, String> {
+pub(super) fn namespace(text: &str) -> Result<String, String> {
     let name = text.trim();
     let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
     let is_label = (1..=63).contains(&name.len())

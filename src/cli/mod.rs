@@ -2,8 +2,8 @@
 
 #![expect(clippy::print_stderr, reason = "printing is this module's work")]
 
+mod app;
 mod common;
-mod controls;
 mod crd;
 mod logging;
 mod run;
@@ -33,12 +33,27 @@ enum Verb {
     Run(Box<run::Arguments>),
     /// Sync once and exit; a server-side dry-run unless --apply is given
     Sync(Box<sync::Arguments>),
-    /// Stop the syncing of an app until it is resumed
-    Suspend(controls::AppArguments),
+    /// Show how apps fare: a table of all, or a page about one
+    ///
+    /// Reads resources of kind GitOpsApp with your own rights. As with kubectl, the exit code is 0 if the statuses could be
+    /// read, however the apps fare: to wait for one, use kubectl wait --for=condition=Ready gapp/NAME, or
+    /// gitops-sync trigger --wait. Of syncs, those are remembered that changed or found something: an old one
+    /// among the last means that nothing had to be done since.
+    Status(app::status::Status),
+    /// Show the objects of an app, stage by stage: sync, health, and who else has a hand in them
+    ///
+    /// Lists objects of all kinds that you may list, and shows those that name themselves as the app's. How they
+    /// stand to git is what the app's status says; it names the first ten of each sort and counts the others,
+    /// which are shown as Unknown then.
+    Tree(app::tree::Tree),
+    /// Sync an app now
+    Trigger(app::trigger::Trigger),
+    /// Stop the syncing of an app until it is resumed: nothing is applied, put back or deleted
+    Suspend(app::suspend::Suspend),
     /// Have a suspended app synced again
-    Resume(controls::AppArguments),
+    Resume(app::AppArguments),
     /// Approve deletions that the prune guard holds
-    PruneApprove(controls::ApproveArguments),
+    PruneApprove(app::approve::Approve),
     /// Print the definition of the GitOpsApp resource, for kubectl apply
     Crd,
     /// The fetching child process
@@ -51,9 +66,12 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Run(arguments) => block_on(run::run(*arguments)),
         Verb::Sync(arguments) => block_on(sync::sync(*arguments)),
-        Verb::Suspend(arguments) => block_on(controls::suspend(arguments)),
-        Verb::Resume(arguments) => block_on(controls::resume(arguments)),
-        Verb::PruneApprove(arguments) => block_on(controls::approve(arguments)),
+        Verb::Status(arguments) => block_on(app::status::status(arguments)),
+        Verb::Tree(arguments) => block_on(app::tree::tree(arguments)),
+        Verb::Trigger(arguments) => block_on(app::trigger::trigger(arguments)),
+        Verb::Suspend(arguments) => block_on(app::suspend::suspend(arguments)),
+        Verb::Resume(arguments) => block_on(app::suspend::resume(arguments)),
+        Verb::PruneApprove(arguments) => block_on(app::approve::approve(arguments)),
         Verb::Crd => crd::print(),
         Verb::GitFetch => git::clone::serve(&mut std::io::stdin(), &mut std::io::stdout())
             .map(|()| ExitCode::SUCCESS)

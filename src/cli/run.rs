@@ -299,7 +299,7 @@ fn all_apps(arguments: &Arguments, process: &Process) -> Work {
         tenancy: arguments.tenancy.rules(),
         clusters: Clusters::default(),
         remote: Remote {
-            timeout: arguments.cluster.connection.request_timeout,
+            timeout: arguments.cluster.connection.endpoint.request_timeout,
             count: counter(metrics),
             selector: LABEL_APP.to_owned(),
         },

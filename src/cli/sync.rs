@@ -17,7 +17,8 @@ use super::logging;
 use crate::api::GitOpsAppSpec;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
-use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger, problems};
+use crate::report::problems::{self, Named};
+use crate::report::{Action, Done, Fate, Metrics, Outcome, Trigger};
 use crate::sync::{App, Memory, Origin, Stop, pass::pass};
 
 /// Arguments of `sync`.
@@ -138,7 +139,8 @@ fn print(app: &App, outcome: &Outcome) -> std::io::Result<()> {
     for (id, fate) in &outcome.leftovers {
         writeln!(out, "{}", leftover_line(id, fate))?;
     }
-    for line in problems::held(&app.id, outcome).chain(problems::orphans(outcome)) {
+    let named = Named { app: &app.id, has_resource: false };
+    for line in problems::held(named, outcome).chain(problems::orphans(outcome)) {
         eprintln!("warning: {line}");
     }
     if let Some(failure) = &outcome.failure {

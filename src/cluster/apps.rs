@@ -49,6 +49,21 @@ impl Cluster {
         self.send("patch", request).await.map(drop)
     }
 
+    /// Merges fields into an app, as this field manager. With a resourceVersion among them, only if it is still
+    /// at this version.
+    pub async fn merge_app(
+        &self,
+        id: &ObjectId,
+        manager: &str,
+        fields: &Value,
+    ) -> Result<Value, ApiError> {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..Default::default() };
+        let request = client::requests(&resource(), id)
+            .patch(&id.name, &params, &Patch::Merge(fields))
+            .map_err(ApiError::BadRequest)?;
+        self.send("patch", request).await.map(|(_, app)| app)
+    }
+
     /// Sets the finalizers of an app, if it is still at this version.
     pub async fn set_finalizers(
         &self,

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::breaker::{self, Breaker};
 use super::error::{ApiError, chain};
-use super::fence::{Fence, Writing};
+use super::fence::{Fence, Term, Writing};
 use super::pressure::{End, Pressure, pause};
 use super::transport;
 use crate::object::{ObjectId, ServiceAccount};
@@ -55,11 +55,14 @@ pub struct Cluster {
     account: Option<Arc<ServiceAccount>>,
     /// Whether the daemon itself acts as another user, as its kubeconfig says.
     is_acting: bool,
+    /// The URL of the API server.
+    address: Arc<str>,
     count: Count,
     timeout: Duration,
     pressure: Arc<Pressure>,
     breaker: Arc<Breaker>,
-    fence: Option<Arc<Fence>>,
+    /// The fence that writes pass, and the term that they belong to, if to one.
+    fence: Option<(Arc<Fence>, Option<Term>)>,
 }
 
 impl Cluster {
@@ -67,14 +70,15 @@ impl Cluster {
     pub async fn connect(connection: &Connection, count: Count) -> Result<Self, ApiError> {
         let config = configuration(connection).await?;
         let unusable = |error: kube::Error| ApiError::NoConfiguration(chain(&error));
-        Self::new(config, connection.timeout, count).map_err(unusable)
+        Self::new(config, connection.timeout, count, usize::MAX).map_err(unusable)
     }
 
-    /// The cluster of this configuration.
+    /// The cluster of this configuration, of whose answers so many bytes are taken at most.
     pub(super) fn new(
         mut config: Config,
         timeout: Duration,
         count: Count,
+        most: usize,
     ) -> Result<Self, kube::Error> {
         // A refusal is one object's failure, tried again by the next pass; kube's own retries, of
         // whatever the server fails at, would hold up all others.
@@ -84,10 +88,11 @@ impl Cluster {
         let agent = HeaderValue::from_static(agent);
         config.headers.push((http::header::USER_AGENT, agent));
         let is_acting = is_acting(&config);
-        let client = transport::client(config)?;
+        let address = config.cluster_url.to_string().trim_end_matches('/').into();
+        let client = transport::client(config, most)?;
         let (account, pressure, breaker) = (None, Arc::default(), Arc::default());
         let fence = None;
-        Ok(Self { client, account, is_acting, count, timeout, pressure, breaker, fence })
+        Ok(Self { client, account, is_acting, address, count, timeout, pressure, breaker, fence })
     }
 
     /// The same cluster with the rights of a service account, over the same connections. The daemon's own
@@ -99,7 +104,7 @@ impl Cluster {
     }
 
     /// Whose rights requests are sent with, if not the daemon's own.
-    pub(super) fn account(&self) -> Option<&ServiceAccount> {
+    pub fn account(&self) -> Option<&ServiceAccount> {
         self.account.as_deref()
     }
 
@@ -113,7 +118,14 @@ impl Cluster {
     /// would tell late what another replica may have undone.
     #[must_use]
     pub fn fenced(&self, fence: Arc<Fence>) -> Self {
-        Self { fence: Some(fence), ..self.clone() }
+        Self { fence: Some((fence, None)), ..self.clone() }
+    }
+
+    /// The same cluster, to which nothing is written but in this term of its fence.
+    #[must_use]
+    pub fn in_term(&self, term: Term) -> Self {
+        let fence = self.fence.as_ref().map(|(fence, _)| (fence.clone(), Some(term)));
+        Self { fence, ..self.clone() }
     }
 
     /// The same cluster for few requests that must not wait for others: no fence, no sharing of what is asked
@@ -127,6 +139,11 @@ impl Cluster {
     /// The namespace of the kubeconfig's context or of the pod, else `default`.
     pub fn default_namespace(&self) -> &str {
         self.client.default_namespace()
+    }
+
+    /// The URL of the API server.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// Whether both are handles of one connection.
@@ -165,7 +182,7 @@ impl Cluster {
     /// Passes the fence, before the first try as before each other.
     fn enter(&self, method: &Method) -> Result<Option<Arc<Writing>>, ApiError> {
         let fence = self.fence.as_ref().filter(|_| method != Method::GET);
-        fence.map(Fence::enter).transpose()
+        fence.map(|(fence, term)| fence.enter(*term)).transpose()
     }
 
     /// Tries until the API server takes the request, which it may say that it cannot for the moment. Each

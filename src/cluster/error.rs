@@ -12,7 +12,7 @@ use crate::object::GroupKind;
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The API server answered, and refused.
-    #[error("{}", .0.message)]
+    #[error("{}", one_line(&.0.message))]
     Refused(Box<Status>),
     /// No answer came.
     #[error("the API server cannot be reached: {0}")]
@@ -71,6 +71,12 @@ impl ApiError {
     pub fn is_stale(&self) -> bool {
         let Self::Refused(status) = self else { return false };
         status.code == 409 && status.reason == "Conflict" && self.conflicts().is_empty()
+    }
+
+    /// Whether whoever asks has no right to. Admission refuses with the same code, in other words.
+    pub fn lacks_rights(&self) -> bool {
+        let Self::Refused(status) = self else { return false };
+        status.code == 403 && status.message.contains(" is forbidden: User \"")
     }
 
     /// Whether the server says that there is an object of this name already.
@@ -156,15 +162,17 @@ impl ApiError {
 }
 
 /// A message without its line breaks, and without the comparison of whole objects that the API server
-/// appends to some.
+/// appends to some. It may come from a server that anybody runs: what moves a cursor is left out, and its end if it
+/// is long.
 fn one_line(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default().trim_end();
-    if first.is_empty() {
-        message.split_whitespace().collect::<Vec<_>>().join(" ")
-    } else {
-        first.to_owned()
-    }
+    let words = || message.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = if first.is_empty() { words() } else { first.to_owned() };
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
+
+/// Characters of a message.
+const LONGEST: usize = 4096;
 
 /// An error with all that caused it, without repetitions.
 pub fn chain(error: &dyn Error) -> String {
@@ -177,7 +185,7 @@ pub fn chain(error: &dyn Error) -> String {
         }
         source = error.source();
     }
-    text
+    one_line(&text)
 }
 
 #[cfg(test)]
@@ -202,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn rights_are_told_from_admission() {
+        let check = |code: u16, message: &str, expect: bool| {
+            let status = Status::failure(message, "Forbidden").with_code(code);
+            assert_eq!(ApiError::Refused(Box::new(status)).lacks_rights(), expect, "{message}");
+        };
+        let denied = "configmaps \"a\" is forbidden: User \"bob\" cannot patch resource \"configmaps\" in API group \"\" in the namespace \"demo\"";
+        check(403, denied, true);
+        check(422, denied, false);
+        check(403, "pods \"a\" is forbidden: exceeded quota: q, requested: pods=1", false);
+        check(403, "admission webhook \"w\" denied the request: no", false);
+    }
+
+    #[test]
     fn messages_are_one_line() {
         let check = |message: &str, shown: &str| {
             let error = ApiError::Refused(Box::new(Status::failure(message, "Invalid")));
@@ -212,5 +233,7 @@ mod tests {
             "spec: Forbidden: it is immutable",
         );
         check("\n a\n b", "a b");
+        check("a\u{1b}[2J\rb", "a [2J b");
+        check(&"ü".repeat(LONGEST + 1), &"ü".repeat(LONGEST));
     }
 }

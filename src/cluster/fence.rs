@@ -1,6 +1,7 @@
 //! Who may write, and until when. A write passes its fence twice: before it waits for a connection, and in the
 //! moment in which its body is handed to one. A process that was stopped in between (SIGSTOP, a frozen node)
-//! therefore sends nothing when it goes on, but for what the kernel has already.
+//! therefore sends nothing when it goes on, but for what the kernel has already. (A machine that is suspended as a
+//! whole has no clock that goes on; its writes still meet the versions and uids that they were meant for.)
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,11 +19,15 @@ use super::ApiError;
 /// Longest time that a request may be under way after we gave it up: the API server's own limit.
 const ON_ITS_WAY: Duration = Duration::from_mins(1);
 
+/// The number of a time in which a fence is held without a break. What was begun in one is no longer right in
+/// another: somebody else may have written in between.
+pub type Term = u64;
+
 /// Lets writes through while it is open, by the monotonic clock of this process alone.
 #[derive(Debug)]
 pub struct Fence {
     state: Mutex<State>,
-    is_held: watch::Sender<bool>,
+    held: watch::Sender<Option<Term>>,
     writing: watch::Sender<usize>,
 }
 
@@ -30,36 +35,40 @@ pub struct Fence {
 struct State {
     /// When it closes by itself; `None` while it is closed.
     until: Option<Instant>,
+    /// The term that it is held for, or was last.
+    term: Term,
     /// When a write was given up of which we do not know whether it will be done.
     unknown: Option<Instant>,
 }
 
 impl Default for Fence {
     fn default() -> Self {
-        let (is_held, writing) = (watch::Sender::new(false), watch::Sender::new(0));
-        Self { state: Mutex::default(), is_held, writing }
+        let (held, writing) = (watch::Sender::new(None), watch::Sender::new(0));
+        Self { state: Mutex::default(), held, writing }
     }
 }
 
 impl Fence {
-    /// Opens it until then, or closes it.
+    /// Opens it until then, or closes it. Opened after it was closed, it begins another term.
     pub fn set(&self, until: Option<Instant>) {
-        self.state().until = until;
-        self.is_held.send_if_modified(|is_held| {
-            let before = std::mem::replace(is_held, until.is_some());
-            before != *is_held
-        });
+        let term = {
+            let mut state = self.state();
+            state.term += Term::from(until.is_some() && state.until.is_none());
+            state.until = until;
+            until.map(|_| state.term)
+        };
+        self.held.send_if_modified(|held| std::mem::replace(held, term) != term);
     }
 
     /// Whether a write may be sent now.
     pub fn is_open(&self) -> bool {
-        self.state().until.is_some_and(|until| Instant::now() < until)
+        self.state().is_open()
     }
 
-    /// Whether it is held open, as it was last [`set`](Self::set): what passes wait for. Whether a write may
+    /// The term that it is held for, as it was last [`set`](Self::set): what passes wait for. Whether a write may
     /// be sent is the clock's decision alone.
-    pub fn held(&self) -> watch::Receiver<bool> {
-        self.is_held.subscribe()
+    pub fn held(&self) -> watch::Receiver<Option<Term>> {
+        self.held.subscribe()
     }
 
     /// Returns when no write is under way that passed it.
@@ -74,16 +83,17 @@ impl Fence {
         self.state().unknown.is_some_and(|at| at.elapsed() < ON_ITS_WAY)
     }
 
-    /// Lets a write in. It is under way until the last of its holders drops it.
-    pub(super) fn enter(self: &Arc<Self>) -> Result<Arc<Writing>, ApiError> {
+    /// Lets a write in, in this term or in any. It is under way until the last of its holders drops it.
+    pub(super) fn enter(self: &Arc<Self>, term: Option<Term>) -> Result<Arc<Writing>, ApiError> {
         // Counted first: who closes the fence and then waits for quiet must not miss it.
         self.writing.send_modify(|number| *number += 1);
         let writing = Writing {
             fence: self.clone(),
+            term: term.unwrap_or_else(|| self.state().term),
             is_sent: AtomicBool::new(false),
             is_answered: AtomicBool::new(false),
         };
-        if self.is_open() { Ok(Arc::new(writing)) } else { Err(ApiError::NotLeader) }
+        if writing.may_be_sent() { Ok(Arc::new(writing)) } else { Err(ApiError::NotLeader) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,20 +101,32 @@ impl Fence {
     }
 }
 
+impl State {
+    fn is_open(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() < until)
+    }
+}
+
 /// A write that a fence has let in.
 #[derive(Debug)]
 pub(super) struct Writing {
     fence: Arc<Fence>,
+    term: Term,
     is_sent: AtomicBool,
     is_answered: AtomicBool,
 }
 
 impl Writing {
+    fn may_be_sent(&self) -> bool {
+        let state = self.fence.state();
+        state.is_open() && state.term == self.term
+    }
+
     /// The moment in which it is sent, if it still may be.
     fn pass(&self) -> bool {
-        let is_open = self.fence.is_open();
-        self.is_sent.fetch_or(is_open, Ordering::Relaxed);
-        is_open
+        let may_be_sent = self.may_be_sent();
+        self.is_sent.fetch_or(may_be_sent, Ordering::Relaxed);
+        may_be_sent
     }
 
     /// The server has decided on it.
@@ -114,7 +136,7 @@ impl Writing {
 
     /// Whether it was held back at the last moment.
     pub(super) fn is_held_back(&self) -> bool {
-        !self.is_sent.load(Ordering::Relaxed) && !self.fence.is_open()
+        !self.is_sent.load(Ordering::Relaxed) && !self.may_be_sent()
     }
 }
 
@@ -197,7 +219,7 @@ mod tests {
                 fence.set(until);
             }
             assert_eq!(fence.is_open(), is_open);
-            assert_eq!(fence.enter().is_ok(), is_open);
+            assert_eq!(fence.enter(None).is_ok(), is_open);
             assert!(fence.quiet().now_or_never().is_some(), "nothing is under way");
         };
         check(None, false);
@@ -209,7 +231,7 @@ mod tests {
     #[test]
     fn a_write_that_waited_too_long_is_held_back_at_the_last_moment() {
         let fence = open();
-        let writing = fence.enter().unwrap();
+        let writing = fence.enter(None).unwrap();
         fence.set(Some(Instant::now()));
         let error = frame(writing.clone()).unwrap_err();
         assert!(error.to_string().contains("no longer the leader"), "{error}");
@@ -219,10 +241,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_begun_in_one_term_is_not_written_in_another() {
+        let fence = open();
+        let term = *fence.held().borrow();
+        assert_eq!(term, Some(1));
+        let begun = fence.enter(None).unwrap();
+        // Held on is the same term.
+        fence.set(Some(Instant::now() + LONG * 2));
+        assert!(begun.may_be_sent() && fence.enter(term).is_ok());
+        fence.set(None);
+        assert_eq!(*fence.held().borrow(), None);
+        fence.set(Some(Instant::now() + LONG));
+        assert_eq!(*fence.held().borrow(), Some(2));
+        assert!(fence.enter(term).is_err() && fence.enter(None).is_ok());
+        assert!(frame(begun.clone()).is_err() && begun.is_held_back());
+    }
+
+    #[test]
     fn it_is_quiet_when_the_last_write_has_ended() {
         let check = |is_answered: bool| {
             let fence = open();
-            let writing = fence.enter().unwrap();
+            let writing = fence.enter(None).unwrap();
             frame(writing.clone()).unwrap();
             fence.set(None);
             assert!(fence.quiet().now_or_never().is_none());

@@ -33,6 +33,20 @@ pub struct Target {
     pub content: Content,
 }
 
+impl Target {
+    /// The objects of a kind in a namespace, or (empty) in all.
+    pub fn of(resource: &Resource, namespace: &str, content: Content) -> Self {
+        let (labels, fields) = (String::new(), String::new());
+        Self {
+            resource: resource.clone(),
+            namespace: namespace.to_owned(),
+            labels,
+            fields,
+            content,
+        }
+    }
+}
+
 impl Cluster {
     /// Shows `see` each object that is selected. Returns the version of the list. Metadata is listed in the
     /// daemon's own name.

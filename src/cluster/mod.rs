@@ -13,6 +13,7 @@ mod immutable;
 mod kubeconfig;
 pub mod lease;
 pub mod list;
+mod measure;
 mod namespace;
 mod pressure;
 pub mod prune;
@@ -24,5 +25,5 @@ pub mod watch;
 
 pub use client::{Cluster, Connection};
 pub use error::ApiError;
-pub use fence::Fence;
+pub use fence::{Fence, Term};
 pub use kubeconfig::BadKubeconfig;

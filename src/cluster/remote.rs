@@ -7,6 +7,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::client::{Cluster, Count};
 use super::kubeconfig::{BadKubeconfig, checked};
+use super::measure::OTHERS;
 
 impl Cluster {
     /// Prepares a connection to the cluster that a kubeconfig names, by its content; nothing is sent yet, and
@@ -23,6 +24,6 @@ impl Cluster {
         let mut config = config.map_err(|_| BadKubeconfig::Unusable)?;
         // That of the environment is for others.
         config.proxy_url = None;
-        Self::new(config, timeout, count).map_err(|_| BadKubeconfig::Unusable)
+        Self::new(config, timeout, count, OTHERS).map_err(|_| BadKubeconfig::Unusable)
     }
 }

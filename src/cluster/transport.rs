@@ -9,9 +9,10 @@ use kube::{Client, Config, Error};
 use tower::{BoxError, ServiceBuilder};
 
 use super::fence::Guarded;
+use super::measure::Measuring;
 
-/// A client with this configuration.
-pub(super) fn client(config: Config) -> Result<Client, Error> {
+/// A client with this configuration, which takes so many bytes of an answer at most.
+pub(super) fn client(config: Config, most: usize) -> Result<Client, Error> {
     if config.proxy_url.is_some() {
         // kube says what is wrong with proxies. Here a write passes its fence only before it waits for a
         // connection.
@@ -34,6 +35,6 @@ pub(super) fn client(config: Config) -> Result<Client, Error> {
         .layer(config.extra_headers_layer()?)
         .map_err(BoxError::from)
         .map_request(Guarded::request)
-        .service(http);
+        .service(Measuring::new(http, most));
     Ok(ClientBuilder::new(service, config.default_namespace).build())
 }

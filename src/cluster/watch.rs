@@ -1,4 +1,5 @@
-//! Watches the objects of one scope, metadata only: each is reduced to what it is judged by.
+//! Watches the objects of one scope: metadata only, but for kinds that say how they fare. Each is reduced to what
+//! it is judged by.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use super::follow::Sight;
 use super::list::{Content, Target};
 use super::{ApiError, Cluster};
+use crate::health;
 use crate::object::{Live, ObjectId};
 use crate::plan::Resource;
 use crate::plan::observed::{Blind, Sighting};
@@ -23,12 +25,15 @@ impl Cluster {
         mut listen: impl FnMut(Sighting) -> ControlFlow<()> + Send,
     ) {
         let kind = resource.kind.clone();
+        let is_whole = health::is_watched(&kind);
         let reduce = move |item: &Value| {
             let text = |key: &str| item["metadata"][key].as_str().unwrap_or_default();
             let id = ObjectId::new(kind.clone(), text("namespace"), text("name"));
-            (id, Arc::new(Live::from(item)))
+            let health = is_whole.then(|| health::health(&kind, item));
+            (id, Arc::new(Live { health, ..Live::from(item) }))
         };
-        let (labels, fields, content) = (selector, String::new(), Content::Metadata);
+        let content = if is_whole { Content::Whole } else { Content::Metadata };
+        let (labels, fields) = (selector, String::new());
         let target = Target { resource, namespace, labels, fields, content };
         self.follow(target, reduce, |sight| listen(sighting(sight))).await;
     }

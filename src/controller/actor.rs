@@ -9,11 +9,12 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::prepare::{Prepared, Used};
-use super::status::{Writer, applied, tell_others};
+use super::status::{Writer, tell_others};
+use super::tenure::Tenure;
 use super::{Common, Seen, farewell, prepare};
 use crate::api::reference::AppReference;
-use crate::api::{ConditionType, GitOpsApp, GitOpsAppStatus, SyncPolicy};
-use crate::cluster::{Cluster, Fence};
+use crate::api::{GitOpsApp, SyncPolicy};
+use crate::cluster::{ApiError, Cluster, Term};
 use crate::object::AppId;
 use crate::plan::Controls;
 use crate::plan::dependencies::State;
@@ -31,10 +32,8 @@ pub struct Actor {
     common: Arc<Common>,
     seen: watch::Receiver<Arc<Seen>>,
     stop: Stop,
-    /// Open while the app is this replica's to write.
-    fence: Arc<Fence>,
-    /// The status that is written.
-    status: watch::Sender<GitOpsAppStatus>,
+    /// When the app is this replica's to write.
+    tenure: Tenure,
     /// What people ask by the resource.
     asked: watch::Sender<Controls>,
     wake: Arc<Notify>,
@@ -55,25 +54,21 @@ impl Actor {
         let now = seen.borrow().clone();
         let fence = common.ownership.fence(&now.app);
         let status = watch::Sender::new(now.status.clone());
+        let cluster = common.ground.store.cluster().fenced(fence.clone());
+        let tenure = Tenure::new(cluster, fence, seen.clone(), status);
         let asked = watch::Sender::new(now.controls.clone());
         let wake = Arc::new(Notify::new());
-        Self { common, seen, stop, fence, status, asked, wake }
+        Self { common, seen, stop, tenure, asked, wake }
     }
 
     /// Runs the app until its resource is gone or the process is to end.
     pub async fn run(mut self) {
         let first = self.seen.borrow().clone();
-        let writer = Writer {
-            cluster: self.cluster(),
-            held: self.fence.held(),
-            id: first.id.clone(),
-            uid: first.uid.clone(),
-            written: first.status.clone(),
-        };
-        let told =
-            tell_others(self.common.board.clone(), first.app.clone(), self.status.subscribe());
+        let tenure = self.tenure.clone();
+        let told = tell_others(self.common.board.clone(), first.app.clone(), tenure.shown());
         let _telling = Ended(tokio::spawn(told).abort_handle());
-        let writing = tokio::spawn(writer.run(self.status.subscribe()));
+        let writing = tokio::spawn(Writer::new(&tenure).run(tenure.status.subscribe()));
+        drop(tenure);
         let mut publisher = self.publisher(&first);
         while !self.stop.is_set() {
             let seen = self.seen.borrow_and_update().clone();
@@ -90,23 +85,15 @@ impl Actor {
                 Box::pin(self.serve(&seen, publisher)).await
             };
         }
-        drop((publisher, self.status));
+        drop((publisher, self.tenure));
         // The last status is worth a moment.
         let _ = writing.await;
     }
 
-    /// The cluster of the resource, written only while the app is this replica's.
-    fn cluster(&self) -> Cluster {
-        self.common.ground.store.cluster().fenced(self.fence.clone())
-    }
-
     /// Deals with the objects of a resource that is being deleted, until it wants that otherwise.
     async fn part(&mut self, seen: &Seen, publisher: &mut Publisher) {
-        let (common, fence, stop) = (self.common.clone(), self.fence.clone(), self.stop.clone());
-        let farewell = async {
-            held(&fence).await;
-            farewell::say(&common, &fence, seen, &stop, publisher).await;
-        };
+        let (common, tenure, stop) = (self.common.clone(), self.tenure.clone(), self.stop.clone());
+        let farewell = farewell::say(&common, &tenure, seen, &stop, publisher);
         tokio::select! {
             () = farewell => self.superseded(seen).await,
             () = self.superseded(seen) => {}
@@ -121,17 +108,20 @@ impl Actor {
                     .then(|| self.common.board.gate(&seen.app));
                 let peers = Some(self.common.board.peers(&seen.app));
                 let asked = self.asked.subscribe();
-                let app = App { asked, gate, peers, ..app.fenced(&self.fence) };
+                let app = App { asked, gate, peers, ..app.fenced(&self.tenure.fence) };
                 self.announce(seen, &resource);
                 Box::pin(self.sync(seen, &resource, app, secrets, publisher)).await
             }
             Err(notice) => {
-                let is_passing = notice.is_passing();
-                if self.fence.is_open() {
+                let tenure = self.tenure.clone();
+                let told = async {
+                    tenure.begin().await;
                     publisher.notice(&notice);
-                }
+                    std::future::pending::<()>().await;
+                };
                 tokio::select! {
-                    () = sleep(LOOK), if is_passing => {}
+                    () = told => {}
+                    () = sleep(LOOK), if notice.is_passing() => {}
                     () = self.superseded(seen) => {}
                 }
                 publisher
@@ -141,8 +131,6 @@ impl Actor {
 
     /// Tells the other apps of this one.
     fn announce(&self, seen: &Seen, resource: &GitOpsApp) {
-        let status = self.status.borrow();
-        let is_current = status.observed_generation == Some(seen.generation);
         let spec = &resource.spec;
         let other = |reference: &AppReference| {
             let namespace = reference.namespace.as_ref().map_or(&seen.id.namespace, |name| &name.0);
@@ -150,13 +138,11 @@ impl Actor {
         };
         let state = State {
             source: (spec.repo_url.clone(), spec.target_revision.clone()),
-            applied: applied(&status),
-            attempted: status.last_attempted_revision.as_ref().map(|revision| revision.sha.clone()),
             is_idle: seen.controls.suspended || spec.sync_policy == SyncPolicy::Manual,
-            is_ready: is_current && status.conditions.is_true(ConditionType::Ready),
             depends_on: spec.depends_on.iter().map(other).collect(),
+            ..State::default()
         };
-        self.common.board.note(&seen.app, state);
+        self.common.board.note(&seen.app, self.tenure.shown().told(state));
     }
 
     /// Runs the app's loop until its resource wants something else.
@@ -168,22 +154,23 @@ impl Actor {
         secrets: Vec<Used>,
         mut publisher: Publisher,
     ) -> Publisher {
-        if self.fence.is_open() {
+        if self.tenure.fence.is_open() {
             publisher.notice(&Notice::Accepted);
         }
+        publisher.goes_to(app.is_remote());
         let (halt, stop) = Stop::new();
-        let is_held = watch::Sender::new(false);
+        let held = watch::Sender::new(None);
         let mut daemon = Daemon {
             controls: self.common.inbox.of(&app.id),
             sweeps: Sweeps::new(self.common.sweep),
             wake: self.wake.clone(),
             ready: watch::Sender::new(false),
-            held: is_held.subscribe(),
+            held: held.subscribe(),
             app,
             publisher,
         };
         self.list(&daemon, resource);
-        let admitting = admit(self.cluster(), self.fence.clone(), self.seen.clone(), is_held);
+        let admitting = admit(self.tenure.clone(), held);
         let _admitting = Ended(tokio::spawn(admitting).abort_handle());
         {
             let mut running = Box::pin(daemon.run(&stop));
@@ -212,7 +199,7 @@ impl Actor {
     }
 
     /// Waits until the resource wants something else than it did, or is to be run no more. What people ask by
-    /// annotations meanwhile is passed on, and what another replica writes of it is taken over.
+    /// annotations meanwhile is passed on.
     async fn superseded(&mut self, seen: &Seen) {
         loop {
             tokio::select! {
@@ -222,9 +209,6 @@ impl Actor {
                     if changed.is_err() || seen.is_superseded_by(&now) {
                         self.seen.mark_changed();
                         return;
-                    }
-                    if !self.fence.is_open() {
-                        self.status.send_replace(now.status.clone());
                     }
                     self.asked.send_if_modified(|asked| {
                         let is_news = *asked != now.controls;
@@ -245,7 +229,7 @@ impl Actor {
         };
         let (app, generation) = (seen.app.clone(), seen.generation);
         let resource =
-            AppResource::new(app.clone(), seen.regarding(), generation, self.status.clone());
+            AppResource::new(app.clone(), seen.regarding(), generation, self.tenure.status.clone());
         let shown = watch::Sender::new(shown);
         Publisher::new(app, metrics.clone(), events.clone(), shown).with_resource(resource)
     }
@@ -264,32 +248,22 @@ async fn renewed(cluster: Cluster, seen: &Seen, secrets: Vec<Used>) {
     futures::future::select_all(changed).await;
 }
 
-/// Waits until an app is this replica's to write.
-async fn held(fence: &Fence) {
-    // The sender lives as long as the fence.
-    let _ = fence.held().wait_for(|is_held| *is_held).await;
-}
-
 /// Lets an app write once its resource has our finalizer: nothing is to be applied of which nobody would know
 /// when the resource goes.
-async fn admit(
-    cluster: Cluster,
-    fence: Arc<Fence>,
-    mut seen: watch::Receiver<Arc<Seen>>,
-    is_held: watch::Sender<bool>,
-) {
+async fn admit(mut tenure: Tenure, held: watch::Sender<Option<Term>>) {
     loop {
-        held(&fence).await;
-        if hold(&cluster, &mut seen).await {
-            is_held.send_replace(true);
-            let _ = fence.held().wait_for(|is_held| !is_held).await;
-            is_held.send_replace(false);
+        let term = tenure.begin().await;
+        if hold(&mut tenure).await {
+            held.send_replace(Some(term));
+            tenure.end(term).await;
+            held.send_replace(None);
         }
     }
 }
 
 /// Sees to it that the resource stays until its objects are dealt with. `false` if that cannot be said yet.
-async fn hold(cluster: &Cluster, seen: &mut watch::Receiver<Arc<Seen>>) -> bool {
+async fn hold(tenure: &mut Tenure) -> bool {
+    let Tenure { cluster, seen, .. } = tenure;
     let now = seen.borrow_and_update().clone();
     if now.is_held() {
         return true;
@@ -305,6 +279,8 @@ async fn hold(cluster: &Cluster, seen: &mut watch::Receiver<Arc<Seen>>) -> bool 
             let _ = seen.changed().await;
             false
         }
+        // It is another replica's by now.
+        Err(ApiError::NotLeader) => false,
         Err(error) => {
             warn!("Cannot set the finalizer, so that nothing is synced yet: {error}");
             sleep(RETRY).await;

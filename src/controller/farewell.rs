@@ -7,20 +7,24 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{Common, Seen};
+use super::tenure::Tenure;
+use super::{Common, Seen, prepare};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
 use crate::cluster::{ApiError, Cluster, Fence};
 use crate::report::{Notice, Publisher};
-use crate::sync::finalize::{Farewell, Obstacle, finalize};
-use crate::sync::{App, Origin, Stop};
+use crate::sync::finalize::{Farewell, Obstacle, finalize, forget};
+use crate::sync::{App, Ground, Origin, Stop};
 
 /// First and longest wait before another try.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// Deals with the objects of an app that is being deleted, and lets its resource go.
+/// Tries to read what gives access to another cluster.
+const TRIES: u32 = 3;
+
+/// Deals with the objects of an app that is being deleted, and lets its resource go, once the app is this replica's.
 pub async fn say(
     common: &Common,
-    fence: &Arc<Fence>,
+    tenure: &Tenure,
     seen: &Seen,
     stop: &Stop,
     publisher: &mut Publisher,
@@ -28,16 +32,22 @@ pub async fn say(
     if !seen.is_held() {
         return;
     }
-    let mut retry = RETRIES.0;
+    let (mut retry, mut tried) = (RETRIES.0, 0);
     while !stop.is_set() {
-        match attempt(common, fence, seen, stop, publisher).await {
+        let term = tenure.begin().await;
+        let attempt = attempt(common, &tenure.fence, seen, stop, tried, publisher);
+        let attempted = Box::pin(attempt).await;
+        let is_over = *tenure.fence.held().borrow() != Some(term);
+        match attempted {
             Ok(()) => return,
             Err(_) if stop.is_set() => return,
+            Err(_) if is_over => continue,
             Err(why) => {
                 warn!("Deletion is not done yet, retrying: {why}");
                 publisher.notice(&Notice::DeletionFailed(why));
             }
         }
+        tried += 1;
         tokio::select! {
             () = sleep(retry) => retry = (retry * 2).min(RETRIES.1),
             () = stop.wait() => {}
@@ -50,6 +60,7 @@ async fn attempt(
     fence: &Arc<Fence>,
     seen: &Seen,
     stop: &Stop,
+    tried: u32,
     publisher: &mut Publisher,
 ) -> Result<(), String> {
     let spec = match &seen.resource {
@@ -58,23 +69,45 @@ async fn attempt(
         Err(_) => GitOpsAppSpec::of(""),
     };
     let policy = spec.deletion_policy;
-    let origin = Origin::Nothing(seen.source());
-    let app = App::new(seen.app.clone(), &spec, origin, &common.ground);
-    let app = app.map_err(|error| error.to_string())?;
-    let asked = watch::channel(seen.controls.clone()).1;
-    let app = App { asked, ..app.fenced(fence) };
-    let mut say = |obstacles: &[Obstacle]| publisher.notice(&Notice::undeleted(obstacles));
-    let farewell = finalize(&app, policy, stop, &mut say).await;
-    let farewell = farewell.map_err(|error| error.to_string())?;
-    tell(policy, &farewell);
-    if policy == DeletionPolicy::Delete {
-        publisher.parted(&farewell.abandoned, &farewell.undeleted, &farewell.unreached);
+    if let Some((ground, cluster)) = place_of(common, seen, &spec, tried).await? {
+        let app = App::new(seen.app.clone(), &spec, Origin::Nothing(seen.source()), &ground);
+        let app = app.map_err(|error| error.to_string())?;
+        let asked = watch::channel(seen.controls.clone()).1;
+        let app = App { cluster, asked, ..app }.fenced(fence);
+        let mut say = |obstacles: &[Obstacle]| publisher.notice(&Notice::undeleted(obstacles));
+        let farewell = finalize(&app, policy, stop, &mut say).await;
+        let farewell = farewell.map_err(|error| error.to_string())?;
+        tell(policy, &farewell);
+        if policy == DeletionPolicy::Delete {
+            publisher.parted(&farewell.abandoned, &farewell.undeleted, &farewell.unreached);
+        }
+    } else {
+        let store = common.ground.store.fenced(fence.clone());
+        forget(&store, &seen.app).await.map_err(|error| error.to_string())?;
     }
     let cluster = common.ground.store.cluster().fenced(fence.clone());
     match cluster.set_finalizers(&seen.id, &seen.version, &seen.released()).await {
         Ok(_) => Ok(()),
         Err(error) if error.code() == 404 => Ok(()),
         Err(error) => release(&cluster, seen, error).await,
+    }
+}
+
+/// Where the app's objects are, with the rights that it had: what its tenant may not delete, nobody deletes for
+/// it. `None` if that is not to be known: nothing is done to them then, and its resource goes all the same.
+async fn place_of(
+    common: &Common,
+    seen: &Seen,
+    spec: &GitOpsAppSpec,
+    tried: u32,
+) -> Result<Option<(Ground, Cluster)>, String> {
+    match prepare::place_of(common, seen, spec).await {
+        Ok(place) => Ok(Some(place)),
+        Err(notice) if notice.is_passing() && tried < TRIES => Err(notice.to_string()),
+        Err(notice) => {
+            warn!("Its objects are left with our marks, since they could not be reached: {notice}");
+            Ok(None)
+        }
     }
 }
 

@@ -9,17 +9,21 @@ mod farewell;
 pub mod prepare;
 mod seen;
 mod status;
+mod tenure;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use serde_json::Value;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{Instrument as _, info_span, warn};
+use tokio::time::sleep;
+use tracing::{Instrument as _, error, info_span, warn};
 
 use crate::api::tenancy::Tenancy;
 use crate::cluster::ApiError;
@@ -37,6 +41,9 @@ use crate::sync::{Board, Directory, Ground, Stop};
 use actor::{Actor, Ended};
 use prepare::Clusters;
 use seen::Seen;
+
+/// Pause after a defect ended an app.
+const ANEW: Duration = Duration::from_secs(30);
 
 /// Keeps all apps of a cluster in sync.
 pub struct Controller {
@@ -82,9 +89,8 @@ struct Handle {
     /// What its resource is like.
     seen: watch::Sender<Arc<Seen>>,
     halt: Halt,
-    /// Whether its resource was gone, and is there again.
-    is_back: bool,
-    is_halted: bool,
+    /// Whether its resource is gone.
+    is_gone: bool,
 }
 
 #[derive(Default)]
@@ -104,7 +110,6 @@ impl Controller {
                 () = stop.wait() => break,
                 sighting = next(&mut sightings) => self.take(&mut actors, sighting),
                 Some(ended) = actors.tasks.join_next() => {
-                    // A panic of an actor is a defect; its app stays as it is until the next start.
                     if let Ok(app) = ended {
                         self.ended(&mut actors, &app);
                     }
@@ -169,7 +174,7 @@ impl Controller {
         let app = seen.app.clone();
         match actors.handles.get_mut(&app) {
             Some(handle) => {
-                handle.is_back = handle.is_halted;
+                handle.is_gone = false;
                 handle.seen.send_replace(Arc::new(seen));
             }
             None => self.spawn(actors, Arc::new(seen)),
@@ -181,17 +186,26 @@ impl Controller {
         let span = info_span!("sync", app = %app.reference());
         let (seen, told) = watch::channel(seen);
         let (halt, stop) = Stop::new();
-        let actor = Actor::new(self.common.clone(), told, stop);
+        let actor = Actor::new(self.common.clone(), told, stop.clone());
         let ended = app.clone();
         let run = async move {
-            Box::pin(actor.run()).await;
+            if AssertUnwindSafe(Box::pin(actor.run())).catch_unwind().await.is_err() {
+                error!(
+                    "The app is begun anew in {} s: please report the lines before",
+                    ANEW.as_secs()
+                );
+                tokio::select! {
+                    () = sleep(ANEW) => {}
+                    () = stop.wait() => {}
+                }
+            }
             ended
         };
         actors.tasks.spawn(run.instrument(span));
-        actors.handles.insert(app, Handle { seen, halt, is_back: false, is_halted: false });
+        actors.handles.insert(app, Handle { seen, halt, is_gone: false });
     }
 
-    /// Forgets an app, unless it is there again.
+    /// Forgets an app. One that is there, again or still, is begun anew.
     fn ended(&self, actors: &mut Actors, app: &AppId) {
         let Some(handle) = actors.handles.remove(app) else { return };
         let Common { metrics, directory, inbox, board, .. } = &*self.common;
@@ -199,7 +213,7 @@ impl Controller {
         directory.remove(app);
         inbox.remove(app);
         board.forget(app);
-        if handle.is_back {
+        if !handle.is_gone {
             let seen = handle.seen.borrow().clone();
             self.spawn(actors, seen);
         }
@@ -208,8 +222,7 @@ impl Controller {
 
 impl Handle {
     fn halt(&mut self) {
-        self.is_halted = true;
-        self.is_back = false;
+        self.is_gone = true;
         self.halt.halt();
     }
 }

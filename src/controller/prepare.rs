@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Common, Seen};
 use crate::api::reference::SecretKeyReference;
-use crate::api::{Fault, GitOpsApp};
+use crate::api::{Fault, GitOpsApp, GitOpsAppSpec};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
+use crate::object::ServiceAccount;
 use crate::report::Notice;
 use crate::source::Credentials;
 use crate::sync::ground::Remote;
@@ -40,9 +41,7 @@ pub struct Clusters(Mutex<BTreeMap<String, (String, Destination)>>);
 pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let resource = seen.resource.clone().map_err(Notice::InvalidSpec)?;
     let account = common.tenancy.identity(&resource).map_err(Notice::InvalidSpec)?;
-    let here = &common.ground.destination.cluster;
-    // What the app may not read, nobody reads for it.
-    let own = account.map_or_else(|| here.clone(), |account| here.acting_as(&account));
+    let own = acting(common, account);
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
     let mut secrets = Vec::new();
     let mut credentials = None;
@@ -53,12 +52,8 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         credentials = Some(Arc::new(found));
         secrets.push(Used { name: secret.name.0.clone(), version });
     }
-    let mut ground = common.ground.clone();
-    if let Some(kubeconfig) = &spec.kube_config {
-        let (destination, used) = remote(common, &own, namespace, &kubeconfig.secret_ref).await?;
-        ground = Ground { destination, ..ground };
-        secrets.push(used);
-    }
+    let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
+    secrets.extend(used);
     // Only who has the same credentials shares a clone.
     let owner = spec.secret_ref.as_ref().map(|secret| format!("{namespace}/{}", secret.name.0));
     let fetcher = ground.checkout.fetcher_of(spec, &owner.unwrap_or_default(), credentials);
@@ -67,10 +62,51 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         Notice::InvalidSpec(fault.into())
     })?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    // In another cluster its kubeconfig says who acts.
-    let cluster = if spec.kube_config.is_some() { app.cluster.clone() } else { own };
     let app = App { target_namespace: target, cluster, ..app };
     Ok(Prepared { resource, app, secrets })
+}
+
+/// Where an app's objects are, or what keeps it from being known. It needs no repository.
+pub async fn place_of(
+    common: &Common,
+    seen: &Seen,
+    spec: &GitOpsAppSpec,
+) -> Result<(Ground, Cluster), Notice> {
+    let namespace = &seen.id.namespace;
+    let account = common.tenancy.account(namespace, spec);
+    let own = acting(common, account.map_err(|fault| Notice::InvalidSpec(fault.into()))?);
+    let Place { ground, cluster, .. } = place(common, own, namespace, spec).await?;
+    Ok((ground, cluster))
+}
+
+/// The daemon's cluster with the rights of an account. What that may not read, nobody reads for it.
+fn acting(common: &Common, account: Option<ServiceAccount>) -> Cluster {
+    let here = &common.ground.destination.cluster;
+    account.map_or_else(|| here.clone(), |account| here.acting_as(&account))
+}
+
+/// Where an app's objects are, and with whose rights they are dealt with.
+struct Place {
+    ground: Ground,
+    cluster: Cluster,
+    /// The Secret that gives access to it.
+    used: Option<Used>,
+}
+
+async fn place(
+    common: &Common,
+    own: Cluster,
+    namespace: &str,
+    spec: &GitOpsAppSpec,
+) -> Result<Place, Notice> {
+    let ground = common.ground.clone();
+    let Some(kubeconfig) = &spec.kube_config else {
+        return Ok(Place { ground, cluster: own, used: None });
+    };
+    let (destination, used) = remote(common, &own, namespace, &kubeconfig.secret_ref).await?;
+    // There its kubeconfig says who acts.
+    let cluster = destination.cluster.clone();
+    Ok(Place { ground: Ground { destination, ..ground }, cluster, used: Some(used) })
 }
 
 async fn read(own: &Cluster, namespace: &str, name: &str) -> Result<SecretData, Notice> {

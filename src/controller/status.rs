@@ -1,12 +1,15 @@
 //! Carries an app's status to the API server: only what is new, and not more often than people can read.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use crate::api::{ConditionType, GitOpsAppStatus};
+use super::Seen;
+use super::tenure::{Office, Shown, Tenure};
+use crate::api::GitOpsAppStatus;
 use crate::cluster::{ApiError, Cluster};
 use crate::object::{AppId, ObjectId};
 use crate::sync::Board;
@@ -16,69 +19,125 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// First and longest time before a write that failed is tried again.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
-/// Whose status it is.
+/// Writes the status of an app.
 pub struct Writer {
-    pub cluster: Cluster,
+    cluster: Cluster,
     /// Whether the app is this replica's to write.
-    pub held: watch::Receiver<bool>,
-    pub id: ObjectId,
-    pub uid: String,
+    office: Office,
+    /// What its resource is like.
+    seen: watch::Receiver<Arc<Seen>>,
+    id: ObjectId,
+    uid: String,
     /// The status that it has.
-    pub written: GitOpsAppStatus,
+    written: GitOpsAppStatus,
 }
 
 impl Writer {
+    /// One for the resource as it is seen now.
+    pub fn new(tenure: &Tenure) -> Self {
+        let (now, seen) = (tenure.seen.borrow().clone(), tenure.seen.clone());
+        let (cluster, office) = (tenure.cluster.clone(), tenure.office());
+        let (id, uid, written) = (now.id.clone(), now.uid.clone(), now.status.clone());
+        Self { cluster, office, seen, id, uid, written }
+    }
+
     /// Writes each status until the last one is written, or the app is gone.
     pub async fn run(mut self, mut statuses: watch::Receiver<GitOpsAppStatus>) {
         // What came before this began is news as well.
         let (mut retry, mut is_due) = (RETRIES.0, true);
-        loop {
-            let is_last = !is_due && statuses.changed().await.is_err();
-            if !is_last {
-                sleep(PAUSE).await;
+        while is_due || statuses.changed().await.is_ok() {
+            unless_over(&statuses, sleep(PAUSE)).await;
+            let is_last = statuses.has_changed().is_err();
+            if !self.office.is_held() {
+                if is_last || !self.resumes(&mut statuses).await {
+                    return;
+                }
+                is_due = true;
+                continue;
             }
             let status = statuses.borrow_and_update().clone();
             is_due = false;
-            if status != self.written {
-                match self.cluster.write_status(&self.id, &self.uid, &status).await {
-                    Ok(()) => (self.written, retry) = (status, RETRIES.0),
-                    Err(ApiError::NotLeader) if is_last => return,
-                    // Its status is another replica's, until this one takes over.
-                    Err(ApiError::NotLeader) => {
-                        let _ = self.held.wait_for(|is_held| *is_held).await;
-                        is_due = true;
-                    }
-                    // The app is gone, or another of its name is there.
-                    Err(error) if matches!(error.code(), 404 | 409) => return,
-                    Err(error) if is_last => return debug!("Status not written: {error}"),
-                    Err(error) => {
-                        warn!("Cannot write the status, retrying: {error}");
-                        sleep(retry).await;
-                        (retry, is_due) = ((retry * 2).min(RETRIES.1), true);
-                    }
-                }
+            if status == self.written {
+                continue;
             }
-            if is_last {
-                return;
+            match self.cluster.write_status(&self.id, &self.uid, &status).await {
+                Ok(()) => (self.written, retry) = (status, RETRIES.0),
+                Err(error) if is_last => return debug!("Status not written: {error}"),
+                Err(ApiError::NotLeader) => is_due = true,
+                Err(error) => {
+                    // The app is gone, or another of its name is there: this ends in a moment.
+                    if matches!(error.code(), 404 | 409) {
+                        debug!("Status not written: {error}");
+                    } else {
+                        warn!("Cannot write the status, retrying: {error}");
+                    }
+                    unless_over(&statuses, sleep(retry)).await;
+                    (retry, is_due) = ((retry * 2).min(RETRIES.1), true);
+                }
             }
         }
     }
-}
 
-/// Tells the other apps whether this one is ready, at once.
-pub async fn tell_others(board: Board, app: AppId, mut statuses: watch::Receiver<GitOpsAppStatus>) {
-    while statuses.changed().await.is_ok() {
-        let status = statuses.borrow_and_update().clone();
-        board.update(&app, |state| {
-            state.is_ready = status.conditions.is_true(ConditionType::Ready);
-            state.applied = applied(&status);
-            let attempted = status.last_attempted_revision.as_ref();
-            state.attempted = attempted.map(|revision| revision.sha.clone());
-        });
+    /// While the status is another replica's: waits until this one takes over. `false` if it never does.
+    async fn resumes(&mut self, statuses: &mut watch::Receiver<GitOpsAppStatus>) -> bool {
+        while !self.office.is_held() {
+            tokio::select! {
+                () = self.office.changed() => {}
+                // What this replica would have written is no longer right.
+                changed = statuses.changed() => if changed.is_err() { return false },
+            }
+        }
+        self.written.clone_from(&self.seen.borrow().status);
+        true
     }
 }
 
-/// The commit that was applied last.
-pub fn applied(status: &GitOpsAppStatus) -> Option<String> {
-    status.last_applied_revision.as_ref().map(|revision| revision.sha.clone())
+/// Waits for something, unless there is no other status to come.
+async fn unless_over(statuses: &watch::Receiver<GitOpsAppStatus>, wait: impl Future<Output = ()>) {
+    let mut statuses = statuses.clone();
+    tokio::select! {
+        () = wait => {}
+        () = async { while statuses.changed().await.is_ok() {} } => {}
+    }
+}
+
+/// Tells the other apps how this one fares, at once.
+pub async fn tell_others(board: Board, app: AppId, mut shown: Shown) {
+    while shown.changed().await {
+        board.update(&app, |state| *state = shown.told(std::mem::take(state)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::cluster::Fence;
+
+    #[tokio::test]
+    async fn it_ends_with_the_app_also_where_another_replica_writes() {
+        let kubeconfig = json!({
+            "clusters": [{"name": "a", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "a", "user": {"token": "t"}}],
+            "contexts": [{"name": "a", "context": {"cluster": "a", "user": "a"}}],
+            "current-context": "a",
+        });
+        let (kubeconfig, limit) = (kubeconfig.to_string().into_bytes(), Duration::from_secs(1));
+        let cluster = Cluster::remote(&kubeconfig, limit, Arc::new(|_, _| ())).await.unwrap();
+        let fence = Arc::new(Fence::default());
+        let app = json!({"metadata": {"name": "web", "namespace": "team", "uid": "u"}});
+        let seen = watch::Sender::new(Arc::new(Seen::of(&app, "ops"))).subscribe();
+        let statuses = watch::Sender::new(GitOpsAppStatus::default());
+        let tenure = Tenure::new(cluster.fenced(fence.clone()), fence, seen, statuses.clone());
+        let writer = Writer::new(&tenure);
+        drop(tenure);
+        statuses.send_modify(|status| status.observed_generation = Some(1));
+        let writing = writer.run(statuses.subscribe());
+        drop(statuses);
+        timeout(Duration::from_mins(1), writing).await.unwrap();
+    }
 }

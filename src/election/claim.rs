@@ -57,11 +57,16 @@ impl Claim {
     }
 
     /// Who holds the Lease, as far as is known.
-    pub fn holder(&self) -> Option<&str> {
+    fn holder(&self) -> Option<&str> {
         match &self.known {
             Known::Seen(lease, _) if !lease.holder.is_empty() => Some(&lease.holder),
             _ => None,
         }
+    }
+
+    /// Who else holds it.
+    pub fn other(&self) -> Option<&str> {
+        self.holder().filter(|holder| *holder != self.me)
     }
 
     /// What is to be done now.

@@ -22,9 +22,10 @@ const OLD: u32 = 30;
 /// 1. A replica may write until `D - m` after it sent the last renewal that was acknowledged, and until `D - m`
 ///    after it sent the last list that was answered; by its own clock.
 /// 2. A replica leaves another one's view only when a list, sent `D` or more after its present record had first
-///    been seen, still shows that record (or none: somebody deleted it). The record was sent before it was seen,
-///    and nothing newer was stored when the list was made. So by 1 it may not write any more; or when it has
-///    released its Lease, after its last write.
+///    been seen, still shows that record. The record was sent before it was seen, and nothing newer was stored when
+///    the list was made. So by 1 it may not write any more. Or it leaves because its Lease says that it was
+///    released, after its last write. Leases of the living are not deleted; whoever does so by hand suspends all
+///    this for the time `D`.
 /// 3. A replica may write for the first time, and again after the time of 1 is over without a renewal (which
 ///    begins a new *term*, a number in its Lease), only when all others have it in their views: when all that its
 ///    list shows as alive say in their Leases that they see this very term; or when its list was sent `D` after

@@ -68,7 +68,7 @@ impl Seat {
             (Share::Part { replicas, .. }, _) => Role::Member(replicas.len()),
             (Share::Nothing, Self::Member(_)) => Role::Joining,
             (Share::Nothing, Self::Candidate(Candidate { claim, .. })) => {
-                Role::Standby(claim.holder().map(str::to_owned))
+                Role::Standby(claim.other().map(str::to_owned))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::marks::{ANNOTATION_HASH, ANNOTATION_ID, LABEL_APP};
-use super::{additions, fields, handling};
+use super::{Health, additions, fields, handling};
 
 /// An object as the cluster last showed it, reduced; never the object itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub struct Live {
     pub keep: Option<&'static str>,
     /// Whether it says that it may be deleted without asking.
     pub may_go: bool,
+    /// How it fares, of the kinds of which that is watched.
+    pub health: Option<Health>,
 }
 
 impl Live {
@@ -75,6 +77,7 @@ impl From<&Value> for Live {
             owner: foreign_owner(object),
             keep: handling::keep(object),
             may_go: handling::may_go(object),
+            health: None,
         }
     }
 }

@@ -4,6 +4,7 @@ pub mod account;
 pub mod additions;
 pub mod fields;
 pub mod handling;
+pub mod health;
 pub mod id;
 pub mod live;
 pub mod marks;
@@ -11,6 +12,7 @@ pub mod pattern;
 
 pub use account::ServiceAccount;
 pub use handling::Handling;
+pub use health::Health;
 pub use id::{GroupKind, ObjectId};
 pub use live::Live;
 pub use marks::AppId;

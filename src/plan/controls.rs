@@ -6,6 +6,8 @@ use serde_json::Value;
 
 /// Annotation that stops all syncing of an app, with the value `true`.
 pub const SUSPEND: &str = "gitops-sync.dev/suspend";
+/// Annotation that says why an app is suspended.
+pub const SUSPEND_REASON: &str = "gitops-sync.dev/suspend-reason";
 /// Annotation that approves deletions: hashes of held sets, separated by commas.
 pub const APPROVE_PRUNE: &str = "gitops-sync.dev/approve-prune";
 /// Annotation that has held objects abandoned instead: hashes of held sets, separated by commas.
@@ -22,6 +24,8 @@ pub const REQUESTED: [&str; 2] =
 pub struct Controls {
     /// Whether nothing is to be synced.
     pub suspended: bool,
+    /// Why not, if somebody said so.
+    pub suspend_reason: Option<String>,
     /// Hashes of the held sets that may be deleted.
     pub prune: BTreeSet<String>,
     /// Hashes of the held sets that are to be abandoned.
@@ -39,6 +43,7 @@ impl Controls {
         let union = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.union(b).cloned().collect();
         Self {
             suspended: self.suspended || other.suspended,
+            suspend_reason: other.suspend_reason.clone().or_else(|| self.suspend_reason.clone()),
             prune: union(&self.prune, &other.prune),
             abandon: union(&self.abandon, &other.abandon),
             claims: self.claims.clone(),
@@ -46,16 +51,18 @@ impl Controls {
         }
     }
 
-    /// Reads them from the inventory's metadata.
+    /// Reads them from the metadata of the inventory or the resource.
     pub fn of(object: &Value) -> Self {
         let annotations = &object["metadata"]["annotations"];
         let text = |key: &str| annotations[key].as_str().unwrap_or_default().trim();
+        let some = |key: &str| Some(text(key).to_owned()).filter(|text| !text.is_empty());
         Self {
             suspended: text(SUSPEND).eq_ignore_ascii_case("true"),
+            suspend_reason: some(SUSPEND_REASON),
             prune: hashes(text(APPROVE_PRUNE)),
             abandon: hashes(text(APPROVE_ABANDON)),
             claims: claims(text(CLAIMS)),
-            requested: REQUESTED.iter().map(|key| text(key).to_owned()).find(|t| !t.is_empty()),
+            requested: REQUESTED.into_iter().find_map(some),
         }
     }
 }
@@ -88,6 +95,9 @@ mod tests {
         check(json!({"note": "true"}), none());
         check(json!({SUSPEND: "True"}), Controls { suspended: true, ..none() });
         check(json!({SUSPEND: "false"}), none());
+        let suspend_reason = Some("incident 42".to_owned());
+        check(json!({SUSPEND_REASON: " incident 42 "}), Controls { suspend_reason, ..none() });
+        check(json!({SUSPEND_REASON: " "}), none());
         check(
             json!({APPROVE_PRUNE: " a1, B2,,"}),
             Controls { prune: set(&["a1", "b2"]), ..none() },

@@ -37,6 +37,9 @@ pub struct Entry {
     /// Fingerprint of the source that declared it last: only that one may prune it.
     #[serde(default)]
     pub source: String,
+    /// Whether it was never applied, for want of rights: that is no claim on what another app has.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refused: bool,
     /// Hash of a one-shot Job that was applied: when it is gone, it has done its work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub one_shot: Option<String>,
@@ -71,6 +74,8 @@ pub struct Inventory {
     /// A commit of which all was applied, and all pruned that was not held: what later commits removed is
     /// told from there.
     pub commit: Option<String>,
+    /// The cluster that they are in, by the URL of its API server; empty for the one that this is stored in.
+    pub cluster: String,
     /// The objects.
     pub entries: BTreeMap<ObjectId, Entry>,
     /// Objects that were the app's and are left to others, for people to see.
@@ -78,6 +83,16 @@ pub struct Inventory {
 }
 
 impl Inventory {
+    /// The objects that the app has, or may have once another app gives them up.
+    pub fn claimed(&self) -> impl Iterator<Item = &ObjectId> {
+        self.entries.iter().filter(|(_, entry)| !entry.refused).map(|(id, _)| id)
+    }
+
+    /// Whether an object is one of these.
+    pub fn claims(&self, id: &ObjectId) -> bool {
+        self.entries.get(id).is_some_and(|entry| !entry.refused)
+    }
+
     /// This inventory and all objects that a source desires: what is stored before the first write
     /// of a pass. If nothing is new, it is this very inventory.
     #[must_use]

@@ -46,6 +46,11 @@ impl Kinds {
         self.by_kind.get(kind)?.first().map(AsRef::as_ref)
     }
 
+    /// All kinds, each at its preferred version.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.by_kind.values().filter_map(|versions| versions.first())
+    }
+
     /// The kinds that the CRDs among some manifests define.
     pub fn defined_by<'a>(manifests: impl IntoIterator<Item = &'a Arc<Manifest>>) -> Self {
         let mut kinds = Self::default();

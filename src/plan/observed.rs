@@ -56,6 +56,8 @@ pub struct Observed {
     pub blind: BTreeMap<Scope, Blind>,
     /// Grows with each change that an object could be judged by.
     pub age: u64,
+    /// Grows with each change of how an object fares.
+    pub health_age: u64,
 }
 
 impl Observed {
@@ -99,7 +101,7 @@ impl Observed {
     }
 
     /// Takes over what one object is now. A copy that names another object is none of the app's.
-    pub fn seen(&mut self, app: &AppId, id: ObjectId, live: Arc<Live>) -> ObjectId {
+    pub fn seen(&mut self, app: &AppId, id: ObjectId, mut live: Arc<Live>) -> ObjectId {
         if live.identity.as_ref() != Some(&app.identity(&id)) {
             return self.gone(id, &live.resource_version);
         }
@@ -109,10 +111,17 @@ impl Observed {
                 self.suspects.insert(id.clone());
             }
             self.age += u64::from(!known.is_some_and(|known| known.is_judged_as(&live)));
+            let health = known.and_then(|known| known.health.clone());
             self.foreign.remove(&id);
+            if live.health.is_none() && health.is_some() {
+                // The answer to a write does not say how it fares; the watch will.
+                Arc::make_mut(&mut live).health.clone_from(&health);
+            }
+            self.health_age += u64::from(health != live.health);
             self.live.insert(id.clone(), live);
-        } else if let Some(known) = self.live.get_mut(&id).filter(|known| **known == live) {
-            // The echo of a write: one copy of it is enough for this view and for the watch.
+        } else if let Some(known) = self.live.get_mut(&id).filter(|known| is_echo(known, &live)) {
+            // One copy of it is enough for this view and for the watch.
+            self.health_age += u64::from(known.health != live.health);
             *known = live;
         }
         id
@@ -120,7 +129,9 @@ impl Observed {
 
     fn gone(&mut self, id: ObjectId, version: &str) -> ObjectId {
         if self.is_news(&id, version) {
-            self.age += u64::from(self.live.remove(&id).is_some());
+            let gone = self.live.remove(&id);
+            self.age += u64::from(gone.is_some());
+            self.health_age += u64::from(gone.is_some_and(|gone| gone.health.is_some()));
             self.suspects.remove(&id);
         }
         id
@@ -170,6 +181,11 @@ impl Observed {
     }
 }
 
+/// Whether this is what the watch shows of a write of ours, whose answer is known.
+fn is_echo(known: &Live, live: &Live) -> bool {
+    known.resource_version == live.resource_version && (known == live || live.health.is_some())
+}
+
 /// Whether someone may have written a field of ours under our own name: then neither our set of fields
 /// nor our mark shows it.
 fn is_suspect(known: &Live, live: &Live) -> bool {
@@ -180,6 +196,7 @@ fn is_suspect(known: &Live, live: &Live) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::object::Health;
 
     #[test]
     fn the_view_follows_what_is_seen_and_ignores_echoes_and_copies() {
@@ -271,6 +288,30 @@ mod tests {
         check(live("u", 9, 2), true);
         check(live("another", 9, 2), false);
         check(Live { identity: None, ..live("u", 9, 2) }, false);
+    }
+
+    #[test]
+    fn how_an_object_fares_is_kept_until_the_watch_says_otherwise() {
+        let app: AppId = "web".parse().unwrap();
+        let id = ObjectId::new(GroupKind::new("apps", "Deployment"), "demo", "web");
+        let live = |version: u64, health: Option<Health>| {
+            let (identity, resource_version) = (Some(app.identity(&id)), version.to_string());
+            Arc::new(Live { resource_version, identity, health, ..Live::default() })
+        };
+        let mut observed = Observed::default();
+        let mut check = |seen: Arc<Live>, expect: &Option<Health>, is_news: bool| {
+            let before = observed.health_age;
+            observed.seen(&app, id.clone(), seen);
+            assert_eq!(observed.live[&id].health, *expect);
+            assert_eq!(observed.health_age != before, is_news);
+        };
+        let (good, bad) = (Some(Health::Healthy), Some(Health::Failed("x".into())));
+        check(live(1, good.clone()), &good, true);
+        check(live(2, good.clone()), &good, false);
+        // The answer to a write of ours, then what the watch shows of the same.
+        check(live(3, None), &good, false);
+        check(live(3, bad.clone()), &bad, true);
+        check(live(2, good), &bad, false);
     }
 
     #[test]

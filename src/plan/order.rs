@@ -3,7 +3,7 @@
 use crate::object::GroupKind;
 
 /// Objects of one stage are applied side by side, stages one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 pub enum Stage {
     /// Namespaces, before what is in them.
     Namespaces,

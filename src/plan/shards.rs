@@ -50,6 +50,8 @@ pub struct Shard {
     source: Option<SourceIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     commit: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    cluster: String,
     /// Number of shards, 0 in those that are not the first. Inventories of old have one and do not say it.
     #[serde(default)]
     shards: usize,
@@ -64,9 +66,14 @@ impl Shard {
         self.shards.clamp(1, SHARDS_MAX)
     }
 
-    /// Whether it has an object.
+    /// The cluster that the app's objects are in, told by its first one.
+    pub fn cluster(&self) -> &str {
+        &self.cluster
+    }
+
+    /// Whether it has an object, or may have it once another app gives it up.
     pub fn has(&self, id: &ObjectId) -> bool {
-        self.entries.iter().any(|(known, _)| known == id)
+        self.entries.iter().any(|(known, entry)| known == id && !entry.refused)
     }
 
     /// Compressed for storage.
@@ -110,8 +117,8 @@ pub fn writes(
     }
     let mut changed: BTreeSet<usize> = surplus.clone();
     changed.extend(differing(before, after).map(|id| place(id, shards)));
-    if (&before.source, &before.commit, &before.abandoned)
-        != (&after.source, &after.commit, &after.abandoned)
+    if (&before.source, &before.commit, &before.cluster, &before.abandoned)
+        != (&after.source, &after.commit, &after.cluster, &after.abandoned)
     {
         changed.insert(0);
     }
@@ -123,11 +130,12 @@ pub fn writes(
 pub fn shard(inventory: &Inventory, number: usize, shards: usize) -> Shard {
     let own = inventory.entries.iter().filter(|(id, _)| place(id, shards) == number);
     let entries = own.map(|(id, entry)| (id.clone(), entry.clone())).collect();
-    let Inventory { source, commit, abandoned, .. } = inventory;
+    let Inventory { source, commit, cluster, abandoned, .. } = inventory;
     match number {
         0 => Shard {
             source: source.clone(),
             commit: commit.clone(),
+            cluster: cluster.clone(),
             shards,
             abandoned: abandoned.clone(),
             entries,
@@ -146,6 +154,7 @@ pub fn join(shards: Vec<Shard>) -> (Inventory, BTreeSet<usize>) {
         if at == 0 {
             inventory.source = shard.source;
             inventory.commit = shard.commit;
+            inventory.cluster = shard.cluster;
             inventory.abandoned = shard.abandoned;
         }
         for (id, entry) in shard.entries {
@@ -198,7 +207,8 @@ mod tests {
         let entry = Entry { version: version.into(), ..Entry::default() };
         let entries = objects.into_iter().map(|n| (id(n), entry.clone())).collect();
         let source = Some(SourceIdentity { url: "https://x/y".into(), path: "p".into() });
-        Inventory { source, commit: Some(version.into()), entries, abandoned: Vec::new() }
+        let (commit, cluster) = (Some(version.into()), "https://a.example".to_owned());
+        Inventory { source, commit, cluster, entries, abandoned: Vec::new() }
     }
 
     /// Carries out so many of the writes that turn `before` into `after`.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::done::{Action, Done, Reason};
 use super::outcome::{Failure, Fate, Outcome};
-use super::problems::{claimed, held_sets, named};
+use super::problems::{Named, claimed, held_sets, named};
 use super::put_back::by;
 use super::{AppReason, Notice};
 use crate::api::conditions::Condition;
@@ -89,7 +89,7 @@ pub fn of_notice(
         Notice::DependencyCycle(_) => {
             Some(warning(AppReason::DependencyCycle.into(), "Wait", note))
         }
-        Notice::Suspended(_) => Some(normal(Failure::Suspended.reason(), "Suspend", note)),
+        Notice::Suspended(_) => Some(normal(Failure::Suspended(None).reason(), "Suspend", note)),
         Notice::DeletionFailed(_) => {
             Some(warning(AppReason::DeletionFailed.into(), "Delete", note))
         }
@@ -142,7 +142,7 @@ fn has_reason(condition: Option<&Condition>, reason: &str) -> bool {
 }
 
 fn resumed(before: &GitOpsAppStatus, after: &GitOpsAppStatus) -> Option<Told> {
-    let suspended = Failure::Suspended.reason();
+    let suspended = Failure::Suspended(None).reason();
     let is_over = has_reason(ready(before), suspended) && !has_reason(ready(after), suspended);
     is_over.then(|| normal(AppReason::Resumed.into(), "Resume", "Synced again".to_owned()))
 }
@@ -245,7 +245,7 @@ fn held(
     };
     let new: BTreeSet<_> = hashes(after).difference(&hashes(before)).cloned().collect();
     let new = outcome.held.iter().filter(|held| new.contains(&held.hash));
-    let sentences: Vec<_> = held_sets(app, new).collect();
+    let sentences: Vec<_> = held_sets(Named { app, has_resource: true }, new).collect();
     let reason = AppReason::PruneHeld.into();
     (!sentences.is_empty()).then(|| warning(reason, "Prune", sentences.join("; ")))
 }
@@ -377,14 +377,14 @@ mod tests {
             let held = sets.iter().map(|(hash, name)| held(hash, &[name])).collect();
             Outcome { leftovers, held, ..of("c1", Action::Unchanged) }
         };
-        story
-            .check(&waiting(&[("h1", "x")]), &[("PruneHeld", true, "prune-approve h1 --name app")]);
+        story.check(&waiting(&[("h1", "x")]), &[("PruneHeld", true, "prune-approve app h1")]);
         // Where something else keeps them the guard is not asked.
         let mut spared = of("c1", failed());
         spared.leftovers = vec![(id("x"), Fate::Spared("because not all is in sync".into()))];
         story.check(&spared, &[("SyncFailed", true, "ApplyFailed")]);
         story.check(&waiting(&[("h1", "x")]), &[]);
-        story.check(&waiting(&[("h1", "x"), ("h2", "y")]), &[("PruneHeld", true, "approve h2")]);
+        story
+            .check(&waiting(&[("h1", "x"), ("h2", "y")]), &[("PruneHeld", true, "approve app h2")]);
         story.check(&of("c1", Action::Unchanged), &[]);
         story.check(&waiting(&[("h1", "x")]), &[("PruneHeld", true, "h1")]);
     }

@@ -4,18 +4,20 @@
 //! kstatus then says Current. Else it is false with the word for what went wrong, and Reconciling or Stalled
 //! says what comes of it: kstatus reads `InProgress` where it is tried again, and Failed where nothing helps but
 //! a person. Deletions that wait for a person keep nothing that git declares from being there, so that Ready
-//! stays true and says that they wait. What cannot be seen is unknown. There is no Healthy yet: who waits for
-//! it should not be told that there is nothing to wait for.
+//! stays true and says that they wait. What cannot be seen is unknown. Healthy is apart from it: whether what was
+//! applied works is another question than whether it was applied.
 
 use jiff::Timestamp;
 
-use super::done::Reason;
+use super::done::{Reason, place};
 use super::problems::named;
 use super::reason::AppReason;
 use super::standing::Standing;
 use super::state::State;
 use crate::api::{ConditionType, Conditions, Finding, Truth};
 use crate::object::ObjectId;
+use crate::plan::Fares;
+use crate::plan::fares::Ailing;
 
 /// Sentences that a message holds.
 const SENTENCES: usize = 3;
@@ -79,6 +81,27 @@ pub fn ready(standing: &Standing) -> (Finding, Outlook) {
         first.outlook
     };
     (Finding { status: first.status, reason: first.reason, message }, outlook)
+}
+
+/// How the objects fare: true once all of them work.
+pub fn healthy(fares: &Fares) -> Finding {
+    let told = |what: &str, ailing: &[Ailing]| {
+        let sentences = ailing.iter().take(SENTENCES);
+        let sentences = sentences.map(|(id, why)| format!("{id}{}: {why}", place(id)));
+        let sentences: Vec<_> = sentences.collect();
+        format!("{} of {} {what}: {}", ailing.len(), fares.objects, sentences.join("; "))
+    };
+    let (status, reason, message): (_, AppReason, _) = if !fares.failed.is_empty() {
+        (Truth::False, AppReason::Degraded, told("failed", &fares.failed))
+    } else if fares.unseen > 0 {
+        let message = format!("{} of {} cannot be seen", fares.unseen, fares.objects);
+        (Truth::Unknown, AppReason::CannotList, message)
+    } else if !fares.progressing.is_empty() {
+        (Truth::False, AppReason::Progressing, told("not working yet", &fares.progressing))
+    } else {
+        (Truth::True, AppReason::Healthy, format!("{} objects", fares.objects))
+    };
+    Finding { status, reason: reason.into(), message }
 }
 
 /// Something that keeps the app from being ready.
@@ -182,4 +205,34 @@ pub fn drifted(standing: &Standing) -> Finding {
     }
     let message = "Nothing is known to differ from git".to_owned();
     Finding { status: Truth::False, reason: AppReason::NoDrift.into(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::GroupKind;
+
+    #[test]
+    fn what_has_failed_weighs_more_than_what_is_on_its_way() {
+        let ailing = |names: &str| -> Vec<Ailing> {
+            let one = |name: char| {
+                let kind = GroupKind::new("apps", "Deployment");
+                (ObjectId::new(kind, "demo", &name.to_string()), "0 of 1 ready".to_owned())
+            };
+            names.chars().map(one).collect()
+        };
+        let check = |progressing: &str, failed: &str, unseen, expect: (Truth, &str), says: &str| {
+            let (progressing, failed) = (ailing(progressing), ailing(failed));
+            let found = healthy(&Fares { objects: 9, progressing, failed, unseen });
+            assert_eq!((found.status, found.reason), expect);
+            assert_eq!(found.message, says);
+        };
+        check("", "", 0, (Truth::True, "Healthy"), "9 objects");
+        check("", "", 2, (Truth::Unknown, "CannotList"), "2 of 9 cannot be seen");
+        let says = "1 of 9 not working yet: deployment.apps/a in namespace demo: 0 of 1 ready";
+        check("a", "", 0, (Truth::False, "Progressing"), says);
+        check("a", "", 1, (Truth::Unknown, "CannotList"), "1 of 9 cannot be seen");
+        let says = "1 of 9 failed: deployment.apps/b in namespace demo: 0 of 1 ready";
+        check("a", "b", 1, (Truth::False, "Degraded"), says);
+    }
 }

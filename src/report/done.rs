@@ -149,6 +149,8 @@ pub struct Done {
     pub overridden: Vec<String>,
     /// What was told of it for the first time instead of being put back.
     pub telling: Option<Telling>,
+    /// Whether whoever acts for the app has no right to do it.
+    pub refused: bool,
     /// The object as it was, if it was deleted to be created again and is not there yet.
     pub deleted: Option<Arc<Value>>,
 }
@@ -164,6 +166,7 @@ impl Done {
             owned: None,
             overridden: Vec::new(),
             telling: None,
+            refused: false,
             deleted: None,
         }
     }
@@ -178,6 +181,7 @@ impl Done {
             owned: None,
             overridden: Vec::new(),
             telling: None,
+            refused: false,
             deleted: None,
         }
     }

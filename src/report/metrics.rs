@@ -175,13 +175,19 @@ impl Metrics {
 
     /// Removes all series of an app that is no more.
     pub fn forget(&self, app: &str) {
-        if let Ok(mut commits) = self.commits.lock() {
-            commits.remove(app);
-        }
+        self.forget_state(app);
         for counters in
             [&self.runs, &self.failures, &self.applied, &self.pruned, &self.drift_reverts]
         {
             forget(counters, app);
+        }
+    }
+
+    /// Removes what tells how an app fares, since another replica knows that by now. Counters stay: they tell what
+    /// this one did.
+    pub fn forget_state(&self, app: &str) {
+        if let Ok(mut commits) = self.commits.lock() {
+            commits.remove(app);
         }
         for gauges in [&self.revision, &self.objects, &self.fights, &self.suspended] {
             forget(gauges, app);

@@ -116,7 +116,9 @@ impl Notice {
             Self::DependencyCycle(_) => {
                 (Truth::False, AppReason::DependencyCycle.into(), Outlook::Stuck)
             }
-            Self::Suspended(_) => (Truth::Unknown, Failure::Suspended.reason(), Outlook::Done),
+            Self::Suspended(_) => {
+                (Truth::Unknown, Failure::Suspended(None).reason(), Outlook::Done)
+            }
             Self::DeletionFailed(_) => {
                 let reason = AppReason::DeletionFailed;
                 (Truth::False, reason.into(), Outlook::Goes(reason))

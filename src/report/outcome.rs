@@ -74,11 +74,12 @@ pub enum Failure {
         /// The source asked for.
         given: SourceIdentity,
     },
-    /// A person suspended the app.
+    /// A person suspended the app, and perhaps said why.
     #[error(
-        "suspended by the annotation gitops-sync.dev/suspend of its inventory: nothing is synced until gitops-sync resume"
+        "suspended by the annotation gitops-sync.dev/suspend of its inventory{}: nothing is synced until gitops-sync resume",
+        .0.as_ref().map(|why| format!(" ({why})")).unwrap_or_default()
     )]
-    Suspended,
+    Suspended(Option<String>),
     /// It took longer than it may.
     #[error("the sync took longer than {limit:?} (spec.timeout) and was stopped; retrying")]
     TimedOut {

@@ -8,11 +8,33 @@ use crate::plan::guard::Held;
 /// Objects that a sentence about many names.
 const NAMED: usize = 10;
 
+/// An app as the command line names it.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'a> {
+    /// The app.
+    pub app: &'a AppId,
+    /// Whether it has a resource.
+    pub has_resource: bool,
+}
+
+impl Named<'_> {
+    /// The command that approves a held set.
+    fn approval(self, hash: &str) -> String {
+        let Self { app, has_resource } = self;
+        if has_resource {
+            format!("gitops-sync prune-approve {} {hash}", app.reference())
+        } else {
+            format!("gitops-sync prune-approve {hash} --name {app}")
+        }
+    }
+}
+
 /// All of them.
-pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
+pub fn problems(whose: Named<'_>, outcome: &Outcome) -> Vec<String> {
+    let app = whose.app;
     let mut problems: Vec<_> =
         outcome.diagnostics.iter().map(|d| format!("Bad manifest: {d}")).collect();
-    problems.extend(held(app, outcome));
+    problems.extend(held(whose, outcome));
     let unread = outcome.unread.iter();
     problems.extend(unread.map(|why| format!("Approvals of older commits are not known: {why}")));
     problems.extend(unlisted(outcome));
@@ -35,20 +57,20 @@ pub fn problems(app: &AppId, outcome: &Outcome) -> Vec<String> {
 }
 
 /// The sets that wait for a person's word, one sentence each.
-pub fn held(app: &AppId, outcome: &Outcome) -> impl Iterator<Item = String> {
+pub fn held<'a>(app: Named<'a>, outcome: &'a Outcome) -> impl Iterator<Item = String> + 'a {
     held_sets(app, outcome.held.iter())
 }
 
 /// Some of these sets, one sentence each.
 pub fn held_sets<'a>(
-    app: &AppId,
-    sets: impl Iterator<Item = &'a Held>,
-) -> impl Iterator<Item = String> {
+    app: Named<'a>,
+    sets: impl Iterator<Item = &'a Held> + 'a,
+) -> impl Iterator<Item = String> + 'a {
     sets.map(move |Held { reason, hash, objects }| {
-        let (number, named) = (objects.len(), named(objects));
+        let (number, approval, named) = (objects.len(), app.approval(hash), named(objects));
         format!(
             "Prune held: {reason}: {number} left in place until a person approves \
-             (gitops-sync prune-approve {hash} --name {app}, or GitOps-Prune: {hash} in a commit): {named}"
+             ({approval}, or GitOps-Prune: {hash} in a commit): {named}"
         )
     })
 }

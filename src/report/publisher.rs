@@ -12,10 +12,11 @@ use tracing::{debug, error, info, warn};
 use super::done::{Action, Done};
 use super::outcome::{Fate, Outcome, Trigger};
 use super::plan::Plan;
-use super::problems::problems;
+use super::problems::{Named, problems};
 use super::{AppResource, AppStatus, Failure, Metrics, Notice, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
+use crate::plan::Fares;
 use crate::plan::diff::FieldDrift;
 use crate::plan::yields::Yield;
 
@@ -32,6 +33,8 @@ pub struct Publisher {
     status: watch::Sender<AppStatus>,
     /// The app's resource, if it has one.
     resource: Option<AppResource>,
+    /// Whether its objects are in another cluster than its resource.
+    is_remote: bool,
 }
 
 impl Publisher {
@@ -43,13 +46,19 @@ impl Publisher {
         status: watch::Sender<AppStatus>,
     ) -> Self {
         let (said, last_commit, resource) = (BTreeSet::new(), None, None);
-        Self { app, metrics, events, said, last_commit, status, resource }
+        let is_remote = false;
+        Self { app, metrics, events, said, last_commit, status, resource, is_remote }
     }
 
     /// Publishes to the app's resource as well.
     #[must_use]
     pub fn with_resource(self, resource: AppResource) -> Self {
         Self { resource: Some(resource), ..self }
+    }
+
+    /// From now on what is published is of objects in this cluster, or in another one.
+    pub fn goes_to(&mut self, is_remote: bool) {
+        self.is_remote = is_remote;
     }
 
     /// From now on what is published is of this generation of the app's resource.
@@ -61,8 +70,8 @@ impl Publisher {
 
     /// Tells what a pass came to, or what was put back between two passes.
     pub fn publish(&mut self, outcome: &Outcome) {
-        if matches!(outcome.failure, Some(Failure::Suspended)) {
-            return self.notice(&Notice::Suspended(None));
+        if let Some(Failure::Suspended(why)) = &outcome.failure {
+            return self.notice(&Notice::Suspended(why.clone()));
         }
         if outcome.is_plan {
             return self.plan(outcome);
@@ -77,14 +86,14 @@ impl Publisher {
             let told = resource.take(outcome, Timestamp::now());
             self.hand_over(told);
         }
-        self.hand_over(events::events(outcome, &self.said, Timestamp::now()));
+        self.hand_over(self.on_objects(events::events(outcome, &self.said, Timestamp::now())));
         if outcome.trigger == Trigger::Drift {
             self.metrics.record_part(self.app.as_str(), outcome);
             let problems = self.log_problems(outcome);
             self.said.extend(problems);
             return log_failure(outcome);
         }
-        self.suspended(false);
+        self.suspended(false, None);
         self.status.send_modify(|status| status.record(outcome, Timestamp::now().to_string()));
         let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
         let is_new = commit.is_some() && commit != self.last_commit;
@@ -112,7 +121,7 @@ impl Publisher {
 
     /// Tells what a pass would come to.
     fn plan(&mut self, outcome: &Outcome) {
-        self.suspended(false);
+        self.suspended(false, None);
         self.said = self.log_problems(outcome);
         if let Some(plan) = Plan::of(outcome).filter(|_| outcome.is_success()) {
             return self.notice(&Notice::OutOfSync(plan));
@@ -124,6 +133,17 @@ impl Publisher {
         log_failure(outcome);
     }
 
+    /// From now on another replica knows how the app fares.
+    pub fn stands_by(&mut self) {
+        self.metrics.forget_state(self.app.as_str());
+        self.status.send_modify(|status| {
+            let (name, source) = (std::mem::take(&mut status.name), status.source.take());
+            *status = AppStatus { name, source, ..AppStatus::default() };
+        });
+        (self.said, self.last_commit) = (BTreeSet::new(), None);
+        self.resource.iter_mut().for_each(AppResource::stands_by);
+    }
+
     /// Whether a request for a sync has yet to be heeded.
     pub fn is_new(&self, request: Option<&str>) -> bool {
         let resource = self.resource.as_ref();
@@ -133,6 +153,18 @@ impl Publisher {
     /// What is shown of the app.
     pub fn shown(&self) -> watch::Receiver<AppStatus> {
         self.status.subscribe()
+    }
+
+    /// Whether anybody wants to know how the objects fare.
+    pub fn tells_health(&self) -> bool {
+        self.resource.is_some()
+    }
+
+    /// Tells how the objects fare.
+    pub fn fares(&mut self, fares: &Fares) {
+        if let Some(resource) = &mut self.resource {
+            resource.fares(fares, Timestamp::now());
+        }
     }
 
     /// Notes that a person's request for a sync was heeded.
@@ -149,8 +181,8 @@ impl Publisher {
             told.iter().filter(|_| !notice.is_suspension()).for_each(log_notice);
             self.hand_over(told);
         }
-        if notice.is_suspension() {
-            self.suspended(true);
+        if let Notice::Suspended(why) = notice {
+            self.suspended(true, why.as_deref());
         }
     }
 
@@ -166,14 +198,16 @@ impl Publisher {
         }
     }
 
-    /// Notes that an app is suspended, or is not.
-    fn suspended(&self, is_suspended: bool) {
+    /// Notes that an app is suspended, perhaps for a reason, or is not.
+    fn suspended(&self, is_suspended: bool, reason: Option<&str>) {
         self.metrics.suspended(self.app.as_str(), is_suspended);
         let is_news = self.status.send_if_modified(|status| {
             std::mem::replace(&mut status.suspended, is_suspended) != is_suspended
         });
         match is_suspended {
-            true if is_news => info!("Suspended: nothing is synced until gitops-sync resume"),
+            true if is_news => {
+                info!(reason, "Suspended: nothing is synced until gitops-sync resume");
+            }
             false if is_news => info!("Resumed"),
             _ => {}
         }
@@ -184,7 +218,8 @@ impl Publisher {
         let all = outcome.done.iter().filter_map(|done| Some((done.problem()?, done)));
         let (drifts, others): (Vec<_>, Vec<_>) =
             all.partition(|(_, done)| done.action.is_told() && !done.action.drifts().is_empty());
-        let mut said = problems(&self.app, outcome);
+        let named = Named { app: &self.app, has_resource: self.resource.is_some() };
+        let mut said = problems(named, outcome);
         said.extend(others.into_iter().map(|(problem, _)| problem));
         for problem in said.iter().filter(|problem| !self.said.contains(*problem)) {
             warn!("{problem}");
@@ -205,10 +240,20 @@ impl Publisher {
             log_fight(done);
         }
         let now = Timestamp::now();
-        self.hand_over(begun.iter().map(|done| events::fight(done, now)));
+        self.hand_over(self.on_objects(begun.iter().map(|done| events::fight(done, now))));
         if let Some(resource) = &self.resource {
             self.hand_over(resource.fights(begun, now));
         }
+    }
+
+    /// Events on objects that may be told there. Of what is not known to be the app's, only its resource tells:
+    /// whoever declares an object of others has no say in their namespace.
+    fn on_objects(&self, events: impl IntoIterator<Item = Event>) -> Vec<Event> {
+        let may_be_told = |event: &Event| match self.resource {
+            Some(_) => !self.is_remote && event.regarding.uid.is_some(),
+            None => true,
+        };
+        events.into_iter().filter(may_be_told).collect()
     }
 
     /// Queues events without waiting: log lines have told all.

@@ -22,6 +22,10 @@ pub enum AppReason {
     Abandoned,
     /// Objects cannot be seen.
     CannotList,
+    /// All objects work.
+    Healthy,
+    /// Some have failed.
+    Degraded,
     /// Nothing differs from git.
     NoDrift,
     /// It is synced again.

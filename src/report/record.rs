@@ -11,6 +11,7 @@ use super::state::State;
 use crate::api::bounded::{First, Last};
 use crate::api::status::{Abandoned, Drift, Failure, HeldSet, Revision, SyncRecord};
 use crate::api::{ConditionType, Finding, GitOpsAppStatus, Truth};
+use crate::object::ObjectId;
 use crate::plan::guard;
 
 /// The status after an outcome, which the standing has taken already. Equal to the one before if nothing
@@ -31,6 +32,7 @@ pub fn recorded(
     if !standing.is_unseen {
         status.objects = standing.counts();
         status.failures = failures(standing);
+        status.drifted = drifted_objects(standing);
     }
     if outcome.trigger != Trigger::Drift && !standing.is_unseen {
         status.held = held(&before.held, outcome);
@@ -90,6 +92,12 @@ fn failures(standing: &Standing) -> First<Failure> {
         .chain(of(State::Fought, Reason::Fight.into()))
         .chain(of(State::Waiting, AppReason::Progressing.into()))
         .collect()
+}
+
+/// The first objects that are ready and yet not as git declares them.
+fn drifted_objects(standing: &Standing) -> First<ObjectId> {
+    let of = |state| standing.objects(state).map(|(id, _)| id.clone());
+    of(State::Drifted).chain(of(State::Overridden)).collect()
 }
 
 /// The sets that wait for a person. Those of which all stays for another reason wait still: the guard was not

@@ -6,16 +6,17 @@ use tokio::sync::watch;
 
 use super::Notice;
 use super::app_events::{self, Told};
-use super::conditions::Moment;
+use super::conditions::{Moment, healthy};
 use super::done::Done;
 use super::outcome::{Failure, Outcome, Trigger};
 use super::put_back::PutBack;
 use super::record::recorded;
 use super::standing::Standing;
-use crate::api::GitOpsAppStatus;
 use crate::api::bounded::{LINE, text};
+use crate::api::{ConditionType, GitOpsAppStatus};
 use crate::cluster::events::{Event, Regarding};
 use crate::object::{AppId, ObjectId};
+use crate::plan::Fares;
 
 /// The resource of an app.
 pub struct AppResource {
@@ -47,11 +48,16 @@ impl AppResource {
         self.generation = generation;
     }
 
+    /// Forgets how the app fared: another replica may change that from now on.
+    pub(super) fn stands_by(&mut self) {
+        self.standing = Standing::default();
+    }
+
     /// Takes over what a pass came to, or what was put back between two passes, and returns what is worth an
     /// event.
     pub(super) fn take(&mut self, outcome: &Outcome, time: Timestamp) -> Vec<Event> {
         // Who takes over looks anew.
-        if matches!(outcome.failure, Some(Failure::Stopped)) {
+        if matches!(outcome.failure, Some(Failure::Stopped | Failure::NotLeader)) {
             return Vec::new();
         }
         self.standing.take(&self.app, outcome);
@@ -103,6 +109,14 @@ impl AppResource {
     pub(super) fn handled(&self, request: &str) {
         let mut status = self.status.borrow().clone();
         status.last_handled_reconcile_at = Some(text(request, LINE));
+        self.send(status);
+    }
+
+    /// Takes over how the objects fare.
+    pub(super) fn fares(&self, fares: &Fares, time: Timestamp) {
+        let mut status = self.status.borrow().clone();
+        let generation = status.observed_generation.unwrap_or(self.generation);
+        status.conditions.set(ConditionType::Healthy, healthy(fares), generation, time);
         self.send(status);
     }
 
@@ -354,11 +368,17 @@ mod tests {
         for (second, action) in [(1, drifted()), (2, drifted()), (3, Action::Drifted([].into()))] {
             resource.take(&pass("c1", vec![told("a", action)]), at(second));
         }
+        let mut overridden = done("b", Action::Unchanged);
+        overridden.overridden = vec!["data.key: wanted 1, found 2".into()];
+        resource.take(&part(vec![overridden]), at(4));
+        assert_eq!(shown.borrow().drifted.as_slice(), [id("a"), id("b")]);
+        resource.take(&part(vec![done("a", Action::Recreated)]), at(5));
+        assert_eq!(shown.borrow().drifted.as_slice(), [id("b")]);
         let status = shown.borrow();
         let drifts = status.last_drifts.as_slice();
         let drifts: Vec<_> =
             drifts.iter().map(|drift| (drift.field.as_deref(), drift.time.as_second())).collect();
-        assert_eq!(drifts, [(None, 3), (Some("data.key"), 1)]);
+        assert_eq!(drifts, [(None, 5), (None, 3), (Some("data.key"), 1)]);
     }
 
     #[test]
@@ -446,7 +466,10 @@ mod tests {
             let waits = Notice::DependencyNotReady(apps());
             check(waits, is_first, "False DependencyNotReady", "InProgress");
             check(Notice::DependencyCycle(apps()), is_first, "False DependencyCycle", "Failed");
-            check(Notice::Suspended(None), is_first, "Unknown Suspended", "InProgress");
+            let why = Some("incident 42".to_owned());
+            for why in [None, why] {
+                check(Notice::Suspended(why), is_first, "Unknown Suspended", "InProgress");
+            }
             let stuck = Notice::DeletionFailed("no".to_owned());
             check(stuck, is_first, "False DeletionFailed", "InProgress");
         }

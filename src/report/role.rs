@@ -40,7 +40,9 @@ impl Roles {
 
     /// Takes over what part it has now.
     pub fn tell(&mut self, role: Role) {
-        if self.role.as_ref() == Some(&role) {
+        // Who has never led, and does not know yet who does, has nothing to tell.
+        let is_nothing = role == Role::Standby(None) && self.role != Some(Role::Leader);
+        if self.role.as_ref() == Some(&role) || is_nothing {
             return;
         }
         self.metrics.leader(matches!(role, Role::Leader | Role::Member(_)));

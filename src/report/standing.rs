@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::done::{Done, place};
 use super::outcome::{Failure, Fate, Outcome, Trigger};
-use super::problems;
+use super::problems::{self, Named};
 use super::state::{State, is_unseen, leftover};
 use crate::cluster::events::{NOTE_MAX, cut};
 use crate::object::{AppId, ObjectId};
@@ -98,7 +98,7 @@ impl Standing {
             .collect();
         self.wrong = outcome.diagnostics.len();
         self.unlisted = problems::unlisted(outcome).take(KEPT).collect();
-        self.held = problems::held(app, outcome).take(KEPT).collect();
+        self.held = problems::held(Named { app, has_resource: true }, outcome).take(KEPT).collect();
         self.claimed = problems::claimed(app, outcome).take(KEPT).collect();
         let undeleted = outcome.leftovers.iter().filter_map(|(id, fate)| match fate {
             Fate::Failed(why) => {

@@ -16,7 +16,7 @@ use crate::api::spec::CreateNamespace;
 use crate::api::{GitOpsAppSpec, PruneGuard, SyncPolicy};
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
-use crate::cluster::{Cluster, Fence};
+use crate::cluster::{Cluster, Fence, Term};
 use crate::object::AppId;
 use crate::object::handling::Policy;
 use crate::plan::dependencies::Blocked;
@@ -71,11 +71,23 @@ impl App {
         !self.store.is_in(&self.cluster)
     }
 
+    /// The cluster that its objects are in, as inventories name it.
+    pub fn place(&self) -> String {
+        self.store.place(&self.cluster)
+    }
+
     /// The app, written only while the fence is open.
     #[must_use]
     pub fn fenced(self, fence: &Arc<Fence>) -> Self {
         let (cluster, store) =
             (self.cluster.fenced(fence.clone()), self.store.fenced(fence.clone()));
+        Self { cluster, store, ..self }
+    }
+
+    /// The app, written only in this term of its fence.
+    #[must_use]
+    pub fn in_term(self, term: Term) -> Self {
+        let (cluster, store) = (self.cluster.in_term(term), self.store.in_term(term));
         Self { cluster, store, ..self }
     }
 
@@ -88,6 +100,11 @@ impl App {
     /// it is now.
     pub fn is_suspended(&self, known: &Controls) -> bool {
         !self.dry_run && (known.suspended || self.asked.borrow().suspended)
+    }
+
+    /// Why, if somebody said so.
+    pub fn suspend_reason(&self, known: &Controls) -> Option<String> {
+        self.asked.borrow().suspend_reason.clone().or_else(|| known.suspend_reason.clone())
     }
 
     /// An app as its spec wants it, for its manifests in a place.

@@ -63,7 +63,7 @@ fn order(done: &Done) -> (Stage, &ObjectId) {
 /// Records what we own now on each object that was found or made in sync. Says whether anything changed
 /// by it.
 pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
-    let mut is_changed = false;
+    let mut is_changed = note_refused(inventory, done);
     let known = inventory.clone();
     let mut known = Lookup::new(&known.entries);
     let is_news = |done: &&Done| {
@@ -75,6 +75,7 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
         let now = Entry {
             version: done.desired.resource.version.clone(),
             // What we deleted ourselves is no drift: it is created as if it had never been.
+            refused: false,
             set_hash: done.owned.clone().or(entry.set_hash.clone()).filter(|_| is_there),
             source: entry.source.clone(),
             one_shot: done.desired.one_shot.then(|| done.desired.hash.clone()),
@@ -85,6 +86,21 @@ pub fn record(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
         if *entry != now {
             is_changed = true;
             Arc::make_mut(inventory).entries.insert(done.desired.id.clone(), now);
+        }
+    }
+    is_changed
+}
+
+/// Notes what was never applied and is not for want of rights. Says whether that is news.
+fn note_refused(inventory: &mut Arc<Inventory>, done: &[Done]) -> bool {
+    let mut is_changed = false;
+    let failed = |done: &&Done| matches!(done.action, Action::Failed(_) | Action::Claimed(_));
+    for Done { desired, refused, .. } in done.iter().filter(failed) {
+        let entry = inventory.entries.get(&desired.id);
+        if entry.is_some_and(|entry| entry.set_hash.is_none() && entry.refused != *refused)
+            && let Some(entry) = Arc::make_mut(inventory).entries.get_mut(&desired.id)
+        {
+            (entry.refused, is_changed) = (*refused, true);
         }
     }
     is_changed

@@ -19,7 +19,7 @@ use crate::report::{Failure, Outcome};
 pub async fn owner(app: &App, id: &ObjectId, found: &Live) -> Result<Option<AppId>, ApiError> {
     let named = found.identity.as_ref().and_then(|identity| AppId::of_identity(identity, id));
     let Some(other) = named.filter(|other| *other != app.id) else { return Ok(None) };
-    match store_of(app, &other).lists(&other, id).await {
+    match store_of(app, &other).lists(&other, id, &app.place()).await {
         Ok(is_owner) => Ok(is_owner.then_some(other)),
         Err(StoreError::Api { source, .. }) => Err(source),
         // What cannot be read may well list it.
@@ -99,7 +99,9 @@ async fn received(
             // The other app says what is wrong with it, and holds up no other.
             Err(_) => continue,
         };
-        let both = theirs.entries.keys().filter(|id| memory.inventory.entries.contains_key(id));
+        let is_here = theirs.cluster == memory.inventory.cluster;
+        let both = theirs.claimed().filter(|id| memory.inventory.entries.contains_key(id));
+        let both = both.filter(|_| is_here);
         let both: Vec<_> = both.cloned().collect();
         if !both.is_empty() {
             received.push((other, both));

@@ -19,8 +19,9 @@ use super::pass::pass;
 use super::standby::warm;
 use super::sweep::{Sweep, Sweeps};
 use super::{App, Memory, Stop};
+use crate::cluster::Term;
 use crate::object::ObjectId;
-use crate::plan::{Controls, Stage};
+use crate::plan::{Controls, Fares, Stage};
 use crate::report::{Action, Failure, Outcome, Publisher, Trigger};
 
 /// Wait before a look at what only a whole pass can find out.
@@ -45,8 +46,8 @@ pub struct Daemon {
     pub wake: Arc<Notify>,
     /// What people ask of the app, as the annotations of its inventory say.
     pub controls: watch::Receiver<Controls>,
-    /// Whether the app is this replica's to write. Only its fence makes sure that nothing else is written.
-    pub held: watch::Receiver<bool>,
+    /// The term in which the app is this replica's to write. Only its fence makes sure that nothing else is written.
+    pub held: watch::Receiver<Option<Term>>,
     /// Told when the first pass has ended, either way, or another replica writes.
     pub ready: watch::Sender<bool>,
 }
@@ -55,8 +56,12 @@ pub struct Daemon {
 #[derive(Default)]
 struct Loop {
     memory: Memory,
+    /// The term that this is known in.
+    term: Option<Term>,
     /// Objects that may have drifted.
     dirty: BTreeSet<ObjectId>,
+    /// Of what, and in which state, it was told last how it fares.
+    health_told: Option<(usize, u64)>,
     /// When they were last judged, by the clock of the fights: what ends since then is not missed.
     judged: Duration,
     /// When drift that was put back is told.
@@ -71,10 +76,16 @@ impl Daemon {
         let mut trigger = Trigger::Start;
         let mut failures = 0;
         while !stop.is_set() {
-            if !*self.held.borrow_and_update() {
+            let held = *self.held.borrow_and_update();
+            let Some(term) = held.filter(|term| state.term.is_none_or(|known| known == *term))
+            else {
+                // Another replica writes it, or may have written it meanwhile.
                 state = self.stand_by(state, stop).await;
                 (trigger, failures) = (Trigger::Election, 0);
                 continue;
+            };
+            if state.term.replace(term).is_none() {
+                self.app = self.app.clone().in_term(term);
             }
             self.heed(&mut state);
             let request = self.app.asked.borrow_and_update().requested.clone();
@@ -88,6 +99,7 @@ impl Daemon {
             if !is_put_off(&outcome) {
                 self.publisher.handled(request.as_deref());
             }
+            self.tell_health(&mut state, outcome.is_plan);
             self.ready.send_replace(true);
             state.dirty.append(&mut state.memory.touched);
             self.keep(&mut state, stop).await;
@@ -110,7 +122,8 @@ impl Daemon {
     async fn plan(&self, state: &mut Loop, trigger: Trigger, stop: &Stop) -> Outcome {
         let app = App { dry_run: true, ..self.app.clone() };
         if self.app.is_suspended(&state.memory.controls) {
-            return Outcome { failure: Some(Failure::Suspended), ..Outcome::new(trigger) };
+            let why = self.app.suspend_reason(&state.memory.controls);
+            return Outcome { failure: Some(Failure::Suspended(why)), ..Outcome::new(trigger) };
         }
         let outcome = self.pass(&app, state, trigger, stop).await;
         // Nothing of it has happened.
@@ -138,11 +151,12 @@ impl Daemon {
         let mut memory = before.memory.without_writes();
         // From now on another replica knows it.
         self.app.peers.iter().for_each(|peers| peers.show(None));
+        self.publisher.stands_by();
         let mut held = self.held.clone();
         let is_over = async {
             tokio::select! {
                 // The sender lives as long as the fence.
-                _ = held.wait_for(|is_held| *is_held) => {}
+                _ = held.wait_for(Option::is_some) => {}
                 () = stop.wait() => {}
             }
         };
@@ -183,6 +197,17 @@ impl Daemon {
         };
         state.dirty.extend(accepted.wanted.iter().map(|object| object.id.clone()));
         self.heal(state, stop).await;
+    }
+
+    /// Tells how the objects fare, if that may have changed.
+    fn tell_health(&mut self, state: &mut Loop, is_plan: bool) {
+        let Some(resolved) = state.memory.in_force(&self.app).cloned() else { return };
+        let now = (Arc::as_ptr(&resolved).addr(), state.memory.observed.health_age);
+        if is_plan || !self.publisher.tells_health() || state.health_told == Some(now) {
+            return;
+        }
+        self.publisher.fares(&Fares::of(&resolved.wanted, &state.memory.observed));
+        state.health_told = Some(now);
     }
 
     /// Takes over what people ask of the app, if that has changed.
@@ -234,6 +259,7 @@ impl Daemon {
                 },
             }
             state.gather(&self.app).await;
+            self.tell_health(state, self.app.manual);
             if !self.heal(state, stop).await {
                 // Only a whole pass can find out what is wrong, but not at each event anew.
                 due = due.min(Instant::now() + SOON);
@@ -363,7 +389,7 @@ fn panicked(trigger: Trigger) -> Outcome {
 /// Whether trying again soon may help: a source that is wrong stays wrong until a commit, and drift that
 /// is only told stays as it is.
 fn is_transient(outcome: &Outcome) -> bool {
-    let waits = |f: &Failure| matches!(f, Failure::Suspended | Failure::DependencyNotReady(_));
+    let waits = |f: &Failure| matches!(f, Failure::Suspended(_) | Failure::DependencyNotReady(_));
     let is_failed = |failure: &Failure| !waits(failure);
     outcome.failure.as_ref().is_some_and(is_failed)
         || !outcome.unlisted.is_empty()
@@ -380,7 +406,9 @@ async fn opening(gate: Option<&mut Gate>, last: &Outcome, commit: Option<&str>) 
 
 /// Whether no pass has taken place, and one will.
 fn is_put_off(outcome: &Outcome) -> bool {
-    is_blocked(outcome) || matches!(outcome.failure, Some(Failure::Suspended | Failure::Stopped))
+    let put_off =
+        |f: &Failure| matches!(f, Failure::Suspended(_) | Failure::Stopped | Failure::NotLeader);
+    is_blocked(outcome) || outcome.failure.as_ref().is_some_and(put_off)
 }
 
 fn is_blocked(outcome: &Outcome) -> bool {

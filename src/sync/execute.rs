@@ -69,7 +69,8 @@ pub async fn execute(app: &App, step: &Step, new: &New) -> Result<Done, Failure>
             let error = Failure::unless_refused("applying objects", error)?;
             let unchecked = app.dry_run.then(|| unchecked(step, &error, new)).flatten();
             let failed = || Action::Failed(new.explain(app, step, &error));
-            Ok(Done::of(step, unchecked.unwrap_or_else(failed)))
+            let refused = error.lacks_rights();
+            Ok(Done { refused, ..Done::of(step, unchecked.unwrap_or_else(failed)) })
         }
     }
 }

@@ -11,9 +11,9 @@ use super::pass::pass;
 use super::{App, Memory, Origin, Stop};
 use crate::api::DeletionPolicy;
 use crate::cluster::ApiError;
-use crate::cluster::store::Loaded;
+use crate::cluster::store::{Loaded, Store, StoreError};
 use crate::object::marks::HashKey;
-use crate::object::{Live, ObjectId};
+use crate::object::{AppId, Live, ObjectId};
 use crate::plan::Resource;
 use crate::plan::guard::Guard;
 use crate::report::{Failure, Fate, Outcome, Trigger};
@@ -59,6 +59,11 @@ pub async fn finalize(
     Ok(farewell)
 }
 
+/// Forgets an app whose objects nobody can get at.
+pub async fn forget(store: &Store, app: &AppId) -> Result<(), StoreError> {
+    store.remove(app, &store.load(app).await?).await
+}
+
 /// What is stored of an app. Where that is gone, be it with the daemon's own namespace, nothing is known to be
 /// the app's.
 async fn load(app: &App) -> Result<Loaded, Failure> {
@@ -93,7 +98,7 @@ async fn delete(
             // Who is gone cannot be asked to delete.
             Some(Failure::ClusterUnavailable { .. }) if app.is_remote() => return Ok(()),
             // Of a suspended app nothing is deleted.
-            Some(Failure::Suspended) => return Ok(()),
+            Some(Failure::Suspended(_)) => return Ok(()),
             Some(failure) => return Err(failure),
             None if !is_under_way(&outcome) || Instant::now() + wait > end => return Ok(()),
             None => {}

@@ -28,13 +28,19 @@ pub async fn recall(app: &App, memory: &mut Memory) -> Result<HashKey, Failure> 
         memory.inventory = twins::rejoined(&loaded.inventory, memory);
         memory.controls = loaded.controls.clone();
         memory.loaded = Some(loaded);
+        let place = app.place();
+        if memory.inventory.cluster != place {
+            Arc::make_mut(&mut memory.inventory).cluster = place;
+        }
     }
     let given = app.origin.identity();
     match &memory.inventory.source {
         Some(recorded) if app.refuse_other_source && *recorded != given => {
             Err(Failure::OtherSource { app: app.id.to_string(), recorded: recorded.clone(), given })
         }
-        _ if app.is_suspended(&memory.controls) => Err(Failure::Suspended),
+        _ if app.is_suspended(&memory.controls) => {
+            Err(Failure::Suspended(app.suspend_reason(&memory.controls)))
+        }
         _ => Ok(key),
     }
 }

@@ -51,6 +51,9 @@ impl Rivals {
                 Err(error) => unread = Some(error.to_string()),
             }
         }
+        // In another cluster an app has objects of the same names, and not these.
+        let place = app.place();
+        inventories.retain(|(_, inventory)| inventory.cluster == place);
         // One pass of each, wherever it is in its interval.
         let grace = slowest.map(|slowest| (slowest.max(app.interval) * 2).min(LONGEST));
         let grace = grace.filter(|_| !app.interval.is_zero() && app.peers.is_none());
@@ -76,8 +79,7 @@ impl Rivals {
 
     /// The app that declares an object, if one does.
     pub fn owner(&self, id: &ObjectId) -> Option<&AppId> {
-        let declares =
-            |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.contains_key(id);
+        let declares = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.claims(id);
         self.inventories.iter().find(declares).map(|(app, _)| app)
     }
 
@@ -97,7 +99,7 @@ impl Rivals {
         let goes = |other: &ObjectId| {
             (is_namespace && other.namespace == id.name) || (is_crd && defines(&other.kind))
         };
-        let holds = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.entries.keys().any(goes);
+        let holds = |(_, inventory): &&(AppId, Arc<Inventory>)| inventory.claimed().any(goes);
         self.inventories.iter().find(holds).map(|(app, _)| app)
     }
 

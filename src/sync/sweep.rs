@@ -69,9 +69,14 @@ impl Sweep {
         let wanted = memory.in_force(app).into_iter().flat_map(|resolved| &resolved.wanted);
         let wanted: BTreeMap<_, _> =
             wanted.map(|object| (object.id.clone(), object.clone())).collect();
+        // Who acts for a tenant may hardly list a whole cluster.
+        let is_confined = app.cluster.account().is_some() || app.is_remote();
         let scope = |object: &Arc<Desired>| {
             let is_seen = memory.observed.blind_to(&object.id).is_none();
-            let scope = app.reach.scope_of(&object.id).filter(|_| is_seen)?;
+            let mut scope = app.reach.scope_of(&object.id).filter(|_| is_seen)?;
+            if is_confined {
+                scope.namespace.clone_from(&object.id.namespace);
+            }
             Some((scope, object.resource.clone()))
         };
         let scopes = wanted.values().filter_map(scope).collect();

@@ -252,17 +252,6 @@ fn everything() -> Value {
     })
 }
 
-/// Flags of many apps that `run` does not have yet.
-const COMING: [&str; 7] = [
-    "--allow-cross-namespace-refs",
-    "--allowed-repos",
-    "--default-service-account",
-    "--leader-elect",
-    "--shards",
-    "--watch-apps",
-    "--watch-label-selector",
-];
-
 /// Asserts that values become these arguments, in any order, beside the usual ones.
 fn check_arguments(values: Value, expected: &[&str]) {
     let objects = render("chart", &values);
@@ -272,7 +261,7 @@ fn check_arguments(values: Value, expected: &[&str]) {
     let help = output(program().args(["run", "--help"]));
     let flags: BTreeSet<_> = help.split([' ', ',', '\n']).collect();
     for name in found.iter().map(|word| word.split('=').next().unwrap()) {
-        assert!(flags.contains(name) || COMING.contains(&name), "{name} is no flag of `run`");
+        assert!(flags.contains(name), "{name} is no flag of `run`");
     }
     let is_changed = |word: &str| {
         let name = word.split('=').next().unwrap();

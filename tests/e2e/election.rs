@@ -1,6 +1,6 @@
 //! Several replicas of one app: one writes at a time, whatever becomes of the others.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rand::RngExt as _;
 use tempfile::TempDir;
@@ -47,21 +47,8 @@ impl Replicas {
         Self { test, mark, flags: flags.to_vec() }
     }
 
-    fn kubeconfig(&self, account: &str) -> PathBuf {
-        let Fixture { namespace, .. } = &self.test;
-        let name = format!("{namespace}-{account}");
-        if self.test.field(&format!("serviceaccount/{account}"), ".metadata.name").is_empty() {
-            self.test.kubectl(&["create", "serviceaccount", account]);
-            let subject = format!("--serviceaccount={namespace}:{account}");
-            let role = "--clusterrole=cluster-admin";
-            plane().kubectl(&["create", "clusterrolebinding", &name, role, &subject]).unwrap();
-        }
-        let token = plane().service_account_token(namespace, account).unwrap();
-        plane().kubeconfig_for_token(&name, &token).unwrap()
-    }
-
     fn start(&self, account: &'static str) -> Replica {
-        self.start_with(account, &self.kubeconfig(account))
+        self.start_with(account, &self.test.administrator(account))
     }
 
     fn start_with(&self, account: &'static str, kubeconfig: &Path) -> Replica {
@@ -87,17 +74,8 @@ impl Replicas {
         self.test.field(&lease, ".spec.holderIdentity")
     }
 
-    /// What was sent in the name of these replicas, but for what only reads, in the order of its arrival.
     fn writes(&self) -> Vec<(String, ApiRequest)> {
-        let requests = plane().audit().requests_since(self.mark, "gitops-sync/").unwrap();
-        let account = format!("system:serviceaccount:{}:", self.test.namespace);
-        let mut writes: Vec<_> = requests
-            .into_iter()
-            .filter(|r| !matches!(r.verb.as_str(), "get" | "list" | "watch"))
-            .filter_map(|r| Some((r.user.strip_prefix(&account)?.to_owned(), r)))
-            .collect();
-        writes.sort_by(|a, b| a.1.received.cmp(&b.1.received));
-        writes
+        self.test.writes_since(self.mark)
     }
 
     /// Asserts that only whoever has written the Lease last has written anything else.
@@ -312,4 +290,48 @@ fn of_three_that_are_killed_and_frozen_one_writes_at_a_time() {
 #[ignore = "takes minutes: SOAK=1 cargo test -- --ignored"]
 fn of_three_that_are_killed_and_frozen_often_one_writes_at_a_time() {
     three_in_trouble("moretrouble", 40);
+}
+
+/// Who wrote anything but Leases, in the order of their turns.
+fn turns(replicas: &Replicas) -> Vec<String> {
+    let writes = replicas.writes().into_iter().filter(|(_, r)| r.resource != "leases");
+    let mut turns: Vec<_> = writes.map(|(user, _)| user).collect();
+    turns.dedup();
+    turns
+}
+
+#[test]
+fn among_shards_an_app_moves_when_its_replica_is_frozen_and_back_and_never_has_two() {
+    let replicas = Replicas::new("shards", &["--shards"]);
+    let one = replicas.start("one");
+    one.daemon.line(&["INFO Sharing", "replicas=1"]);
+    one.daemon.line(&["INFO Synced", "created=1"]);
+    let two = replicas.start("two");
+    for replica in [&one, &two] {
+        replica.daemon.line(&["INFO Sharing", "replicas=2"]);
+    }
+    replicas.goes_live("2");
+    let turns_before = turns(&replicas);
+    let writer = turns_before.last().unwrap().clone();
+    let (writer, other) = if writer == "one" { (one, two) } else { (two, one) };
+    let (mark, line) = (other.daemon.mark(), writer.daemon.mark());
+    writer.daemon.0.signal(Signal::STOP).unwrap();
+    other.daemon.line_after(mark, &["INFO Sharing", "replicas=1"]);
+    replicas.goes_live("3");
+
+    let mark = other.daemon.mark();
+    writer.daemon.0.signal(Signal::CONT).unwrap();
+    other.daemon.line_after(mark, &["INFO Sharing", "replicas=2"]);
+    writer.daemon.line_after(line, &["INFO Joining"]);
+    writer.daemon.line_after(line, &["INFO Sharing", "replicas=2"]);
+    replicas.goes_live("4");
+    let expected = [writer.account, other.account, writer.account];
+    assert_eq!(turns(&replicas)[turns_before.len() - 1..], expected);
+
+    let mark = other.daemon.mark();
+    writer.daemon.0.signal(Signal::TERM).unwrap();
+    other.daemon.line_after(mark, &["INFO Sharing", "replicas=1"]);
+    writer.daemon.line(&["INFO Lease released"]);
+    replicas.goes_live("5");
+    assert_eq!(turns(&replicas).last().unwrap(), other.account);
 }

@@ -233,8 +233,8 @@ fn everyday_changes_need_nobody() {
 #[test]
 fn a_suspended_app_does_nothing_at_all_until_it_is_resumed() {
     let (test, daemon) = many("suspended", 1);
-    assert!(ask(&test, &["suspend"]).contains("suspended"));
-    daemon.line(&["Suspended: nothing is synced"]);
+    assert!(ask(&test, &["suspend", "--reason", "incident 42"]).contains("suspended"));
+    daemon.line(&["Suspended: nothing is synced", "reason=\"incident 42\""]);
     let gauge =
         |value: &str| format!("gitops_sync_suspended{{app=\"{}\"}} {value}", test.namespace);
     assert!(daemon.metrics().contains(&gauge("1")));
@@ -246,7 +246,8 @@ fn a_suspended_app_does_nothing_at_all_until_it_is_resumed() {
     second.line(&["Suspended: nothing is synced"]);
     drop(second);
     let refused = test.sync(&["--repo", test.repo.url(), "--path", "apps", "--apply"]);
-    assert!(refused.code == Some(1) && refused.stderr.contains("suspended by the annotation"));
+    let why = "suspended by the annotation gitops-sync.dev/suspend of its inventory (incident 42)";
+    assert!(refused.code == Some(1) && refused.stderr.contains(why), "{refused:#?}");
     let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
     let written = |verb: &str| !matches!(verb, "get" | "list" | "watch");
     let writes: Vec<_> =

@@ -118,6 +118,8 @@ fn rights_are_as_narrow_as_granted_and_the_deployment_comes_up() {
     };
     check(&["get", "watch", "create", "update"], "secrets", "gitops-sync", true);
     check(&["list", "delete"], "secrets", "gitops-sync", false);
+    let leases = ["get", "list", "watch", "create", "update", "delete"];
+    check(&leases, "leases.coordination.k8s.io", "gitops-sync", true);
     check(&["create"], "events", "gitops-sync", true);
     check(&["list", "watch"], "configmaps", "", false);
     check(&["list", "watch"], "configmaps", "apps", true);

@@ -280,6 +280,7 @@ fn status() -> GitOpsAppStatus {
     status.objects = [("synced".to_owned(), 20_000), ("held".to_owned(), 1)].into();
     status.failures = [Failure::new(object.clone(), "ApplyFailed", "denied")].into_iter().collect();
     let objects = std::slice::from_ref(&object);
+    status.drifted = [object.clone()].into_iter().collect();
     let held = HeldSet::new("objects of protected kinds", "0fbb1b8c2d1c", objects);
     status.held = [held].into_iter().collect();
     status.abandoned = api::status::Abandoned::new(objects.iter());

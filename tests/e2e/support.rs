@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use testbed::{ControlPlane, GitServer, Repo, Spawned, eventually};
+use testbed::{ApiRequest, ControlPlane, GitServer, Mark, Repo, Spawned, eventually};
 
 /// Longest wait for anything that shall come true, also on a machine with much else to do.
 pub const DEADLINE: Duration = Duration::from_mins(3);
@@ -134,6 +134,34 @@ impl Fixture {
         (format!("system:serviceaccount:{}:sync", self.namespace), kubeconfig)
     }
 
+    /// Makes a service account that may do everything, and gives its kubeconfig: the audit log knows by it who
+    /// wrote what.
+    pub fn administrator(&self, account: &str) -> PathBuf {
+        let namespace = &self.namespace;
+        let name = format!("{namespace}-{account}");
+        if self.field(&format!("serviceaccount/{account}"), ".metadata.name").is_empty() {
+            self.kubectl(&["create", "serviceaccount", account]);
+            let subject = format!("--serviceaccount={namespace}:{account}");
+            let role = "--clusterrole=cluster-admin";
+            plane().kubectl(&["create", "clusterrolebinding", &name, role, &subject]).unwrap();
+        }
+        let token = plane().service_account_token(namespace, account).unwrap();
+        plane().kubeconfig_for_token(&name, &token).unwrap()
+    }
+
+    /// What was sent in the name of such accounts, but for what only reads, in the order of its arrival.
+    pub fn writes_since(&self, mark: Mark) -> Vec<(String, ApiRequest)> {
+        let requests = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+        let account = format!("system:serviceaccount:{}:", self.namespace);
+        let mut writes: Vec<_> = requests
+            .into_iter()
+            .filter(|r| !matches!(r.verb.as_str(), "get" | "list" | "watch"))
+            .filter_map(|r| Some((r.user.strip_prefix(&account)?.to_owned(), r)))
+            .collect();
+        writes.sort_by(|a, b| a.1.received.cmp(&b.1.received));
+        writes
+    }
+
     /// Runs `sync` to its end, on whatever the arguments name.
     pub fn sync(&self, arguments: &[&str]) -> Finished {
         let mut command = program();
@@ -248,7 +276,7 @@ impl Daemon {
 }
 
 /// Asserts that three passes write nothing and have nothing to say, from these marks on.
-pub fn assert_quiet(test: &Fixture, daemon: &Daemon, line: usize, mark: testbed::Mark) {
+pub fn assert_quiet(test: &Fixture, daemon: &Daemon, line: usize, mark: Mark) {
     daemon.next_sync();
     for _ in 0..2 {
         daemon.line_after(daemon.mark(), &["INFO Synced"]);
@@ -276,7 +304,7 @@ pub struct Finished {
 }
 
 impl Finished {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Self {
             code: output.status.code(),

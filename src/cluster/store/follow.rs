@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use kube::api::WatchParams;
 use kube::core::WatchEvent;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch::Sender;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
@@ -18,6 +18,9 @@ use crate::cluster::follow::{Opened, SILENCE, WATCH_SECONDS, silence};
 use crate::cluster::{ApiError, client};
 use crate::object::AppId;
 use crate::plan::Controls;
+
+/// Annotations by key.
+type Annotations = Map<String, Value>;
 
 /// Pause after a watch broke.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -81,35 +84,46 @@ impl Store {
         key: &str,
         value: impl Fn(Option<&str>) -> Option<String>,
     ) -> Result<(), StoreError> {
+        let edit = |annotations: &mut Annotations| {
+            match value(annotations.get(key).and_then(Value::as_str)) {
+                Some(new) => annotations.insert(key.to_owned(), json!(new)),
+                None => annotations.remove(key),
+            };
+        };
+        self.edit_annotations(app, edit).await
+    }
+
+    /// Changes the annotations on an app's inventory, all at once.
+    pub async fn edit_annotations(
+        &self,
+        app: &AppId,
+        edit: impl Fn(&mut Annotations),
+    ) -> Result<(), StoreError> {
         for tried in 1.. {
-            match self.annotate_once(app, key, &value).await {
+            match self.edit_once(app, &edit).await {
                 Err(StoreError::Conflict { .. }) if tried < TRIES => {}
-                annotated => return annotated,
+                edited => return edited,
             }
         }
         Ok(())
     }
 
-    async fn annotate_once(
+    async fn edit_once(
         &self,
         app: &AppId,
-        key: &str,
-        value: impl Fn(Option<&str>) -> Option<String>,
+        edit: impl Fn(&mut Annotations),
     ) -> Result<(), StoreError> {
         let name = shards::name(app, 0);
         let Some(mut secret) = self.read(&name).await? else {
             return Err(StoreError::NoInventory { namespace: self.namespace.clone(), name });
         };
-        let now = secret["metadata"]["annotations"][key].as_str();
-        let new = value(now);
-        if new.as_deref() == now {
+        let known = secret["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+        let mut annotations = known.clone();
+        edit(&mut annotations);
+        if annotations == known {
             return Ok(());
         }
-        let annotations = &mut secret["metadata"]["annotations"];
-        match new {
-            Some(new) => annotations[key] = json!(new),
-            None => drop(annotations.as_object_mut().map(|all| all.remove(key))),
-        }
+        secret["metadata"]["annotations"] = Value::Object(annotations);
         self.replace(&name, &secret).await.map(drop)
     }
 }

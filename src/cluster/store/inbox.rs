@@ -16,7 +16,7 @@ use crate::object::marks::MANAGER;
 use crate::plan::Controls;
 use crate::plan::shards::INVENTORY;
 
-/// What is asked of each app.
+/// What is asked of each app that has an inventory or listens.
 #[derive(Clone, Default)]
 pub struct Inbox(Arc<Mutex<BTreeMap<AppId, watch::Sender<Controls>>>>);
 
@@ -29,9 +29,12 @@ impl Inbox {
         self.all().entry(app.clone()).or_default().subscribe()
     }
 
-    /// Forgets an app.
+    /// Forgets an app that no longer listens. What its inventory asks is still known to who listens next.
     pub fn remove(&self, app: &AppId) {
-        self.all().remove(app);
+        let mut all = self.all();
+        if all.get(app).is_some_and(|sender| *sender.borrow() == Controls::default()) {
+            all.remove(app);
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<AppId, watch::Sender<Controls>>> {
@@ -39,23 +42,26 @@ impl Inbox {
     }
 
     fn take(&self, sight: Sight<Asked>) {
-        let all = self.all();
+        let mut all = self.all();
         match sight {
             Sight::Listed(asked) => {
                 let asked: BTreeMap<_, _> = asked.into_iter().flatten().collect();
-                for (app, sender) in all.iter() {
-                    tell(sender, asked.get(app).cloned().unwrap_or_default());
-                }
-            }
-            Sight::Seen(asked) => asked.into_iter().for_each(|(app, controls)| {
-                all.get(&app).into_iter().for_each(|sender| tell(sender, controls.clone()));
-            }),
-            Sight::Gone(asked) => {
-                let sender = asked.and_then(|(app, _)| all.get(&app));
-                if let Some(sender) = sender {
+                for (_, sender) in all.iter().filter(|(app, _)| !asked.contains_key(*app)) {
                     tell(sender, Controls::default());
                 }
+                for (app, now) in asked {
+                    tell(all.entry(app).or_default(), now);
+                }
             }
+            // Also of those that have yet to listen: else what is withdrawn later were no news to them.
+            Sight::Seen(Some((app, now))) => tell(all.entry(app).or_default(), now),
+            Sight::Gone(Some((app, _))) => {
+                if let Some(sender) = all.get(&app) {
+                    tell(sender, Controls::default());
+                }
+                all.retain(|known, sender| *known != app || sender.receiver_count() > 0);
+            }
+            Sight::Seen(None) | Sight::Gone(None) => {}
             Sight::Lost(error) => debug!("Watch of the inventories: {error}"),
         }
     }
@@ -95,4 +101,31 @@ pub(super) fn tell(controls: &watch::Sender<Controls>, now: Controls) {
         *known = now;
         is_news
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_late_hears_what_is_withdrawn() {
+        let app: AppId = "web".parse().unwrap();
+        let suspended = || Controls { suspended: true, ..Controls::default() };
+        let seen = |controls: Controls| Sight::Seen(Some((app.clone(), controls)));
+        let check = |first: Sight<Asked>| {
+            let inbox = Inbox::default();
+            inbox.take(first);
+            let mut heard = inbox.of(&app);
+            assert_eq!(*heard.borrow(), suspended());
+            inbox.remove(&app);
+            assert!(heard.has_changed().is_ok_and(|is_changed| !is_changed));
+            inbox.take(seen(Controls::default()));
+            assert!(heard.has_changed().unwrap());
+            assert_eq!(*heard.borrow_and_update(), Controls::default());
+            inbox.remove(&app);
+            assert!(inbox.all().is_empty());
+        };
+        check(seen(suspended()));
+        check(Sight::Listed(vec![None, Some((app.clone(), suspended()))]));
+    }
 }

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use self::register::Register;
-use crate::cluster::{ApiError, Cluster, Fence, client};
+use crate::cluster::{ApiError, Cluster, Fence, Term, client};
 use crate::object::marks::{HashKey, MANAGER};
 use crate::object::{AppId, GroupKind, ObjectId};
 use crate::plan::shards::{self, KEY, Shard};
@@ -155,6 +155,12 @@ impl Store {
         Self { cluster: self.cluster.fenced(fence), ..self.clone() }
     }
 
+    /// The same, written to only in this term of its fence.
+    #[must_use]
+    pub fn in_term(&self, term: Term) -> Self {
+        Self { cluster: self.cluster.in_term(term), ..self.clone() }
+    }
+
     /// The store in another namespace.
     #[must_use]
     pub fn within(&self, namespace: &str) -> Self {
@@ -202,12 +208,25 @@ impl Store {
         }
     }
 
-    /// Whether an app's inventory has an object; so it is said as well of one that may not be read.
-    pub async fn lists(&self, app: &AppId, id: &ObjectId) -> Result<bool, StoreError> {
+    /// How inventories name a cluster: empty for the one that they are in.
+    pub fn place(&self, cluster: &Cluster) -> String {
+        if self.is_in(cluster) { String::new() } else { cluster.address().to_owned() }
+    }
+
+    /// Whether an app's inventory has an object of a cluster; so it is said as well of one that may not be read.
+    pub async fn lists(
+        &self,
+        app: &AppId,
+        id: &ObjectId,
+        cluster: &str,
+    ) -> Result<bool, StoreError> {
         let listed = async {
             let name = shards::name(app, 0);
             let Some(secret) = self.read(&name).await? else { return Ok(false) };
             let first = self.decode(&name, &secret)?;
+            if first.cluster() != cluster {
+                return Ok(false);
+            }
             match shards::place(id, first.shards()) {
                 0 => Ok(first.has(id)),
                 at => Ok(self.load_shard(app, at).await?.1.has(id) || first.has(id)),

@@ -6,13 +6,16 @@ mod dependencies;
 mod family;
 mod fields;
 mod finalizer;
+mod health;
 mod itself;
 mod lifecycle;
 mod ownership;
+mod replicas;
 mod sources;
 mod told;
 mod undecodable;
 
+use std::ops::Deref;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -40,48 +43,6 @@ impl Apps {
         Self { test, daemon }
     }
 
-    /// Declares an app on a folder of the test's repository.
-    pub fn app(&self, name: &str, path: &str, more: Value) {
-        self.apply(name, &self.spec(path, more));
-    }
-
-    /// The spec of an app on a folder of the test's repository.
-    pub fn spec(&self, path: &str, more: Value) -> Value {
-        let mut spec = json!({"repoURL": self.test.repo.url(), "path": path, "interval": "1s"});
-        let more = more.as_object().unwrap().clone();
-        spec.as_object_mut().unwrap().extend(more);
-        spec
-    }
-
-    /// Declares an app.
-    pub fn apply(&self, name: &str, spec: &Value) {
-        let app = json!({
-            "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp",
-            "metadata": {"name": name}, "spec": spec,
-        });
-        let arguments = ["apply", "--server-side", "-n", &self.test.namespace, "-f", "-"];
-        plane().kubectl_with_stdin(&arguments, &app.to_string()).unwrap();
-    }
-
-    /// Waits for what `kubectl wait` waits for.
-    pub fn wait(&self, name: &str, condition: &str) {
-        let (condition, app) = (format!("--for=condition={condition}"), format!("gapp/{name}"));
-        self.test.kubectl(&["wait", &condition, "--timeout=60s", &app]);
-    }
-
-    /// The app's resource.
-    pub fn get(&self, name: &str) -> Value {
-        let text = self.test.kubectl(&["get", "gapp", name, "-o", "json"]);
-        serde_json::from_str(&text).unwrap()
-    }
-
-    /// A condition of the app.
-    pub fn condition(&self, name: &str, kind: &str) -> Value {
-        let conditions = self.get(name)["status"]["conditions"].clone();
-        let mut all = conditions.as_array().cloned().unwrap_or_default().into_iter();
-        all.find(|condition| condition["type"] == kind).unwrap_or_default()
-    }
-
     /// Waits until a condition has this reason, and gives its message.
     pub fn reason(&self, name: &str, kind: &str, reason: &str) -> String {
         let what = format!("{kind} of {name} to be for {reason}");
@@ -93,11 +54,6 @@ impl Apps {
         found["message"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until the app has applied this commit.
-    pub fn applied(&self, name: &str, commit: &str) {
-        self.test.expect(&format!("gapp/{name}"), ".status.lastAppliedRevision.sha", commit);
-    }
-
     /// Waits until an object is gone.
     pub fn gone(&self, object: &str) {
         eventually(DEADLINE, &format!("{object} to go"), || {
@@ -105,6 +61,63 @@ impl Apps {
             if found.is_empty() { Ok(Some(())) } else { Err(found) }
         })
         .unwrap_or_else(|error| panic!("{error}\n{:#?}", self.daemon.0.lines()));
+    }
+}
+
+impl Deref for Apps {
+    type Target = Fixture;
+
+    fn deref(&self) -> &Fixture {
+        &self.test
+    }
+}
+
+impl Fixture {
+    /// Declares an app on a folder of the test's repository.
+    pub fn app(&self, name: &str, path: &str, more: Value) {
+        self.apply(name, &self.spec(path, more));
+    }
+
+    /// The spec of an app on a folder of the test's repository.
+    pub fn spec(&self, path: &str, more: Value) -> Value {
+        let mut spec = json!({"repoURL": self.repo.url(), "path": path, "interval": "1s"});
+        let more = more.as_object().unwrap().clone();
+        spec.as_object_mut().unwrap().extend(more);
+        spec
+    }
+
+    /// Declares an app.
+    pub fn apply(&self, name: &str, spec: &Value) {
+        let app = json!({
+            "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp",
+            "metadata": {"name": name}, "spec": spec,
+        });
+        let arguments = ["apply", "--server-side", "-n", &self.namespace, "-f", "-"];
+        plane().kubectl_with_stdin(&arguments, &app.to_string()).unwrap();
+    }
+
+    /// Waits for what `kubectl wait` waits for.
+    pub fn wait(&self, name: &str, condition: &str) {
+        let (condition, app) = (format!("--for=condition={condition}"), format!("gapp/{name}"));
+        self.kubectl(&["wait", &condition, "--timeout=60s", &app]);
+    }
+
+    /// The app's resource.
+    pub fn get(&self, name: &str) -> Value {
+        let text = self.kubectl(&["get", "gapp", name, "-o", "json"]);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// A condition of the app.
+    pub fn condition(&self, name: &str, kind: &str) -> Value {
+        let conditions = self.get(name)["status"]["conditions"].clone();
+        let mut all = conditions.as_array().cloned().unwrap_or_default().into_iter();
+        all.find(|condition| condition["type"] == kind).unwrap_or_default()
+    }
+
+    /// Waits until the app has applied this commit.
+    pub fn applied(&self, name: &str, commit: &str) {
+        self.expect(&format!("gapp/{name}"), ".status.lastAppliedRevision.sha", commit);
     }
 }
 
