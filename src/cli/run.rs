@@ -37,7 +37,8 @@ use crate::serve::{Hooks, Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
 use crate::sync::directory::Listing;
 use crate::sync::ground::Remote;
-use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Stop, Sweeps};
+use crate::sync::relay::Address;
+use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Relay, Stop, Sweeps};
 
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -253,7 +254,10 @@ fn one_app(
     let (name, source) = (app.id.to_string(), Some(app.origin.identity()));
     let (status, shown) = watch::channel(AppStatus { name, source, ..AppStatus::default() });
     let (url, revision) = (url.to_owned(), arguments.git.branch.clone());
-    apps.insert(app.id.clone(), Listing { status: shown, url, revision, wake: wake.clone() });
+    let address = Address::Inventory(app.id.clone());
+    let listing =
+        Listing { status: shown, url, revision, wake: wake.clone(), fence: fence.clone(), address };
+    apps.insert(app.id.clone(), listing);
     let publisher = Publisher::new(app.id.clone(), metrics.clone(), events.clone(), status);
     let sweeps = Sweeps::new(arguments.sweep.0);
     let (asked, controls) = watch::channel(Controls::default());
@@ -318,7 +322,7 @@ async fn bind(arguments: &Arguments, process: &Process, work: &[Work]) -> anyhow
         is_open: arguments.api,
         ready: work.iter().map(|work| work.ready.clone()).collect(),
     };
-    let server = Server::bind(arguments.listen, shared, hooks(arguments, &process.apps)?).await;
+    let server = Server::bind(arguments.listen, shared, hooks(arguments, process)?).await;
     server.with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))
 }
 
@@ -385,9 +389,12 @@ fn instance(app: Option<&AppId>) -> String {
 }
 
 /// What wakes apps by webhooks, if there is a secret.
-fn hooks(arguments: &Arguments, apps: &Directory) -> anyhow::Result<Option<Hooks>> {
+fn hooks(arguments: &Arguments, process: &Process) -> anyhow::Result<Option<Hooks>> {
     let Some(file) = &arguments.webhook_secret_file else { return Ok(None) };
-    Ok(Some(Hooks::new(webhook_secret(file)?, apps.clone())))
+    let secret = webhook_secret(file)?;
+    let relay = Relay::default();
+    tokio::spawn(relay.clone().run(process.ground.store.clone()));
+    Ok(Some(Hooks::new(secret, process.apps.clone(), relay)))
 }
 
 fn webhook_secret(file: &PathBuf) -> anyhow::Result<WebhookSecret> {

@@ -15,11 +15,12 @@ use super::{Common, Seen, farewell, prepare};
 use crate::api::reference::AppReference;
 use crate::api::{GitOpsApp, SyncPolicy};
 use crate::cluster::{ApiError, Cluster, Term};
-use crate::object::AppId;
+use crate::object::{AppId, ObjectId};
 use crate::plan::Controls;
 use crate::plan::dependencies::State;
 use crate::report::{AppResource, AppStatus, Notice, Publisher};
 use crate::sync::directory::Listing;
+use crate::sync::relay::Address;
 use crate::sync::{App, Daemon, Stop, Sweeps};
 
 /// Wait before another try to reach the API server.
@@ -169,7 +170,7 @@ impl Actor {
             app,
             publisher,
         };
-        self.list(&daemon, resource);
+        self.list(&daemon, &seen.id, resource);
         let admitting = admit(self.tenure.clone(), held);
         let _admitting = Ended(tokio::spawn(admitting).abort_handle());
         {
@@ -188,12 +189,14 @@ impl Actor {
     }
 
     /// Lets the app be found from outside.
-    fn list(&self, daemon: &Daemon, resource: &GitOpsApp) {
+    fn list(&self, daemon: &Daemon, id: &ObjectId, resource: &GitOpsApp) {
         let listing = Listing {
             status: daemon.publisher.shown(),
             url: resource.spec.repo_url.clone(),
             revision: resource.spec.target_revision.clone(),
             wake: self.wake.clone(),
+            fence: self.tenure.fence.clone(),
+            address: Address::Resource(id.clone()),
         };
         self.common.directory.insert(daemon.app.id.clone(), listing);
     }

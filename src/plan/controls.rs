@@ -15,6 +15,10 @@ pub const APPROVE_ABANDON: &str = "gitops-sync.dev/approve-abandon";
 /// Annotation by which other apps say that they declare objects of this one: JSON, text by app.
 pub const CLAIMS: &str = "gitops-sync.dev/claims";
 
+/// Annotation by which a replica tells the one that writes the app of a push: a time. It asks for a look at the
+/// repository, as a webhook does, and for no more.
+pub const PUSHED: &str = "gitops-sync.dev/pushed-at";
+
 /// Annotations that ask for a sync whenever their value changes: ours, and the one that Flux users know.
 pub const REQUESTED: [&str; 2] =
     ["gitops-sync.dev/requested-at", "reconcile.fluxcd.io/requestedAt"];
@@ -34,6 +38,8 @@ pub struct Controls {
     pub claims: BTreeMap<String, String>,
     /// By which a person asks for a sync: any text that was not there before, mostly a time.
     pub requested: Option<String>,
+    /// When another replica heard of a push last.
+    pub pushed: Option<String>,
 }
 
 impl Controls {
@@ -48,7 +54,14 @@ impl Controls {
             abandon: union(&self.abandon, &other.abandon),
             claims: self.claims.clone(),
             requested: other.requested.clone().or_else(|| self.requested.clone()),
+            pushed: other.pushed.clone().or_else(|| self.pushed.clone()),
         }
+    }
+
+    /// Whether this differs from what was known before in nothing but a push.
+    pub fn tells_of_a_push(&self, before: &Self) -> bool {
+        let known = Self { pushed: self.pushed.clone(), ..before.clone() };
+        self.pushed != before.pushed && *self == known
     }
 
     /// Reads them from the metadata of the inventory or the resource.
@@ -63,6 +76,7 @@ impl Controls {
             abandon: hashes(text(APPROVE_ABANDON)),
             claims: claims(text(CLAIMS)),
             requested: REQUESTED.into_iter().find_map(some),
+            pushed: some(PUSHED),
         }
     }
 }
@@ -98,6 +112,7 @@ mod tests {
         let suspend_reason = Some("incident 42".to_owned());
         check(json!({SUSPEND_REASON: " incident 42 "}), Controls { suspend_reason, ..none() });
         check(json!({SUSPEND_REASON: " "}), none());
+        check(json!({PUSHED: "9"}), Controls { pushed: Some("9".to_owned()), ..none() });
         check(
             json!({APPROVE_PRUNE: " a1, B2,,"}),
             Controls { prune: set(&["a1", "b2"]), ..none() },
@@ -106,5 +121,17 @@ mod tests {
         let claims = [("web".to_owned(), "configmap/a".to_owned())].into();
         check(json!({CLAIMS: r#"{"web": "configmap/a"}"#}), Controls { claims, ..none() });
         check(json!({CLAIMS: "nonsense"}), none());
+    }
+    #[test]
+    fn a_push_is_no_request_of_a_person() {
+        let check = |before: Value, now: Value, expect: bool| {
+            let of = |annotations| Controls::of(&json!({"metadata": {"annotations": annotations}}));
+            assert_eq!(of(now).tells_of_a_push(&of(before)), expect);
+        };
+        check(json!({}), json!({PUSHED: "1"}), true);
+        check(json!({PUSHED: "1"}), json!({PUSHED: "2"}), true);
+        check(json!({PUSHED: "1"}), json!({PUSHED: "1"}), false);
+        check(json!({}), json!({PUSHED: "1", REQUESTED[0]: "1"}), false);
+        check(json!({PUSHED: "1"}), json!({PUSHED: "1", SUSPEND: "true"}), false);
     }
 }

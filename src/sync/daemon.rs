@@ -58,6 +58,8 @@ struct Loop {
     memory: Memory,
     /// The term that this is known in.
     term: Option<Term>,
+    /// What people asked of the app when the last pass began.
+    asked: Controls,
     /// Objects that may have drifted.
     dirty: BTreeSet<ObjectId>,
     /// Of what, and in which state, it was told last how it fares.
@@ -88,7 +90,8 @@ impl Daemon {
                 self.app = self.app.clone().in_term(term);
             }
             self.heed(&mut state);
-            let request = self.app.asked.borrow_and_update().requested.clone();
+            state.asked.clone_from(&self.app.asked.borrow_and_update());
+            let request = state.asked.requested.clone();
             let is_asked = self.publisher.is_new(request.as_deref());
             let outcome = if self.app.manual && !is_asked {
                 self.plan(&mut state, trigger, stop).await
@@ -241,10 +244,16 @@ impl Daemon {
                 () = stop.wait() => return trigger,
                 Ok(()) = self.held.changed() => return trigger,
                 Ok(()) = self.controls.changed() => {
-                    self.controls.mark_changed();
-                    return Trigger::Annotation;
+                    let (before, now) = (&state.memory.controls, self.controls.borrow().clone());
+                    // It may have been read with the inventory.
+                    if now != *before {
+                        self.controls.mark_changed();
+                        return asking(before, &now);
+                    }
                 }
-                Ok(()) = self.app.asked.changed() => return Trigger::Annotation,
+                Ok(()) = self.app.asked.changed() => {
+                    return asking(&state.asked, &self.app.asked.borrow());
+                }
                 () = &mut news => return Trigger::Commit,
                 () = &mut opening => return Trigger::Dependency,
                 () = sleep_until(peace), if peace < due => {}
@@ -370,6 +379,11 @@ impl Loop {
         });
         self.dirty.extend(inside.map(|object| object.id.clone()));
     }
+}
+
+/// What annotations ask for that are no longer what they were.
+fn asking(before: &Controls, now: &Controls) -> Trigger {
+    if now.tells_of_a_push(before) { Trigger::Webhook } else { Trigger::Annotation }
 }
 
 /// A time that differs a little from daemon to daemon.

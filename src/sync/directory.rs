@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use super::relay::Address;
+use crate::cluster::Fence;
 use crate::object::AppId;
 use crate::report::AppStatus;
 
@@ -23,6 +25,10 @@ pub struct Listing {
     pub revision: String,
     /// Wakes it.
     pub wake: Arc<Notify>,
+    /// Open while this replica writes it.
+    pub fence: Arc<Fence>,
+    /// Where another one hears of pushes.
+    pub address: Address,
 }
 
 impl Directory {

@@ -18,6 +18,10 @@ pub const LONGEST: Duration = Duration::from_mins(10);
 /// Shortest such time, where it is known which apps have seen the commit.
 const SHORTEST: Duration = Duration::from_secs(2);
 
+/// Shortest time that is left to those that have not seen the commit: their replica may have died, and another one
+/// takes them over.
+const TAKEOVER: Duration = Duration::from_secs(30);
+
 /// The other apps and what they declare.
 #[derive(Debug, Default)]
 pub struct Rivals {
@@ -69,7 +73,7 @@ impl Rivals {
         };
         let age = memory.clock.now().saturating_sub(*newest);
         let is_behind = commit.is_some_and(|commit| peers.are_behind(commit));
-        age < SHORTEST || (is_behind && age < (app.interval * 2).min(LONGEST))
+        age < SHORTEST || (is_behind && age < (app.interval * 2).clamp(TAKEOVER, LONGEST))
     }
 
     /// Why it is not known what one of them declares, if so.

@@ -52,12 +52,16 @@ impl Replicas {
     }
 
     fn start_with(&self, account: &'static str, kubeconfig: &Path) -> Replica {
+        self.start_more(account, kubeconfig, &["--interval", "500ms"])
+    }
+
+    fn start_more(&self, account: &'static str, kubeconfig: &Path, more: &[&str]) -> Replica {
         let (test, data) = (&self.test, TempDir::new().unwrap());
         let (url, name) = (test.repo.url(), &test.namespace);
         let mut command = program();
         command.args(["run", "--repo", url, "--path", "apps", "--listen", "127.0.0.1:0"]);
         command.args(["--name", name, "--namespace", name, "--target-namespace", name]);
-        command.args(["--interval", "500ms"]).args(&self.flags).env("POD_NAME", account);
+        command.args(more).args(&self.flags).env("POD_NAME", account);
         command.arg("--kubeconfig").arg(kubeconfig);
         command.arg("--data-dir").arg(data.path());
         Replica { account, daemon: Daemon::start(command), _data: data }
@@ -334,4 +338,29 @@ fn among_shards_an_app_moves_when_its_replica_is_frozen_and_back_and_never_has_t
     writer.daemon.line(&["INFO Lease released"]);
     replicas.goes_live("5");
     assert_eq!(turns(&replicas).last().unwrap(), other.account);
+}
+
+#[test]
+fn a_push_that_a_standby_hears_of_starts_a_sync_of_the_leader() {
+    let replicas = Replicas::new("elect-hooks", &["--leader-elect"]);
+    let file = replicas.test.data.path().join("secret");
+    std::fs::write(&file, "s3cret").unwrap();
+    let start = |account: &'static str| {
+        let more = ["--interval", "1h", "--webhook-secret-file", file.to_str().unwrap()];
+        replicas.start_more(account, &replicas.test.administrator(account), &more)
+    };
+    let one = start("one");
+    one.daemon.line(&["INFO Synced", "created=1"]);
+    let two = start("two");
+    two.stands_by();
+    for value in ["2", "3"] {
+        let commit = replicas.test.commit(&[("apps/a.yaml", &config_map("a", value))]);
+        let url = replicas.test.repo.url();
+        let push = format!(r#"{{"ref":"refs/heads/main","project":{{"git_http_url":"{url}"}}}}"#);
+        let headers = [("X-Gitlab-Token", "s3cret"), ("X-Gitlab-Event", "Push Hook")];
+        let url = format!("{}/hooks/gitlab", two.daemon.url());
+        let answer = testbed::http("POST", &url, &headers, push.as_bytes()).unwrap();
+        assert_eq!(answer, (202, "sync requested\n".to_owned()));
+        one.daemon.line(&["INFO Synced", &commit, "trigger=\"webhook\"", "configured=1"]);
+    }
 }

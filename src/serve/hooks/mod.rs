@@ -19,6 +19,7 @@ use axum::routing::post;
 use strum::IntoEnumIterator as _;
 use tokio::time::timeout;
 
+use crate::sync::Relay;
 use crate::sync::directory::{Directory, Listing};
 use bucket::Bucket;
 use matching::matches;
@@ -37,6 +38,8 @@ type Answer = (StatusCode, String);
 pub struct Hooks {
     secret: WebhookSecret,
     apps: Directory,
+    /// Reaches the replicas that write what this one does not.
+    relay: Relay,
     signed: Mutex<Bucket>,
     /// Its own, so that noise uses up nothing of what is signed.
     unsigned: Mutex<Bucket>,
@@ -44,9 +47,9 @@ pub struct Hooks {
 
 impl Hooks {
     /// Receives webhooks signed with a secret, for these apps.
-    pub fn new(secret: WebhookSecret, apps: Directory) -> Self {
+    pub fn new(secret: WebhookSecret, apps: Directory, relay: Relay) -> Self {
         let full = || Mutex::new(Bucket::new(Instant::now()));
-        Self { secret, apps, signed: full(), unsigned: full() }
+        Self { secret, apps, relay, signed: full(), unsigned: full() }
     }
 
     /// `POST /hooks/{provider}` for each provider.
@@ -100,11 +103,17 @@ impl Hooks {
         answer(StatusCode::ACCEPTED, text)
     }
 
-    /// Wakes apps, and says whether there are any.
+    /// Wakes apps, whichever replica writes them, and says whether there are any.
     fn wake(&self, is_concerned: impl Fn(&Listing) -> bool) -> bool {
-        let all = self.apps.all();
-        let concerned = all.iter().filter(|app| is_concerned(app));
-        concerned.map(|app| app.wake.notify_one()).count() > 0
+        let mut all = self.apps.all();
+        all.retain(is_concerned);
+        for app in &all {
+            app.wake.notify_one();
+            if !app.fence.is_open() {
+                self.relay.tell(app.address.clone());
+            }
+        }
+        !all.is_empty()
     }
 }
 
@@ -139,7 +148,8 @@ mod tests {
     async fn a_body_is_cut_at_the_limit_also_if_its_length_is_not_announced() {
         let check = async |length: usize, status: StatusCode| {
             let secret = WebhookSecret::from_file_content(b"secret").unwrap();
-            let routes: Router = Hooks::new(secret, Directory::default()).routes();
+            let routes: Router =
+                Hooks::new(secret, Directory::default(), Relay::default()).routes();
             let chunk = Ok::<_, std::io::Error>(vec![b'x'; length]);
             let request = Request::post("/hooks/gitlab").header("X-Gitlab-Token", "secret");
             let request = request.body(Body::from_stream(stream::iter([chunk]))).unwrap();

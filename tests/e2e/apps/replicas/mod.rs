@@ -1,6 +1,9 @@
 //! Many apps and several replicas: each app has one writer at a time, whatever becomes of the others.
 
+mod hooks;
 mod leader;
+mod shards;
+mod together;
 
 use std::cell::Cell;
 use std::ops::Deref;
