@@ -103,11 +103,15 @@ impl Actor {
 
     /// Does what the resource wants until it wants something else.
     async fn serve(&mut self, seen: &Seen, mut publisher: Publisher) -> Publisher {
-        match prepare::app(&self.common, seen).await {
+        let prepared = tokio::select! {
+            prepared = prepare::app(&self.common, seen) => prepared,
+            () = self.stop.wait() => return publisher,
+        };
+        match prepared {
             Ok(Prepared { resource, app, secrets }) => {
                 let gate = (!resource.spec.depends_on.is_empty())
                     .then(|| self.common.board.gate(&seen.app));
-                let peers = Some(self.common.board.peers(&seen.app));
+                let peers = Some(self.common.board.peers(&seen.app, &self.tenure.fence));
                 let asked = self.asked.subscribe();
                 let app = App { asked, gate, peers, ..app.fenced(&self.tenure.fence) };
                 self.announce(seen, &resource);

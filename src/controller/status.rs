@@ -110,8 +110,6 @@ pub async fn tell_others(board: Board, app: AppId, mut shown: Shown) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
     use tokio::time::timeout;
 

@@ -5,16 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::cluster::Fence;
 use crate::object::AppId;
 use crate::plan::Inventory;
 use crate::plan::dependencies::{Blocked, State, States, are_behind, blocked};
+
+/// Inventories, each known as long as no other replica may write it.
+type Inventories = BTreeMap<AppId, (Arc<Fence>, Arc<Inventory>)>;
 
 /// What the apps of this process say of themselves.
 #[derive(Clone, Default)]
 pub struct Board {
     states: Arc<watch::Sender<States>>,
     /// Their inventories as they are stored, so that nobody has to read those of many.
-    inventories: Arc<Mutex<BTreeMap<AppId, Arc<Inventory>>>>,
+    inventories: Arc<Mutex<Inventories>>,
 }
 
 impl Board {
@@ -47,12 +51,12 @@ impl Board {
         Gate { app: app.clone(), states: self.states.subscribe() }
     }
 
-    /// The other apps, as one sees them.
-    pub fn peers(&self, app: &AppId) -> Peers {
-        Peers { app: app.clone(), board: self.clone() }
+    /// The other apps, as one sees them that is written while its fence is open.
+    pub fn peers(&self, app: &AppId, fence: &Arc<Fence>) -> Peers {
+        Peers { app: app.clone(), fence: fence.clone(), board: self.clone() }
     }
 
-    fn inventories(&self) -> MutexGuard<'_, BTreeMap<AppId, Arc<Inventory>>> {
+    fn inventories(&self) -> MutexGuard<'_, Inventories> {
         self.inventories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -61,6 +65,7 @@ impl Board {
 #[derive(Clone)]
 pub struct Peers {
     app: AppId,
+    fence: Arc<Fence>,
     board: Board,
 }
 
@@ -74,14 +79,18 @@ impl Peers {
     pub fn show(&self, inventory: Option<&Arc<Inventory>>) {
         let mut all = self.board.inventories();
         match inventory {
-            Some(inventory) => drop(all.insert(self.app.clone(), inventory.clone())),
+            Some(inventory) => {
+                all.insert(self.app.clone(), (self.fence.clone(), inventory.clone()));
+            }
             None => drop(all.remove(&self.app)),
         }
     }
 
     /// Another app's inventory as it is stored, if that is known here.
     pub fn inventory(&self, app: &AppId) -> Option<Arc<Inventory>> {
-        self.board.inventories().get(app).cloned()
+        let all = self.board.inventories();
+        let (_, inventory) = all.get(app).filter(|(fence, _)| fence.is_open())?;
+        Some(inventory.clone())
     }
 }
 
@@ -109,6 +118,8 @@ impl Gate {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[tokio::test]
@@ -126,5 +137,17 @@ mod tests {
             waiting.await;
         }
         assert!(gate.blocked(None).is_none());
+    }
+
+    #[test]
+    fn what_another_replica_may_have_written_is_not_known() {
+        let app = |name: &str| name.parse::<AppId>().unwrap();
+        let (board, fence) = (Board::default(), Arc::new(Fence::default()));
+        fence.set(Some(Instant::now() + Duration::from_hours(1)));
+        let (a, b) = (board.peers(&app("a"), &fence), board.peers(&app("b"), &Arc::default()));
+        a.show(Some(&Arc::default()));
+        assert!(b.inventory(&app("a")).is_some());
+        fence.set(None);
+        assert!(b.inventory(&app("a")).is_none());
     }
 }
