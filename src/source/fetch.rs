@@ -169,10 +169,12 @@ impl Fetcher {
         revision: &Revision,
         before: Option<Arc<Rendered>>,
     ) -> Result<Snapshot, SourceError> {
+        let began = Instant::now();
         if let Ok(found) = self.read_blobs(&revision.commit, before.clone()).await {
             return self.found(found, revision);
         }
-        self.shared.fetched(Instant::now(), true, self.ask(true, None)).await?;
+        // Another app may have had it made anew while this one read, and must not find it gone for that.
+        self.shared.fetched(began, true, self.ask(true, None)).await?;
         let found = self.read_blobs(&revision.commit, before).await;
         self.found(found.map_err(|why| self.unusable(why))?, revision)
     }

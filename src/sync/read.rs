@@ -100,13 +100,13 @@ async fn read(
 fn since(app: &App, trigger: Trigger) -> Instant {
     let now = Instant::now();
     let age = match trigger {
+        Trigger::Interval | Trigger::Commit | Trigger::Dependency => app.interval.mul_f64(SHARED),
+        Trigger::Retry => RETRY,
+        // Who declares an app may have pushed what it is to be a moment ago. Those that begin together share a
+        // fetch all the same: it serves all who waited for the one before.
         Trigger::Start
         | Trigger::Election
-        | Trigger::Interval
-        | Trigger::Commit
-        | Trigger::Dependency => app.interval.mul_f64(SHARED),
-        Trigger::Retry => RETRY,
-        Trigger::Deletion
+        | Trigger::Deletion
         | Trigger::Webhook
         | Trigger::Annotation
         | Trigger::Drift

@@ -107,3 +107,15 @@ fn an_app_waits_for_the_secret_that_it_names_and_hears_of_its_changes() {
     credentials("two");
     apps.applied("web", &commit);
 }
+
+#[test]
+fn an_app_begins_with_what_is_in_the_repository_now() {
+    let apps = Apps::new("begins-now");
+    apps.test.commit(&[("a/a.yaml", &config_map("a", "1")), ("b/b.yaml", &config_map("b", "1"))]);
+    apps.app("a", "a", json!({"interval": "1h"}));
+    apps.wait("a", "Ready");
+    apps.test.commit(&[("b/b.yaml", &config_map("b", "2"))]);
+    apps.app("b", "b", json!({"interval": "1h"}));
+    apps.wait("b", "Ready");
+    assert_eq!(apps.test.field("configmap/b", ".data.key"), "2");
+}
