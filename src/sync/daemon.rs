@@ -109,7 +109,7 @@ impl Daemon {
             failures = if is_transient(&outcome) { failures + 1 } else { 0 };
             let delay = match failures {
                 // Only the next pass can watch them.
-                0 if outcome.has_new_kinds() => SOON,
+                0 if outcome.has_new_kinds() && !outcome.is_plan => SOON,
                 // Others are about to look at the same commit.
                 0 if outcome.has_pending() && self.app.peers.is_some() => SOON,
                 0 => self.app.interval,

@@ -80,7 +80,9 @@ async fn run(
     applied?;
     claims::tell(app, memory).await?;
     let pruned = prune::prune(app, memory, &mut plan, stop, outcome).await;
-    forget_new_kinds(memory, outcome);
+    if !app.dry_run {
+        forget_new_kinds(memory, outcome);
+    }
     pruned?;
     outcome.abandoned.clone_from(&memory.inventory.abandoned);
     if news.is_none() {

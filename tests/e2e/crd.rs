@@ -4,7 +4,7 @@ use testbed::eventually;
 
 use crate::support::{DEADLINE, Fixture, plane};
 
-fn crd(group: &str, versions: &str) -> String {
+pub fn crd(group: &str, versions: &str) -> String {
     format!(
         "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\n\
          metadata: {{name: gears.{group}}}\nspec:\n  group: {group}\n  scope: Namespaced\n  \
@@ -12,14 +12,14 @@ fn crd(group: &str, versions: &str) -> String {
     )
 }
 
-fn version(name: &str, served: bool, storage: bool) -> String {
+pub fn version(name: &str, served: bool, storage: bool) -> String {
     format!(
         "  - {{name: {name}, served: {served}, storage: {storage}, schema: {{openAPIV3Schema: \
          {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}\n"
     )
 }
 
-fn gear(group: &str, version: &str, teeth: u8) -> String {
+pub fn gear(group: &str, version: &str, teeth: u8) -> String {
     format!(
         "apiVersion: {group}/{version}\nkind: Gear\nmetadata: {{name: g}}\nspec: {{teeth: {teeth}}}\n"
     )

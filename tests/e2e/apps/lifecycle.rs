@@ -1,9 +1,11 @@
 //! From a resource to objects, and back to its status.
 
 use serde_json::json;
+use testbed::ApiFault;
 
 use super::Apps;
-use crate::support::{config_map, plane};
+use crate::crd::{crd, gear, version};
+use crate::support::{Daemon, Fixture, config_map, define_apps, plane, program};
 
 #[test]
 fn a_resource_of_five_lines_is_synced_and_says_so() {
@@ -195,4 +197,63 @@ fn passes_of(apps: &Apps, _name: &str, number: usize) {
         if seen > number { Ok(Some(())) } else { Err(format!("{seen} looks")) }
     })
     .unwrap();
+}
+
+#[test]
+fn one_that_was_made_again_unseen_is_synced() {
+    define_apps();
+    let (test, proxy) = (Fixture::new("made-again"), plane().proxy().unwrap());
+    let daemon = super::start_as(&test, proxy.kubeconfig(), &[]);
+    let apps = Apps { test, daemon };
+    apps.test.commit(&[("a/a.yaml", &config_map("a", "1")), ("b/b.yaml", &config_map("b", "1"))]);
+    apps.app("web", "a", json!({}));
+    apps.wait("web", "Ready");
+    proxy.set_fault(ApiFault::status(503));
+    proxy.cut_connections();
+    apps.test.kubectl(&["delete", "gapp", "web", "--wait=false"]);
+    let nobody_waits = "{\"metadata\":{\"finalizers\":null}}";
+    apps.test.kubectl(&["patch", "gapp", "web", "--type=merge", "-p", nobody_waits]);
+    apps.gone("gapp/web");
+    apps.app("web", "b", json!({}));
+    proxy.set_fault(ApiFault::None);
+    apps.wait("web", "Ready");
+    apps.test.expect("configmap/b", ".data.key", "1");
+}
+
+#[test]
+fn one_that_is_synced_by_hand_is_not_planned_again_at_once() {
+    define_apps();
+    let test = Fixture::new("manual-kind");
+    // Kinds are not of one namespace: it works in the whole cluster, for its own apps alone.
+    let mut command = program();
+    let selector = format!("of={}", test.namespace);
+    command.args(["run", "--watch-apps", "--watch-label-selector", &selector]);
+    command.args(["--listen", "127.0.0.1:0", "--namespace", &test.namespace]);
+    command.arg("--kubeconfig").arg(plane().kubeconfig());
+    command.arg("--data-dir").arg(test.data.path());
+    let apps = Apps { daemon: Daemon::start(command), test };
+    let group = format!("{}.example", apps.test.namespace);
+    let crd = crd(&group, &version("v1", true, true));
+    let gear = gear(&group, "v1", 1);
+    apps.test.commit(&[
+        ("apps/a.yaml", &crd),
+        ("apps/b.yaml", &gear),
+        ("other/c.yaml", &config_map("c", "1")),
+    ]);
+    apps.app("web", "apps", json!({"syncPolicy": "manual", "interval": "1h"}));
+    apps.app("clock", "other", json!({}));
+    apps.test.kubectl(&["label", "gapp", "--all", &selector]);
+    apps.reason("web", "Ready", "OutOfSync");
+    apps.wait("clock", "Ready");
+    let tick = || {
+        let name = format!("app={}/clock}}", apps.test.namespace);
+        apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name]);
+    };
+    tick();
+    let mark = plane().audit().mark().unwrap();
+    (0..5).for_each(|_| tick());
+    let sent = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+    let is_ours = |r: &&testbed::ApiRequest| r.name.contains(&group) || r.group.contains(&group);
+    let sent: Vec<_> = sent.iter().filter(is_ours).collect();
+    assert!(sent.is_empty(), "{sent:#?}");
 }
