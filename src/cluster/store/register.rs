@@ -72,6 +72,8 @@ impl Store {
     pub(super) async fn strike(&self, app: &AppId) -> Result<(), StoreError> {
         let key = format!("{APP}{app}");
         let _turn = self.register.0.turn.lock().await;
+        // Nobody is to leave it in its name, should that have failed before.
+        self.register.pending().remove(&key);
         self.change_register(|data| drop(data.as_object_mut().map(|names| names.remove(&key))))
             .await
     }
