@@ -80,12 +80,11 @@ impl Replicas {
             }
             let Some(app) = app_of(self, &request) else { continue };
             let turns = turns.entry(app).or_default();
-            match turns.last_mut().filter(|turn| turn.by == by) {
-                Some(turn) => turn.last = at,
-                None => {
-                    let before = turns.last().and_then(|turn| leases.get(&turn.by)).copied();
-                    turns.push(Turn { by, first: at, last: at, before });
-                }
+            if let Some(turn) = turns.last_mut().filter(|turn| turn.by == by) {
+                turn.last = at;
+            } else {
+                let before = turns.last().and_then(|turn| leases.get(&turn.by)).copied();
+                turns.push(Turn { by, first: at, last: at, before });
             }
         }
         turns
