@@ -140,7 +140,9 @@ fn what_is_written_replaced_and_deleted_is_as_the_resource_says() {
     let files = ["fixed", "renewed"].map(|name| (format!("{name}/a.yaml"), fixed(name, "1")));
     let files = files.each_ref().map(|(path, text)| (path.as_str(), text.as_str()));
     let commit = apps.test.commit(&files);
-    all.iter().for_each(|(name, _)| apps.applied(name, &commit));
+    for (name, _) in &all {
+        apps.applied(name, &commit);
+    }
 
     for name in ["part", "atomic"] {
         apps.test.repo.write(&format!("{name}/bad.yaml"), BAD).unwrap();

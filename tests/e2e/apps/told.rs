@@ -167,7 +167,9 @@ fn what_happens_to_an_app_is_told_by_an_event_of_its_own_once() {
     apps.applied("web", &first);
     let mut expected = BTreeMap::from([("Synced", 1)]);
     let mut check = |more: &[&'static str]| {
-        more.iter().for_each(|reason| *expected.entry(reason).or_insert(0) += 1);
+        for reason in more {
+            *expected.entry(reason).or_insert(0) += 1;
+        }
         let found = || {
             let events = apps.events().into_iter().filter(|((app, _), _)| app == "web");
             events.map(|((_, reason), number)| (reason, number)).collect::<BTreeMap<_, _>>()
