@@ -88,13 +88,21 @@ fn a_namespace_ends_with_the_apps_and_the_objects_in_it() {
     let (home, test) = (Fixture::new("fin-home"), Fixture::new("fin-inside"));
     let daemon = start(&home, &["--namespaces", &test.namespace]);
     let apps = Apps { test, daemon };
+    // An account that goes with the namespace, as its rights do.
+    let (test, account) = (&apps.test, format!("{}:tenant", apps.test.namespace));
+    test.kubectl(&["create", "serviceaccount", "tenant"]);
+    let admin = ["create", "rolebinding", "tenant", "--clusterrole=admin", "--serviceaccount"];
+    test.kubectl(&[&admin[..], &[&account]].concat());
     let away = json!(home.namespace);
     for (name, policy) in POLICIES {
         let (inside, outside) = (format!("{name}/in.yaml"), format!("{name}-out/out.yaml"));
         apps.test.commit(&[
             (&inside, &config_map(name, "1")),
             (&outside, &config_map(&format!("{name}-out"), "1")),
+            (&format!("{name}-as/a.yaml"), &config_map(&format!("{name}-as"), "1")),
         ]);
+        let more = json!({"deletionPolicy": policy, "serviceAccountName": "tenant"});
+        apps.app(&format!("{name}-as"), &format!("{name}-as"), more);
         apps.app(name, name, json!({"deletionPolicy": policy}));
         let more = json!({"deletionPolicy": policy, "targetNamespace": away});
         apps.app(&format!("{name}-out"), &format!("{name}-out"), more);
@@ -102,6 +110,7 @@ fn a_namespace_ends_with_the_apps_and_the_objects_in_it() {
     for (name, _) in POLICIES {
         apps.wait(name, "Ready");
         apps.wait(&format!("{name}-out"), "Ready");
+        apps.wait(&format!("{name}-as"), "Ready");
     }
     plane().kubectl(&["delete", "namespace", &apps.test.namespace, "--timeout=120s"]).unwrap();
     is_free(&home, "configmap/left-out");
