@@ -34,7 +34,7 @@ use crate::cluster::list::{Content, Target};
 use crate::cluster::store::inbox::Inbox;
 use crate::election::Ownership;
 use crate::object::AppId;
-use crate::report::Metrics;
+use crate::report::{Metrics, Part};
 use crate::sync::ground::Remote;
 use crate::sync::stop::Halt;
 use crate::sync::{Board, Directory, Ground, Stop};
@@ -105,20 +105,39 @@ impl Controller {
         let (ear, mut sightings) = unbounded_channel();
         let following = self.follow(&ear);
         let mut actors = Actors::default();
+        let (part, mut shares) =
+            (Part::new(self.common.metrics.clone()), self.common.ownership.changes());
         loop {
+            let (were_known, number) = (*self.ready.borrow(), actors.handles.len());
             tokio::select! {
                 () = stop.wait() => break,
                 sighting = next(&mut sightings) => self.take(&mut actors, sighting),
+                Ok(()) = shares.changed() => self.tell(&part, &actors),
                 Some(ended) = actors.tasks.join_next() => {
                     if let Ok(app) = ended {
                         self.ended(&mut actors, &app);
                     }
                 }
             }
+            if !were_known && *self.ready.borrow() && !self.common.ownership.is_sole() {
+                self.tell(&part, &actors);
+            } else if actors.handles.len() != number {
+                part.count(self.mine(&actors).len());
+            }
         }
         actors.handles.values().for_each(|handle| handle.halt.halt());
         while actors.tasks.join_next().await.is_some() {}
         drop(following);
+    }
+
+    /// Says for which apps this replica writes.
+    fn tell(&self, part: &Part, actors: &Actors) {
+        part.tell(self.mine(actors).into_iter(), actors.handles.len());
+    }
+
+    fn mine<'a>(&self, actors: &'a Actors) -> Vec<&'a AppId> {
+        let is_mine = |app: &&AppId| self.common.ownership.is_mine(app);
+        actors.handles.keys().filter(is_mine).collect()
     }
 
     /// Follows the resources, and what people ask by inventories.

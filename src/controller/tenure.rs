@@ -67,7 +67,6 @@ impl Shown {
         State {
             is_ready: is_current && status.conditions.is_true(ConditionType::Ready),
             applied: sha(status.last_applied_revision),
-            attempted: sha(status.last_attempted_revision),
             ..state
         }
     }

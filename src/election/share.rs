@@ -74,6 +74,8 @@ pub struct Ownership(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     share: watch::Sender<Share>,
+    /// Whether there is no other replica.
+    is_sole: bool,
     /// One for each app that was asked about.
     fences: Mutex<BTreeMap<AppId, Arc<Fence>>>,
 }
@@ -81,15 +83,22 @@ struct Inner {
 impl Ownership {
     /// Owns nothing yet.
     pub(super) fn none() -> Self {
-        let share = watch::Sender::new(Share::Nothing);
-        Self(Arc::new(Inner { share, fences: Mutex::default() }))
+        Self::of(Share::Nothing, false)
+    }
+
+    fn of(share: Share, is_sole: bool) -> Self {
+        let share = watch::Sender::new(share);
+        Self(Arc::new(Inner { share, is_sole, fences: Mutex::default() }))
     }
 
     /// Owns everything for good: there is but one replica.
     pub fn sole() -> Self {
-        let sole = Self::none();
-        sole.publish(Share::All { until: Instant::now() + FOREVER });
-        sole
+        Self::of(Share::All { until: Instant::now() + FOREVER }, true)
+    }
+
+    /// Whether there is no other replica.
+    pub fn is_sole(&self) -> bool {
+        self.0.is_sole
     }
 
     /// Whether an app is this replica's to write, now.

@@ -15,8 +15,6 @@ pub struct State {
     pub source: (String, String),
     /// The commit that was applied last.
     pub applied: Option<String>,
-    /// The commit that was tried last: what it declares of this app is in its inventory.
-    pub attempted: Option<String>,
     /// Whether it tries none.
     pub is_idle: bool,
     /// Whether the app is ready, as it is wanted now.
@@ -69,12 +67,13 @@ pub fn blocked(states: &States, app: &AppId, commit: Option<&str>) -> Option<Blo
     })
 }
 
-/// Whether another app of the same repository has yet to try a commit: it may declare what left this one by it.
+/// Whether another app of the same revision has yet to apply a commit: it may declare what left this one by it. One
+/// that cannot apply it may not even have read what it declares.
 pub fn are_behind(states: &States, app: &AppId, commit: &str) -> bool {
     let Some(own) = states.get(app) else { return false };
     let others = states.iter().filter(|(other, _)| *other != app);
-    let mut others = others.filter(|(_, state)| state.source.0 == own.source.0 && !state.is_idle);
-    others.any(|(_, state)| state.attempted.as_deref() != Some(commit))
+    let mut others = others.filter(|(_, state)| state.source == own.source && !state.is_idle);
+    others.any(|(_, state)| state.applied.as_deref() != Some(commit))
 }
 
 /// The way from an app along what it depends on back to itself, if there is one.
@@ -128,7 +127,6 @@ mod tests {
                 source: ("repo".into(), "main".into()),
                 applied: Some("old".into()),
                 is_ready: name.is_ascii_uppercase(),
-                attempted: Some("old".into()),
                 is_idle: false,
                 depends_on: depends_on.chars().map(app).collect(),
             };
@@ -138,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_behind_until_they_have_tried_the_commit() {
+    fn others_are_behind_until_they_have_applied_the_commit() {
         let check = |change: &dyn Fn(&mut State), commit: &str, expect: bool| {
             let mut states = states("a: b:");
             change(states.get_mut(&app('b')).unwrap());
@@ -146,11 +144,10 @@ mod tests {
         };
         check(&|_| {}, "old", false);
         check(&|_| {}, "new", true);
-        check(&|b| b.attempted = None, "old", true);
-        check(&|b| b.attempted = Some("new".into()), "new", false);
+        check(&|b| b.applied = None, "old", true);
+        check(&|b| b.applied = Some("new".into()), "new", false);
         check(&|b| b.is_idle = true, "new", false);
-        // Another branch of the repository is another story, but may tell the same object.
-        check(&|b| b.source.1 = "other".into(), "new", true);
+        check(&|b| b.source.1 = "other".into(), "new", false);
         check(&|b| b.source.0 = "other".into(), "new", false);
         assert!(!are_behind(&states("a:"), &app('a'), "new"));
         assert!(!are_behind(&states("b:"), &app('a'), "new"));

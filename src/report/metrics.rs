@@ -31,6 +31,7 @@ pub struct Metrics {
     fights: IntGaugeVec,
     suspended: IntGaugeVec,
     leader: IntGaugeVec,
+    apps: IntGaugeVec,
     stage_duration: HistogramVec,
     git_fetch: HistogramVec,
     api_requests: IntCounterVec,
@@ -99,6 +100,7 @@ impl Metrics {
                 &["app"],
             )?,
             leader: int_gauge("leader", "Whether this replica writes: 1 or 0.", &[])?,
+            apps: int_gauge("apps", "GitOpsApps for which this replica writes.", &[])?,
             stage_duration: histogram(
                 "stage_duration_seconds",
                 "Duration by stage of a pass, of all apps: for each app it would be too many series.",
@@ -216,6 +218,12 @@ impl Metrics {
     /// Sets whether this replica writes.
     pub fn leader(&self, is_leader: bool) {
         self.leader.with_label_values::<&str>(&[]).set(is_leader.into());
+    }
+
+    /// Sets the number of apps for which this replica writes.
+    pub fn apps(&self, number: usize) {
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        self.apps.with_label_values::<&str>(&[]).set(number);
     }
 
     /// Sets the number of objects that are fought over.

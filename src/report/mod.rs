@@ -28,5 +28,5 @@ pub use outcome::{Failure, Fate, Outcome, Trigger};
 pub use publisher::Publisher;
 pub use reason::AppReason;
 pub use resource::AppResource;
-pub use role::{Role, Roles};
+pub use role::{Part, Role, Roles};
 pub use status::AppStatus;

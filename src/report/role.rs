@@ -6,6 +6,7 @@ use tracing::{info, warn};
 
 use super::Metrics;
 use crate::cluster::ApiError;
+use crate::object::AppId;
 
 /// The part that a replica has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,42 @@ impl Roles {
         match left {
             None => info!(lease = self.lease, "Lease released"),
             Some(why) => info!(lease = self.lease, "Lease left to expire: {why}"),
+        }
+    }
+}
+
+/// Names that a line shows.
+const NAMED: usize = 20;
+
+/// Tells for which apps a replica writes, where they are divided.
+pub struct Part {
+    metrics: Arc<Metrics>,
+}
+
+impl Part {
+    /// Tells by these metrics as well.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics }
+    }
+
+    /// Counts the apps that this replica writes.
+    pub fn count(&self, apps: usize) {
+        self.metrics.apps(apps);
+    }
+
+    /// Says which they are, of so many. That it writes none is told by its role.
+    pub fn tell<'a>(&self, apps: impl ExactSizeIterator<Item = &'a AppId>, of: usize) {
+        let number = apps.len();
+        self.count(number);
+        if number > 0 {
+            let names: Vec<_> = apps.take(NAMED).map(AppId::reference).collect();
+            let more = if number > NAMED { ",…" } else { "" };
+            info!(
+                apps = number,
+                of,
+                names = format!("{}{more}", names.join(",")),
+                "Writing for these apps"
+            );
         }
     }
 }

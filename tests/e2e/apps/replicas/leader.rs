@@ -104,6 +104,51 @@ fn who_is_asked_to_end_hands_over_at_once_or_goes_if_it_stands_by() {
 }
 
 #[test]
+fn what_people_see_of_roles_is_said_once_and_standbys_are_quiet() {
+    let (replicas, one, two) = two("apps-roles");
+    let has = |replica: &Replica, series: &str| {
+        replica.daemon.metrics().lines().any(|line| line.starts_with(series))
+    };
+    let state = format!("gitops_sync_objects{{app=\"{}.a\"", replicas.namespace);
+    let leads = |replica: &Replica, is_leader: bool| {
+        let (leader, apps) = if is_leader { (1, 2) } else { (0, 0) };
+        for series in [&format!("gitops_sync_leader {leader}"), &format!("gitops_sync_apps {apps}")]
+        {
+            assert!(has(replica, series), "{series}: {}", replica.daemon.metrics());
+        }
+        assert_eq!(has(replica, &state), is_leader, "how apps fare is told by who knows it");
+    };
+    leads(&one, true);
+    leads(&two, false);
+    one.daemon.0.signal(Signal::STOP).unwrap();
+    two.daemon.line(&["INFO Leading"]);
+    two.daemon.line(&["INFO Writing for these apps", "apps=2", "of=2", "/a,", "/b"]);
+    let commit = replicas.commit(&[("a/a.yaml", &config_map("a", "2"))]);
+    replicas.applied("a", &commit);
+    replicas.applied("b", &commit);
+    let mark = one.daemon.mark();
+    one.daemon.0.signal(Signal::CONT).unwrap();
+    one.daemon.line_after(mark, &["INFO Standing by"]);
+    eventually(DEADLINE, "what was known to be forgotten", || {
+        Ok::<_, String>((!has(&one, &state)).then_some(()))
+    })
+    .unwrap();
+    leads(&one, false);
+    leads(&two, true);
+    // Commits and their syncs go by without a word.
+    for value in ["3", "4"] {
+        let commit = replicas.commit(&[("a/a.yaml", &config_map("a", value))]);
+        replicas.applied("a", &commit);
+        replicas.applied("b", &commit);
+    }
+    let said = one.daemon.0.lines().split_off(mark);
+    let is_loud = |line: &&String| {
+        line.contains("WARN") || line.contains("ERROR") || line.contains("Applied")
+    };
+    assert!(said.len() < 6 && !said.iter().any(|line| is_loud(&line)), "{said:#?}");
+}
+
+#[test]
 fn what_is_asked_while_nobody_leads_is_done_by_the_next_one() {
     let (replicas, one, two) = two("apps-headless");
     for (app, more) in [

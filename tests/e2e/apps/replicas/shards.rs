@@ -50,6 +50,12 @@ impl Replicas {
 
     /// Waits until all apps have applied a commit and are ready.
     pub fn all_applied(&self, commit: &str) {
+        eventually(DEADLINE, &format!("all apps to have {commit}"), || self.applied_by_all(commit))
+            .unwrap();
+    }
+
+    /// Says whether all apps have applied a commit and are ready; else, in which state they are.
+    fn applied_by_all(&self, commit: &str) -> Result<Option<()>, String> {
         let of = |app: &str| format!("{{{app}}}");
         let path = of("range .items[*]")
             + &of(".status.lastAppliedRevision.sha")
@@ -58,12 +64,9 @@ impl Replicas {
             + "\n"
             + &of("end");
         let wanted = format!("{commit} True");
-        eventually(DEADLINE, &format!("all apps to have {wanted}"), || {
-            let all = self.kubectl(&["get", "gapp", &format!("-o=jsonpath={path}")]);
-            let is_all = all.lines().count() == APPS && all.lines().all(|line| line == wanted);
-            if is_all { Ok(Some(())) } else { Err(all) }
-        })
-        .unwrap();
+        let all = self.kubectl(&["get", "gapp", &format!("-o=jsonpath={path}")]);
+        let is_all = all.lines().count() == APPS && all.lines().all(|line| line == wanted);
+        if is_all { Ok(Some(())) } else { Err(all) }
     }
 
     /// Who has written for each app since then, in turns.
@@ -82,10 +85,11 @@ impl Replicas {
             let turns = turns.entry(app).or_default();
             if let Some(turn) = turns.last_mut().filter(|turn| turn.by == by) {
                 turn.last = at;
-            } else {
-                let before = turns.last().and_then(|turn| leases.get(&turn.by)).copied();
-                turns.push(Turn { by, first: at, last: at, before });
+                continue;
             }
+            let before = turns.last().and_then(|turn| leases.get(&turn.by)).copied();
+            let what = format!("{} {}", request.verb, request.uri);
+            turns.push(Turn { by, first: at, last: at, before, what });
         }
         turns
     }
@@ -110,7 +114,11 @@ impl Replicas {
                     .before
                     .is_some_and(|lease| new.first.duration_since(lease).as_secs_f64() > 8.0);
                 if !told && !expired {
-                    wrong.push((app.clone(), pair.to_vec()));
+                    let (until, from, lease) = (old.last, new.first, new.before);
+                    let (old, new, what) = (&old.by, &new.by, &new.what);
+                    wrong.push(format!(
+                        "{app}: {old} until {until}, its Lease at {lease:?}, {new} from {from} on, by {what}"
+                    ));
                 }
             }
         }
@@ -120,13 +128,14 @@ impl Replicas {
 }
 
 /// A time in which one replica alone wrote for an app.
-#[derive(Clone, Debug)]
 struct Turn {
     by: String,
     first: jiff::Timestamp,
     last: jiff::Timestamp,
     /// When the one before wrote its Lease last, before this began.
     before: Option<jiff::Timestamp>,
+    /// What it began with.
+    what: String,
 }
 
 /// So many replicas that share all apps, which are synced.
@@ -154,7 +163,7 @@ fn in_trouble(name: &str, rounds: usize) {
         let commit = replicas.commit_all(&format!("{round} {action}"));
         if random.random_bool(0.5) {
             // In the middle of it, if only of its statuses.
-            writes(&replicas, mark, |by| by == all[at].account);
+            until_written(&replicas, (mark, &commit), |by| by == all[at].account);
         }
         match action {
             "kill" => {
@@ -171,7 +180,7 @@ fn in_trouble(name: &str, rounds: usize) {
                 all[at].daemon.0.signal(Signal::STOP).unwrap();
                 match action {
                     "freeze" => replicas.all_applied(&commit),
-                    _ => writes(&replicas, mark, |by| by != all[at].account),
+                    _ => until_written(&replicas, (mark, &commit), |by| by != all[at].account),
                 }
                 all[at].daemon.0.signal(Signal::CONT).unwrap();
             }
@@ -188,11 +197,15 @@ fn in_trouble(name: &str, rounds: usize) {
     assert!(deleted.is_empty(), "{deleted:#?}");
 }
 
-/// Waits until some replica has written something since then.
-fn writes(replicas: &Replicas, mark: Mark, is_meant: impl Fn(&str) -> bool) {
+/// Waits until some replica has written something since then, or all of a commit is done.
+fn until_written(replicas: &Replicas, since: (Mark, &str), is_meant: impl Fn(&str) -> bool) {
+    let (mark, commit) = since;
     eventually(DEADLINE, "a write", || {
         let written = replicas.writes(mark);
-        Ok::<_, String>(written.iter().any(|(by, _)| is_meant(by)).then_some(()))
+        if written.iter().any(|(by, _)| is_meant(by)) {
+            return Ok(Some(()));
+        }
+        replicas.applied_by_all(commit)
     })
     .unwrap();
 }
