@@ -114,7 +114,9 @@ async fn delete(
 /// Where an app begins that declares nothing any more: with no manifest there is nothing to hash, and no name to
 /// leave for other apps.
 fn parting() -> Memory {
-    Memory { key: Some(HashKey(vec![0])), is_registered: true, ..Memory::default() }
+    // A kind that went a moment ago would be taken for one that cannot be listed, and nothing be deleted.
+    let new_kinds = Some(Instant::now());
+    Memory { key: Some(HashKey(vec![0])), is_registered: true, new_kinds, ..Memory::default() }
 }
 
 /// Whether another look may show that more is gone, or can go.
