@@ -145,7 +145,10 @@ fn what_a_tenant_may_not_delete_its_app_prunes_not_either() {
         .apps
         .test
         .commit(&[("web/a.yaml", &config_map("a", "1")), ("web/b.yaml", &config_map("b", "1"))]);
-    let more = json!({"serviceAccountName": "writer", "deletionPolicy": "Delete"});
+    // The timeout is how long a deletion is tried that is not allowed.
+    let more = json!({
+        "serviceAccountName": "writer", "deletionPolicy": "Delete", "timeout": "15s",
+    });
     attack.app("web", "web", more);
     attack.apps.wait("web", "Ready");
     attack.apps.test.repo.remove("web/b.yaml").unwrap();

@@ -57,7 +57,8 @@ fn a_tenant_that_declares_a_marked_object_cannot_have_it_deleted() {
         ("web/b.yaml", &config_map("b", "1")),
         ("web/prize.yaml", &claimed(&attack)),
     ]);
-    attack.app("web", "web", json!({"deletionPolicy": "Delete"}));
+    // The timeout is how long a deletion is tried that is not allowed.
+    attack.app("web", "web", json!({"deletionPolicy": "Delete", "timeout": "15s"}));
     let said = attack.failure("web", "prize");
     assert!(said.contains(&attack.account()), "{said}");
     attack.apps.test.expect("configmap/a", ".data.key", "1");
