@@ -128,6 +128,11 @@ impl Cluster {
         Self { fence, ..self.clone() }
     }
 
+    /// Whether writes are let through now.
+    pub fn may_write(&self) -> bool {
+        self.fence.as_ref().is_none_or(|(fence, _)| fence.is_open())
+    }
+
     /// The same cluster for few requests that must not wait for others: no fence, no sharing of what is asked
     /// at once, and an answer by this time or none.
     #[must_use]

@@ -81,9 +81,12 @@ impl Daemon {
             let held = *self.held.borrow_and_update();
             let Some(term) = held.filter(|term| state.term.is_none_or(|known| known == *term))
             else {
-                // Another replica writes it, or may have written it meanwhile.
+                // Another replica writes it, or may have written it meanwhile; or its resource has no finalizer yet.
+                if state.term.is_some() || !self.app.cluster.may_write() {
+                    trigger = Trigger::Election;
+                }
                 state = self.stand_by(state, stop).await;
-                (trigger, failures) = (Trigger::Election, 0);
+                failures = 0;
                 continue;
             };
             if state.term.replace(term).is_none() {

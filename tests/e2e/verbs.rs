@@ -92,7 +92,7 @@ fn status_is_a_table_of_all_or_a_page_about_one() {
     assert_eq!(lines[4], "Objects:    1 synced");
     assert!(page.contains("\n  Drifted   False    "), "{page}");
     let (_, history) = page.split_once("Last syncs that brought news:\n").unwrap();
-    assert_eq!(words(history)[1][1..3], ["Synced", short]);
+    assert_eq!(words(history)[1][1..4], ["Synced", short, "start"]);
     let all = told(&["status", "-A", "-o", "json"]);
     let all: Vec<Value> = serde_json::from_str(&all).unwrap();
     let web = all.iter().find(|app| app["namespace"] == **namespace && app["name"] == "web");
