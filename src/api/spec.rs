@@ -103,6 +103,11 @@ pub struct CreateNamespace {
         "fieldPath": ".repoURL",
     },
     {
+        "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^https?://')",
+        "message": "needs a repoURL of https or http: ssh does not go through a proxy",
+        "fieldPath": ".proxySecretRef",
+    },
+    {
         "rule": "!has(self.createNamespace) || has(self.targetNamespace)",
         "message": "needs targetNamespace, the name of the namespace to create",
         "fieldPath": ".createNamespace",
@@ -137,9 +142,15 @@ pub struct GitOpsAppSpec {
         },
     ]))]
     pub path: String,
-    /// Name of a Secret with the credentials for the repository.
+    /// Name of a Secret with the credentials for the repository: username and password, bearerToken,
+    /// ca.crt, tls.crt and tls.key, githubAppID and its companions, or for ssh identity, password
+    /// and known_hosts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
+    /// Name of a Secret with a proxy to the repository: address, and maybe username and password. Not
+    /// for ssh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_secret_ref: Option<SecretReference>,
     /// Time between two looks at the repository, such as 60s, 5m or 1h30m.
     #[serde(default = "GitOpsAppSpec::default_interval")]
     pub interval: Duration,
@@ -218,6 +229,7 @@ impl GitOpsAppSpec {
             target_revision: Self::default_target_revision(),
             path: Self::default_path(),
             secret_ref: None,
+            proxy_secret_ref: None,
             interval: Self::default_interval(),
             timeout: Self::default_timeout(),
             retry: Retry::default(),

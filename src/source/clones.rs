@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
 use super::SourceError;
+use super::credentials::AppToken;
 use super::fetch::Head;
 
 /// Children that begin to fetch at the same time.
@@ -60,6 +61,8 @@ pub struct Shared {
     last: Mutex<Option<Fetched>>,
     head: watch::Sender<Option<String>>,
     lanes: Lanes,
+    /// Kept for the next fetch, where an app of GitHub fetches.
+    token: Lock<Option<AppToken>>,
 }
 
 #[derive(Debug)]
@@ -95,6 +98,16 @@ impl Shared {
         }
         *last = Some(Fetched { began, is_fresh: fresh, result: result.clone() });
         result
+    }
+
+    /// The last token of the app of GitHub that fetches.
+    pub(super) fn token(&self) -> Option<AppToken> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps a token for the next fetch.
+    pub(super) fn keep_token(&self, token: Option<AppToken>) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
     }
 
     /// Waits until another app's fetch has found a commit other than this one.

@@ -10,8 +10,10 @@ pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod git;
+pub mod known_hosts;
 pub mod snapshot;
 pub mod tree;
+pub mod way;
 
 pub use approval::Removal;
 pub use clones::Clones;

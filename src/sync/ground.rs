@@ -13,6 +13,7 @@ use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::plan::Reach;
+use crate::source::credentials::Files;
 use crate::source::{Clones, Credentials, Fetcher, Repository};
 
 /// A cluster, and what all who work in it share.
@@ -83,9 +84,7 @@ impl Checkout {
         credentials: Option<Arc<Credentials>>,
     ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
-        let (username, password_file) = (None, None);
-        let repository =
-            Repository { url, branch, username, password_file, credentials, agent: false };
+        let repository = Repository { url, branch, files: Files::default(), credentials };
         self.fetcher(repository, &spec.path, owner)
     }
 

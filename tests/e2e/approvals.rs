@@ -5,6 +5,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use gitops_sync::source::credentials::Files;
 use gitops_sync::source::{Approvals, Fetcher, Repository, Revision, Snapshot, SourceError};
 use tempfile::TempDir;
 use testbed::{Fault, GitServer, Repo};
@@ -27,10 +28,8 @@ impl Fixture {
         let repository = Repository {
             url: repo.url().to_owned(),
             branch: "main".to_owned(),
-            username: None,
-            password_file: None,
+            files: Files::default(),
             credentials: None,
-            agent: true,
         };
         let fetcher = Fetcher {
             repository,

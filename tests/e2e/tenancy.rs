@@ -21,6 +21,7 @@ use gitops_sync::object::{AppId, GroupKind, ServiceAccount};
 use gitops_sync::plan::prune::selector;
 use gitops_sync::plan::{CommonMetadata, Reach, Resource};
 use gitops_sync::report::{Action, Failure, Fate, Outcome, Trigger};
+use gitops_sync::source::credentials::Files;
 use gitops_sync::source::{Clones, Fetcher, Repository};
 use gitops_sync::sync::{App, Checkout, Destination, Ground, Memory, Origin, Stop, pass::pass};
 use testbed::{ApiRequest, eventually};
@@ -114,10 +115,8 @@ fn fetcher(test: &Fixture) -> Fetcher {
     let repository = Repository {
         url: test.repo.url().to_owned(),
         branch: "main".to_owned(),
-        username: None,
-        password_file: None,
+        files: Files::default(),
         credentials: None,
-        agent: true,
     };
     let (dir, path) = (test.data.path().join("clone"), ".".to_owned());
     let program = PathBuf::from(env!("CARGO_BIN_EXE_gitops-sync"));

@@ -8,14 +8,13 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use git2::{
-    AutotagOption, Cred, CredentialType, Direction, ErrorClass, ErrorCode, FetchOptions,
-    ProxyOptions, Remote, RemoteCallbacks, RemoteRedirect,
-};
-
+use super::github;
+use super::remote::Link;
+use super::trouble::Trouble;
+use crate::source::SourceError;
+use crate::source::credentials::Login;
 use crate::source::error::display_url;
-use crate::source::fetch::{Head, Repository, Request};
-use crate::source::{Credentials, SourceError};
+use crate::source::fetch::{Answer, Head, Repository, Request};
 
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
 /// is smaller.
@@ -27,7 +26,7 @@ pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<
     input.read_to_end(&mut text)?;
     let request: Request = serde_json::from_slice(&text)?;
     end_after(Duration::from_secs(request.seconds));
-    serde_json::to_writer(output, &fetch(&request))?;
+    serde_json::to_writer(output, &answer(&request))?;
     Ok(())
 }
 
@@ -39,104 +38,76 @@ fn end_after(time: Duration) {
     });
 }
 
+/// Fetches as who the credentials say. A token of an app that is refused is replaced, once.
+fn answer(request: &Request) -> Answer {
+    let credentials = request.credentials.as_ref();
+    let link = match Link::new(&request.repository, credentials) {
+        Ok(link) => link,
+        Err(error) => return Answer { head: Err(error), token: None },
+    };
+    let Some(Login::App(app)) = credentials.and_then(|found| found.login.as_ref()) else {
+        return Answer { head: fetch(request, &link), token: None };
+    };
+    let now = jiff::Timestamp::now().as_second();
+    if let Some(token) = request.token.as_ref().filter(|token| token.is_of(app, now)) {
+        link.log_in(github::login(token));
+        let head = fetch(request, &link);
+        if !matches!(head, Err(SourceError::CredentialsRefused { .. })) {
+            return Answer { head, token: Some(token.clone()) };
+        }
+    }
+    match github::mint(app, link.requests()) {
+        Ok(token) => {
+            link.log_in(github::login(&token));
+            Answer { head: fetch(request, &link), token: Some(token) }
+        }
+        Err(error) => Answer { head: Err(error), token: None },
+    }
+}
+
 /// Fetches the branch and resets the clone to it. A clone that cannot be used is made anew.
-fn fetch(request: &Request) -> Result<Head, SourceError> {
+fn fetch(request: &Request, link: &Link) -> Result<Head, SourceError> {
     let unusable = |why: String| SourceError::CloneUnusable { dir: request.dir.clone(), why };
     let _lock = lock(&request.dir).map_err(|error| unusable(error.to_string()))?;
     if request.fresh || packs(&request.dir) > PACKS_MAX {
         wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
     }
-    match attempt(request) {
+    match attempt(request, link) {
         Err(Trouble::Clone(_)) => {}
         Err(Trouble::Source(error)) => return Err(error),
         Ok(head) => return Ok(head),
     }
     wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
-    attempt(request).map_err(|trouble| match trouble {
+    attempt(request, link).map_err(|trouble| match trouble {
         Trouble::Clone(error) => unusable(error.message().to_owned()),
         Trouble::Source(error) => error,
     })
 }
 
-/// What went wrong: the remote side, or the clone on disk.
-enum Trouble {
-    Source(SourceError),
-    Clone(git2::Error),
-}
-
-impl From<git2::Error> for Trouble {
-    fn from(error: git2::Error) -> Self {
-        Self::Clone(error)
-    }
-}
-
-fn attempt(request: &Request) -> Result<Head, Trouble> {
+fn attempt(request: &Request, link: &Link) -> Result<Head, Trouble> {
     let source = &request.repository;
     let tracking = format!("refs/remotes/origin/{}", source.branch);
     let clone = open(&request.dir, &tracking)?;
+    link.prepare().map_err(|error| git2::Error::from_str(&error.to_string()))?;
     let mut remote = clone.remote_anonymous(&source.url)?;
     let known = clone.find_reference(&tracking).and_then(|known| known.peel_to_commit());
     let known = known.ok().map(|commit| commit.id());
     // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
     let depth = request.depth.or(known.is_none().then_some(1));
-    let head = if request.credentials.is_some() {
-        fetch_confided(&mut remote, request, &tracking, depth)?
-    } else {
-        let is_whole = |head| {
-            request.depth.is_none() && known == Some(head) && clone.find_commit(head).is_ok()
-        };
-        fetch_openly(&mut remote, request, &tracking, depth, is_whole)?
-    };
+    let mut connection = link.connect(&mut remote, source)?;
+    let (name, head) = followed(connection.list()?, source)?;
+    let is_whole =
+        request.depth.is_none() && known == Some(head) && clone.find_commit(head).is_ok();
+    if !is_whole {
+        link.download(connection.remote(), request, &format!("+{name}:{tracking}"), depth)?;
+    }
+    drop(connection);
     let commit = clone.find_commit(head)?;
     // Last: until HEAD moved, nothing counts as done.
     if clone.head().ok().and_then(|h| h.target()) != Some(head) {
         clone.set_head_detached(head)?;
     }
     Ok(super::head::head(&commit))
-}
-
-/// Lists the remote's refs, and downloads what is missing.
-fn fetch_openly(
-    remote: &mut Remote<'_>,
-    request: &Request,
-    tracking: &str,
-    depth: Option<usize>,
-    is_whole: impl Fn(git2::Oid) -> bool,
-) -> Result<git2::Oid, Trouble> {
-    let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
-    let mut connection = remote
-        .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
-        .map_err(failed)?;
-    let (name, head) = followed(connection.list().map_err(failed)?, &request.repository)?;
-    if !is_whole(head) {
-        download(connection.remote(), request, &format!("+{name}:{tracking}"), depth)?;
-    }
-    Ok(head)
-}
-
-/// The same with credentials: only a download, which lists first, can be told to carry none elsewhere.
-fn fetch_confided(
-    remote: &mut Remote<'_>,
-    request: &Request,
-    tracking: &str,
-    depth: Option<usize>,
-) -> Result<git2::Oid, Trouble> {
-    let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
-    let refspec = |name: &str| format!("+{name}:{tracking}");
-    let guess = match request.repository.branch.as_str() {
-        head @ "HEAD" => head.to_owned(),
-        branch => format!("refs/heads/{branch}"),
-    };
-    match download(remote, request, &refspec(&guess), depth) {
-        // It did not come to looking at the clone.
-        Err(Trouble::Clone(error)) if remote.list().is_err() => return Err(failed(error)),
-        fetched => fetched?,
-    }
-    let (name, head) = followed(remote.list().map_err(failed)?, &request.repository)?;
-    if name != guess {
-        download(remote, request, &refspec(&name), depth)?;
-    }
-    Ok(head)
 }
 
 /// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
@@ -187,93 +158,6 @@ fn followed(
         let (url, branch) = (display_url(&source.url), source.branch.clone());
         Trouble::Source(SourceError::BranchNotFound { url, branch })
     })
-}
-
-fn download(
-    remote: &mut Remote<'_>,
-    request: &Request,
-    refspec: &str,
-    depth: Option<usize>,
-) -> Result<(), Trouble> {
-    let source = &request.repository;
-    let mut options = FetchOptions::new();
-    options.remote_callbacks(callbacks(request)).proxy_options(proxy());
-    options.download_tags(AutotagOption::None).update_fetchhead(false);
-    let header = request.credentials.as_ref().and_then(Credentials::header);
-    options.custom_headers(&header.iter().map(String::as_str).collect::<Vec<_>>());
-    if request.credentials.is_some() {
-        // libgit2 would send the header to whatever host the server names.
-        options.follow_redirects(RemoteRedirect::None);
-    }
-    if let Some(depth) = depth.filter(|_| can_be_shallow(&source.url)) {
-        options.depth(i32::try_from(depth).unwrap_or(i32::MAX));
-    }
-    // The default message of the reflog holds the URL, and with it a password.
-    let fetched = remote.fetch(&[refspec], Some(&mut options), Some("fetch"));
-    fetched.map_err(|error| match error.class() {
-        ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl => {
-            Trouble::Source(remote_error(&error, source))
-        }
-        _ => Trouble::Clone(error),
-    })
-}
-
-/// libgit2's local transport cannot make a shallow clone.
-fn can_be_shallow(url: &str) -> bool {
-    ["http://", "https://", "ssh://"].iter().any(|scheme| url.starts_with(scheme))
-        || (!url.starts_with("file://") && !url.starts_with('/') && url.contains('@'))
-}
-
-fn proxy() -> ProxyOptions<'static> {
-    let mut proxy = ProxyOptions::new();
-    proxy.auto();
-    proxy
-}
-
-/// Gives the credentials once: libgit2 asks again when they were refused.
-fn callbacks(request: &Request) -> RemoteCallbacks<'_> {
-    let mut asked = false;
-    let mut callbacks = RemoteCallbacks::new();
-    callbacks.credentials(move |_url, user, allowed| {
-        if std::mem::replace(&mut asked, true) {
-            return Err(refusal("the credentials are wrong"));
-        }
-        if allowed.contains(CredentialType::SSH_KEY) {
-            if !request.repository.agent {
-                return Err(refusal("keys for ssh are not supported yet: use a URL of https"));
-            }
-            return Cred::ssh_key_from_agent(user.unwrap_or("git"));
-        }
-        match &request.credentials {
-            Some(Credentials::Basic { username, password }) => {
-                Cred::userpass_plaintext(username, password)
-            }
-            Some(Credentials::Bearer(_)) => Err(refusal("the token is wrong")),
-            None => Err(refusal("it wants credentials")),
-        }
-    });
-    callbacks
-}
-
-fn refusal(why: &str) -> git2::Error {
-    git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, why)
-}
-
-/// Sorts libgit2's error into what a user can act on.
-fn remote_error(error: &git2::Error, source: &Repository) -> SourceError {
-    let (url, why) = (display_url(&source.url), error.message().to_owned());
-    let says = |text: &str| why.contains(text);
-    if error.code() == ErrorCode::Auth || says("status code: 401") || says("status code: 403") {
-        SourceError::CredentialsRefused { url, why }
-    } else if error.code() == ErrorCode::NotFound || says("status code: 404") {
-        SourceError::RepositoryNotFound { url }
-    } else if says("cannot redirect from") {
-        SourceError::RedirectRefused { url }
-    } else if error.code() == ErrorCode::Certificate {
-        SourceError::CertificateUntrusted { url, why }
-    } else {
-        SourceError::RepositoryUnreachable { url, why: why.replace(&source.url, "the repository") }
-    }
 }
 
 /// Holds the clone for this process; the system lets go of it even after a kill.

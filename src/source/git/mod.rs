@@ -1,9 +1,17 @@
 //! git by libgit2: the fetching child's work, reading a commit's blobs, and the history of commits.
 
+mod answer;
 pub mod clone;
+mod github;
 pub mod head;
 pub mod history;
+mod http;
+mod options;
+mod redirect;
+mod remote;
+mod ssh;
 pub mod tree;
+mod trouble;
 
 /// The hidden verb under which this program is its own fetching child.
 pub const CHILD_VERB: &str = "git-fetch";

@@ -1,0 +1,376 @@
+//! git by http and https, over libcurl.
+//!
+//! This takes the place of libgit2's own transport, which knows neither a client's certificate nor a proxy with
+//! a password, has no deadline but the process's, and follows redirects before one could look at them. The crate
+//! `git2-curl` would be shorter: it keeps whole packs in memory, and replaces the headers that a bearer token
+//! needs.
+
+use std::io::{self, Cursor, Read, Write};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use curl::easy::Easy2;
+use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+use super::answer::{Answer, Reply, Sink};
+use super::options;
+use super::redirect::{Astray, LISTING, follow};
+use super::trouble::Note;
+use crate::source::SourceError;
+use crate::source::credentials::{Credentials, Hidden, Login, Proxy, Tls};
+use crate::source::error::display_url;
+
+/// Redirects that are followed one after another.
+const REDIRECTS: usize = 5;
+/// Parts of an answer that wait for libgit2.
+const WAITING: usize = 16;
+/// What a server says it sends when it lists refs.
+const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
+
+/// What all requests to a repository share.
+#[derive(Clone)]
+pub struct Shared(Arc<Inner>);
+
+struct Inner {
+    /// The repository's URL as it may be shown.
+    shown: String,
+    /// Where it is, once redirects have been followed. It holds no user.
+    base: Mutex<String>,
+    login: Mutex<Option<Login>>,
+    tls: Tls,
+    proxy: Option<Proxy>,
+    note: Note,
+    /// With its connection, until the next request.
+    handle: Mutex<Option<Easy2<Answer>>>,
+}
+
+/// What is sent.
+enum Request<'a> {
+    Get,
+    Post { body: &'a [u8], headers: &'a [&'a str] },
+}
+
+impl Shared {
+    /// Requests to the repository at `url`.
+    pub fn new(url: &str, credentials: Option<&Credentials>, note: Note) -> Self {
+        let (base, user) = without_user(url);
+        let found = credentials.cloned().unwrap_or_default();
+        Self(Arc::new(Inner {
+            shown: display_url(url),
+            base: Mutex::new(base),
+            login: Mutex::new(found.login.or(user)),
+            tls: found.tls,
+            proxy: found.proxy,
+            note,
+            handle: Mutex::default(),
+        }))
+    }
+
+    /// From now on logs in so.
+    pub fn log_in(&self, login: Login) {
+        *locked(&self.0.login) = Some(login);
+    }
+
+    /// Sends something elsewhere, without logging in: as a JSON API wants it, with a token of its own.
+    pub fn post(&self, url: &str, token: &str) -> Result<Reply, SourceError> {
+        let token = format!("Authorization: Bearer {token}");
+        let headers = ["Accept: application/vnd.github+json", token.as_str()];
+        self.ask(url, Request::Post { body: &[], headers: &headers }, None)
+    }
+
+    /// The refs of the repository, wherever on its host it is.
+    fn list(&self) -> Result<Vec<u8>, SourceError> {
+        for _ in 0..=REDIRECTS {
+            let base = locked(&self.0.base).clone();
+            let login = locked(&self.0.login).clone();
+            let reply = self.ask(&format!("{base}{LISTING}"), Request::Get, login.as_ref())?;
+            let Some(to) = &reply.redirect else {
+                self.judge(reply.status)?;
+                return if reply.kind == ADVERTISEMENT {
+                    Ok(reply.body)
+                } else {
+                    Err(self.no_git(&reply))
+                };
+            };
+            let next = follow(&base, to).map_err(|astray| self.astray(astray))?;
+            *locked(&self.0.base) = next;
+        }
+        Err(self.unreachable(format!("it redirects more than {REDIRECTS} times")))
+    }
+
+    fn ask(
+        &self,
+        url: &str,
+        request: Request<'_>,
+        login: Option<&Login>,
+    ) -> Result<Reply, SourceError> {
+        let mut handle = self.handle(Answer::kept());
+        self.configure(&mut handle, url, &request, login).map_err(|error| self.failed(&error))?;
+        handle.perform().map_err(|error| self.failed(&error))?;
+        let reply = Reply::of(&mut handle);
+        *locked(&self.0.handle) = Some(handle);
+        Ok(reply)
+    }
+
+    /// Sends what libgit2 wants, and passes the answer on while it comes.
+    fn exchange(&self, body: Vec<u8>) -> Running {
+        let (sender, chunks) = sync_channel(WAITING);
+        let shared = self.clone();
+        let thread = std::thread::spawn(move || shared.send(&body, Sink::Passed(sender)));
+        Running { chunks, chunk: Cursor::default(), thread: Some(thread) }
+    }
+
+    fn send(&self, body: &[u8], sink: Sink) -> Result<(), SourceError> {
+        let url = format!("{}/git-upload-pack", locked(&self.0.base));
+        let headers = [
+            "Content-Type: application/x-git-upload-pack-request",
+            "Accept: application/x-git-upload-pack-result",
+        ];
+        let login = locked(&self.0.login).clone();
+        let mut handle = self.handle(Answer::new(sink));
+        let request = Request::Post { body, headers: &headers };
+        let sent = self
+            .configure(&mut handle, &url, &request, login.as_ref())
+            .and_then(|()| handle.perform());
+        let status = handle.get_ref().status;
+        // Its channel with it: only so does the reader see the end.
+        *handle.get_mut() = Answer::kept();
+        sent.map_err(|error| self.failed(&error))?;
+        *locked(&self.0.handle) = Some(handle);
+        self.judge(status)
+    }
+
+    /// A handle with the last one's connection.
+    fn handle(&self, answer: Answer) -> Easy2<Answer> {
+        match locked(&self.0.handle).take() {
+            Some(mut known) => {
+                known.reset();
+                *known.get_mut() = answer;
+                known
+            }
+            None => Easy2::new(answer),
+        }
+    }
+
+    fn configure(
+        &self,
+        handle: &mut Easy2<Answer>,
+        url: &str,
+        request: &Request<'_>,
+        login: Option<&Login>,
+    ) -> Result<(), curl::Error> {
+        options::basics(handle, url)?;
+        options::tls(handle, &self.0.tls)?;
+        options::proxy(handle, self.0.proxy.as_ref())?;
+        let mut headers = options::login(handle, login)?;
+        if let Request::Post { body, headers: more } = request {
+            handle.post(true)?;
+            handle.post_fields_copy(body)?;
+            // It would be waited for.
+            headers.append("Expect:")?;
+            for header in *more {
+                headers.append(header)?;
+            }
+        }
+        handle.http_headers(headers)
+    }
+
+    /// What a status means.
+    fn judge(&self, status: u32) -> Result<(), SourceError> {
+        let url = self.0.shown.clone();
+        let why = format!("status code {status}");
+        Err(match status {
+            200..=299 => return Ok(()),
+            401 | 403 if locked(&self.0.login).is_none() => {
+                SourceError::CredentialsRefused { url, why: format!("it wants some: {why}") }
+            }
+            401 | 403 => SourceError::CredentialsRefused { url, why },
+            404 | 410 => SourceError::RepositoryNotFound { url },
+            407 => SourceError::ProxyFailed { url, why },
+            _ => self.unreachable(why),
+        })
+    }
+
+    /// What an error of curl means.
+    fn failed(&self, error: &curl::Error) -> SourceError {
+        let url = self.0.shown.clone();
+        let why = error.extra_description().unwrap_or(error.description()).to_owned();
+        // What OpenSSL calls the alerts of a server that knows nobody without a certificate.
+        let wants = ["certificate required", "bad certificate", "handshake failure", "unknown ca"];
+        let is_alert = why.contains("alert") && wants.iter().any(|it| why.contains(it));
+        if error.is_ssl_certproblem() {
+            let why = format!("its client certificate or the key cannot be used: {why}");
+            SourceError::CredentialsRefused { url, why }
+        } else if is_alert {
+            let why = format!("it wants another client certificate, tls.crt and tls.key: {why}");
+            SourceError::CredentialsRefused { url, why }
+        } else if error.is_peer_failed_verification() || error.is_ssl_cacert_badfile() {
+            SourceError::CertificateUntrusted { url, why }
+        } else if error.is_couldnt_resolve_proxy()
+            || error.code() == CURLE_PROXY
+            || why.contains("CONNECT tunnel failed")
+        {
+            SourceError::ProxyFailed { url, why }
+        } else {
+            self.unreachable(why)
+        }
+    }
+
+    fn unreachable(&self, why: String) -> SourceError {
+        SourceError::RepositoryUnreachable { url: self.0.shown.clone(), why }
+    }
+
+    fn astray(&self, astray: Astray) -> SourceError {
+        let url = self.0.shown.clone();
+        match astray {
+            Astray::Elsewhere => SourceError::RedirectRefused { url },
+            Astray::NoRepository => {
+                SourceError::NotAGitServer { url, what: "a redirect to another page".to_owned() }
+            }
+        }
+    }
+
+    fn no_git(&self, reply: &Reply) -> SourceError {
+        SourceError::NotAGitServer { url: self.0.shown.clone(), what: reply.what() }
+    }
+}
+
+/// What curl says when a SOCKS proxy refuses. Its crate has no name for it.
+const CURLE_PROXY: u32 = 97;
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A URL without its user and query, and the user.
+fn without_user(url: &str) -> (String, Option<Login>) {
+    let Ok(mut parsed) = Url::parse(url) else { return (url.to_owned(), None) };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let password = parsed.password().map(decoded);
+    let username = Some(parsed.username()).filter(|name| !name.is_empty()).map(decoded);
+    let login = match (username, password) {
+        (None, None) => None,
+        (username, password) => Some(Login::Basic {
+            username: username.unwrap_or_default(),
+            password: Hidden(password.unwrap_or_default()),
+        }),
+    };
+    let _ = (parsed.set_username(""), parsed.set_password(None));
+    parsed.set_query(None);
+    parsed.set_fragment(None);
+    (parsed.as_str().trim_end_matches('/').to_owned(), login)
+}
+
+/// Has libgit2 send all requests by http and https so.
+#[expect(unsafe_code, reason = "libgit2 keeps its transports in a table without a lock")]
+pub fn register(shared: &Shared) -> Result<(), SourceError> {
+    for scheme in ["http", "https"] {
+        let shared = shared.clone();
+        let make = move |remote: &git2::Remote<'_>| {
+            Transport::smart(remote, true, Subtransport(shared.clone()))
+        };
+        // SAFETY: this process is a fetching child, which opens no remote before this, and none on
+        // another thread.
+        let done = unsafe { git2::transport::register(scheme, make) };
+        done.map_err(|error| SourceError::Defect { why: error.message().to_owned() })?;
+    }
+    Ok(())
+}
+
+struct Subtransport(Shared);
+
+impl SmartSubtransport for Subtransport {
+    fn action(
+        &self,
+        _url: &str,
+        action: Service,
+    ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
+        let shared = self.0.clone();
+        match action {
+            Service::UploadPackLs => match shared.list() {
+                Ok(refs) => Ok(Box::new(Stream::Listed(Cursor::new(refs)))),
+                Err(error) => Err(shared.0.note.put(error)),
+            },
+            Service::UploadPack => Ok(Box::new(Stream::Asking(shared, Vec::new()))),
+            Service::ReceivePackLs | Service::ReceivePack => {
+                Err(git2::Error::from_str("nothing is ever pushed"))
+            }
+        }
+    }
+
+    fn close(&self) -> Result<(), git2::Error> {
+        Ok(())
+    }
+}
+
+/// One question of libgit2's, and its answer.
+enum Stream {
+    Listed(Cursor<Vec<u8>>),
+    Asking(Shared, Vec<u8>),
+    Answered(Shared, Running),
+}
+
+/// An answer that is coming in.
+struct Running {
+    chunks: Receiver<Vec<u8>>,
+    chunk: Cursor<Vec<u8>>,
+    thread: Option<JoinHandle<Result<(), SourceError>>>,
+}
+
+impl Running {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize, SourceError> {
+        loop {
+            match self.chunk.read(into) {
+                Ok(0) => {}
+                Ok(length) => return Ok(length),
+                Err(error) => return Err(SourceError::Defect { why: error.to_string() }),
+            }
+            match self.chunks.recv() {
+                Ok(chunk) => self.chunk = Cursor::new(chunk),
+                Err(_) => return self.end().map(|()| 0),
+            }
+        }
+    }
+
+    /// How the answer ended.
+    fn end(&mut self) -> Result<(), SourceError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let defect = || SourceError::Defect { why: "the thread that fetches ended".to_owned() };
+        thread.join().unwrap_or_else(|_| Err(defect()))
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if let Self::Asking(shared, body) = self {
+            let running = shared.exchange(std::mem::take(body));
+            *self = Self::Answered(shared.clone(), running);
+        }
+        match self {
+            Self::Listed(refs) => refs.read(into),
+            Self::Answered(shared, running) => running
+                .read(into)
+                .map_err(|error| io::Error::other(shared.0.note.put(error).message().to_owned())),
+            Self::Asking(..) => Ok(0),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Asking(_, body) => {
+                body.extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            _ => Err(io::Error::other("nothing more is asked")),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
