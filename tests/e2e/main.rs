@@ -39,6 +39,7 @@ mod stages;
 mod sync;
 mod takeover;
 mod tenancy;
+mod transports;
 mod twins;
 mod verbs;
 mod yaml;

@@ -78,7 +78,11 @@ impl Shared {
     pub fn post(&self, url: &str, token: &str) -> Result<Reply, SourceError> {
         let token = format!("Authorization: Bearer {token}");
         let headers = ["Accept: application/vnd.github+json", token.as_str()];
-        self.ask(url, Request::Post { body: &[], headers: &headers }, None)
+        let Inner { tls, proxy, note, .. } = &*self.0;
+        let found =
+            Credentials { tls: tls.clone(), proxy: proxy.clone(), ..Credentials::default() };
+        let there = Self::new(url, Some(&found), note.clone());
+        there.ask(url, Request::Post { body: &[], headers: &headers }, None)
     }
 
     /// The refs of the repository, wherever on its host it is.
@@ -199,7 +203,7 @@ impl Shared {
         let url = self.0.shown.clone();
         let why = error.extra_description().unwrap_or(error.description()).to_owned();
         // What OpenSSL calls the alerts of a server that knows nobody without a certificate.
-        let wants = ["certificate required", "bad certificate", "handshake failure", "unknown ca"];
+        let wants = ["certificate", "handshake failure", "unknown ca", "decrypt error", "denied"];
         let is_alert = why.contains("alert") && wants.iter().any(|it| why.contains(it));
         if error.is_ssl_certproblem() {
             let why = format!("its client certificate or the key cannot be used: {why}");

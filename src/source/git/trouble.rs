@@ -66,18 +66,48 @@ impl Note {
 
 /// Sorts libgit2's error into what a user can act on.
 fn sorted(error: &git2::Error, source: &Repository) -> SourceError {
-    let (url, why) = (display_url(&source.url), error.message().to_owned());
+    let (url, why) = (display_url(&source.url), said(error.message(), &source.url));
+    let is_said = |words: &[&str]| words.iter().any(|word| why.contains(word));
     let is_ssh = error.class() == ErrorClass::Ssh;
-    let is_key =
-        |why: &str| ["private key", "key file", "passphrase"].iter().any(|it| why.contains(it));
-    if is_ssh && is_key(&why) {
+    if is_ssh && is_said(&["private key", "key file", "passphrase"]) {
         let why = "the private key cannot be read: its passphrase is wrong or missing, or its format is not known";
         SourceError::CredentialsRefused { url, why: why.to_owned() }
     } else if error.code() == ErrorCode::Auth {
         SourceError::CredentialsRefused { url, why }
-    } else if error.code() == ErrorCode::NotFound {
+    } else if error.code() == ErrorCode::NotFound || is_said(ABSENT) {
         SourceError::RepositoryNotFound { url }
     } else {
-        SourceError::RepositoryUnreachable { url, why: why.replace(&source.url, "the repository") }
+        SourceError::RepositoryUnreachable { url, why }
+    }
+}
+
+/// What servers say by ssh of a repository that they do not have: git's own words, GitHub's, GitLab's.
+const ABSENT: &[&str] = &[
+    "does not appear to be a git repository",
+    "Repository not found",
+    "could not be found or you don't have permission",
+];
+
+/// Characters of what a server says that are shown.
+const LENGTH: usize = 300;
+
+/// The words of an error, on one line: a server may have put them there.
+fn said(words: &str, url: &str) -> String {
+    let words = words.replace(url, "the repository");
+    let plain = words.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(LENGTH).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_server_stay_on_one_line_and_name_no_user() {
+        let url = "https://bob:hunter2@git.example/a.git";
+        let check = |words: &str, expect: &str| assert_eq!(said(words, url), expect, "{words}");
+        check("no\r\n2026 INFO forged\u{1b}[2J\n", "no  2026 INFO forged [2J");
+        check("cannot read https://bob:hunter2@git.example/a.git", "cannot read the repository");
+        check(&"x".repeat(1000), &"x".repeat(LENGTH));
     }
 }
