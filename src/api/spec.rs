@@ -144,7 +144,7 @@ pub struct GitOpsAppSpec {
     pub path: String,
     /// Name of a Secret with the credentials for the repository: username and password, bearerToken,
     /// ca.crt, tls.crt and tls.key, githubAppID and its companions, or for ssh identity, password
-    /// and known_hosts.
+    /// and `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
     /// Name of a Secret with a proxy to the repository: address, and maybe username and password. Not

@@ -235,7 +235,7 @@ impl GitArguments {
         let repository = Repository {
             url: url.to_owned(),
             branch: self.branch.clone(),
-            files: self.access.files(url),
+            files: Arc::new(self.access.files(url)),
             credentials: None,
         };
         Ok(self.checkout()?.fetcher(repository, &self.path, &self.path))

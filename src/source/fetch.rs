@@ -45,7 +45,7 @@ pub struct Repository {
     pub branch: String,
     /// Credentials in files.
     #[serde(skip)]
-    pub files: Files,
+    pub files: Arc<Files>,
     /// Credentials from a Secret, in place of those.
     #[serde(skip)]
     pub credentials: Option<Arc<Credentials>>,

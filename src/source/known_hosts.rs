@@ -65,7 +65,8 @@ pub fn preferred(text: &str, host: &str, port: u16) -> String {
         line.kind == "ssh-rsa" || line.kind == "ssh-ed25519" || line.kind.starts_with("ecdsa-sha2-")
     };
     let known = lines(text, host, port).filter(|line| line.marker.is_none() && is_kind(line));
-    known.map(|line| format!("[{host}]:{port} {} {}\n", line.kind, line.key)).collect()
+    let known = known.map(|line| format!("[{host}]:{port} {} {}", line.kind, line.key));
+    known.chain([String::new()]).collect::<Vec<_>>().join("\n")
 }
 
 /// A key's fingerprint, as OpenSSH shows it.

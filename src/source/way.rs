@@ -17,10 +17,9 @@ impl Way {
         match url.split_once("://") {
             Some(("http" | "https", _)) => Self::Http,
             Some(("ssh" | "ssh+git" | "git+ssh", _)) => Self::Ssh,
-            Some(_) => Self::Other,
             // What has a slash before the colon is a path.
             None if url.split_once(':').is_some_and(|(host, _)| !host.contains('/')) => Self::Ssh,
-            None => Self::Other,
+            _ => Self::Other,
         }
     }
 }

@@ -13,7 +13,6 @@ use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::plan::Reach;
-use crate::source::credentials::Files;
 use crate::source::{Clones, Credentials, Fetcher, Repository};
 
 /// A cluster, and what all who work in it share.
@@ -84,7 +83,7 @@ impl Checkout {
         credentials: Option<Arc<Credentials>>,
     ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
-        let repository = Repository { url, branch, files: Files::default(), credentials };
+        let repository = Repository { url, branch, files: Arc::default(), credentials };
         self.fetcher(repository, &spec.path, owner)
     }
 

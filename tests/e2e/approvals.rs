@@ -5,7 +5,6 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gitops_sync::source::credentials::Files;
 use gitops_sync::source::{Approvals, Fetcher, Repository, Revision, Snapshot, SourceError};
 use tempfile::TempDir;
 use testbed::{Fault, GitServer, Repo};
@@ -28,7 +27,7 @@ impl Fixture {
         let repository = Repository {
             url: repo.url().to_owned(),
             branch: "main".to_owned(),
-            files: Files::default(),
+            files: Arc::default(),
             credentials: None,
         };
         let fetcher = Fetcher {

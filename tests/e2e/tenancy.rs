@@ -21,7 +21,6 @@ use gitops_sync::object::{AppId, GroupKind, ServiceAccount};
 use gitops_sync::plan::prune::selector;
 use gitops_sync::plan::{CommonMetadata, Reach, Resource};
 use gitops_sync::report::{Action, Failure, Fate, Outcome, Trigger};
-use gitops_sync::source::credentials::Files;
 use gitops_sync::source::{Clones, Fetcher, Repository};
 use gitops_sync::sync::{App, Checkout, Destination, Ground, Memory, Origin, Stop, pass::pass};
 use testbed::{ApiRequest, eventually};
@@ -115,7 +114,7 @@ fn fetcher(test: &Fixture) -> Fetcher {
     let repository = Repository {
         url: test.repo.url().to_owned(),
         branch: "main".to_owned(),
-        files: Files::default(),
+        files: Arc::default(),
         credentials: None,
     };
     let (dir, path) = (test.data.path().join("clone"), ".".to_owned());

@@ -31,7 +31,7 @@ impl Files {
     pub fn read(&self, url: &str) -> Result<Option<Credentials>, SourceError> {
         let found = match self.data()? {
             data if Way::of(url) == Way::Ssh && !data.contains_key("identity") => {
-                self.by_agent(data)?
+                self.by_agent(data)
             }
             data if data.is_empty() => None,
             data => Some(Credentials::from_secret(&data, url).map_err(unusable)?),
@@ -56,12 +56,9 @@ impl Files {
     }
 
     /// The agent's keys, and the servers that its user knows.
-    fn by_agent(
-        &self,
-        mut data: BTreeMap<String, Vec<u8>>,
-    ) -> Result<Option<Credentials>, SourceError> {
+    fn by_agent(&self, mut data: BTreeMap<String, Vec<u8>>) -> Option<Credentials> {
         if !self.agent {
-            return Ok(None);
+            return None;
         }
         let known_hosts = match (data.remove("known_hosts"), std::env::var_os("HOME")) {
             (Some(known_hosts), _) => known_hosts,
@@ -71,10 +68,8 @@ impl Files {
             (None, None) => Vec::new(),
         };
         let known_hosts = String::from_utf8_lossy(&known_hosts).into_owned();
-        Ok(Some(Credentials {
-            ssh: Some(Ssh { key: None, known_hosts }),
-            ..Credentials::default()
-        }))
+        let ssh = Some(Ssh { key: None, known_hosts });
+        Some(Credentials { ssh, ..Credentials::default() })
     }
 }
 

@@ -10,7 +10,7 @@ use super::{BadCredentials, Hidden};
 pub struct Ssh {
     /// The key; without one, the agent's.
     pub key: Option<SshKey>,
-    /// Keys of servers, as in the file known_hosts of OpenSSH.
+    /// Keys of servers, as in the file `known_hosts` of OpenSSH.
     pub known_hosts: String,
 }
 

@@ -60,7 +60,7 @@ impl Api {
 fn answer(mut stream: &TcpStream, public: &[u8], seen: &Mutex<Seen>) -> std::io::Result<()> {
     let lines = BufReader::new(stream).lines().map_while(Result::ok);
     let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-    let mut seen = seen.lock().unwrap();
+    let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let (status, body) = match judge(&head, public) {
         Ok(()) => {
             let token = seen.token.clone();
