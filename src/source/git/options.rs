@@ -12,7 +12,7 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// A transfer slower than this, in bytes a second...
 const SLOW: u32 = 10;
 /// ...for so long is given up. What git servers say of their progress is more.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// As whom we come. Some servers answer only what calls itself git.
 const AGENT: &str = concat!("git/2.0 (gitops-sync ", env!("CARGO_PKG_VERSION"), ")");
 /// Where no certificates are.
