@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use super::values::Values;
 use super::{BadCredentials, Hidden};
@@ -46,7 +47,8 @@ impl GithubApp {
     /// Keys that only an app has.
     pub(super) const KEYS: &[&str] = &[ID, INSTALLATION, KEY, BASE];
 
-    pub(super) fn from_values(values: Values<'_>) -> Result<Self, BadCredentials> {
+    /// The app for a repository.
+    pub(super) fn from_values(values: Values<'_>, url: &str) -> Result<Self, BadCredentials> {
         let number = |key| {
             let number = values.line(key)?.ok_or(BadCredentials::Missing(key, ALL))?;
             // It becomes part of a URL.
@@ -55,10 +57,13 @@ impl GithubApp {
         };
         let (id, installation) = (number(ID)?, number(INSTALLATION)?);
         let key = values.pem(&[KEY], "PRIVATE KEY")?.ok_or(BadCredentials::Missing(KEY, ALL))?;
-        let base = values.line(BASE)?.unwrap_or_else(|| PUBLIC.to_owned());
-        if !is_base(&base) {
-            return Err(BadCredentials::Not(BASE, "a URL of http or https without a user"));
+        let base = values.line(BASE)?;
+        if base.as_ref().is_some_and(|base| !is_base(base, url)) {
+            let what =
+                "a plain URL of http or https on the repository's own host, or on api. before it";
+            return Err(BadCredentials::Not(BASE, what));
         }
+        let base = base.unwrap_or_else(|| PUBLIC.to_owned());
         let base = base.trim_end_matches('/').to_owned();
         Ok(Self { id, installation, key: Hidden(key.1), base })
     }
@@ -81,7 +86,13 @@ impl AppToken {
     }
 }
 
-fn is_base(url: &str) -> bool {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['@', '?', '#', ' ']))
+/// Whether a URL may be that of the API beside a repository: no other host is to be made to get requests.
+fn is_base(base: &str, repository: &str) -> bool {
+    let host = |url: &str| Some(Url::parse(url).ok()?.host_str()?.to_owned());
+    let rest = base.strip_prefix("https://").or_else(|| base.strip_prefix("http://"));
+    let is_plain = rest.is_some_and(|rest| !rest.contains(['@', '?', '#', ' ', '\\']));
+    let (api, repository) = (host(base), host(repository));
+    is_plain
+        && repository.is_some()
+        && (api == repository || api == repository.map(|host| format!("api.{host}")))
 }

@@ -45,7 +45,10 @@ impl Login {
     }
 
     /// Who logs in, by the keys of Flux.
-    pub(super) fn from_values(values: Values<'_>) -> Result<Option<Self>, BadCredentials> {
+    pub(super) fn from_values(
+        values: Values<'_>,
+        url: &str,
+    ) -> Result<Option<Self>, BadCredentials> {
         let password = ["username", "password"].into_iter().find(|key| values.has(key));
         let token = Some("bearerToken").filter(|key| values.has(key));
         let app = GithubApp::KEYS.iter().copied().find(|key| values.has(key));
@@ -54,7 +57,7 @@ impl Login {
             return Err(BadCredentials::Both(one, other));
         }
         if app.is_some() {
-            return GithubApp::from_values(values).map(|app| Some(Self::App(app)));
+            return GithubApp::from_values(values, url).map(|app| Some(Self::App(app)));
         }
         if let Some(token) = values.line("bearerToken")? {
             let is_token = token.bytes().all(|byte| byte.is_ascii_graphic());

@@ -50,7 +50,7 @@ impl Credentials {
         if Way::of(url) == Way::Ssh {
             return Ok(Self { ssh: Some(Ssh::from_values(values)?), ..Self::default() });
         }
-        let (login, tls) = (Login::from_values(values)?, Tls::from_values(values)?);
+        let (login, tls) = (Login::from_values(values, url)?, Tls::from_values(values)?);
         if login.is_none() && tls == Tls::default() {
             let key = ssh::IDENTITY.iter().find(|key| values.has(key));
             return Err(key.map_or(BadCredentials::Missing("credentials", LOGINS), |key| {
@@ -163,14 +163,24 @@ mod tests {
         let (id, installation) = (("githubAppID", "1"), ("githubAppInstallationID", "2"));
         let key = ("githubAppPrivateKey", KEY);
         check(HTTPS, &[id, installation, key], "app 1 2 https://api.github.com");
-        let base = ("githubAppBaseURL", "https://github.example/api/v3/");
-        check(HTTPS, &[id, installation, key, base], "app 1 2 https://github.example/api/v3");
+        let base = ("githubAppBaseURL", "https://git.example:8443/api/v3/");
+        check(HTTPS, &[id, installation, key, base], "app 1 2 https://git.example:8443/api/v3");
+        let base = ("githubAppBaseURL", "https://api.git.example");
+        check(HTTPS, &[id, installation, key, base], "app 1 2 https://api.git.example");
         check(HTTPS, &[id, key], "no githubAppInstallationID");
         check(HTTPS, &[id, installation], "no githubAppPrivateKey");
         check(HTTPS, &[("githubAppID", "1/hunter2"), installation, key], "has to be a number");
         check(HTTPS, &[id, installation, key, password], "password beside githubAppID");
-        let base = ("githubAppBaseURL", "https://bob:hunter2@github.example");
-        check(HTTPS, &[id, installation, key, base], "githubAppBaseURL has to be");
+        for bad in [
+            "https://bob:hunter2@git.example",
+            "https://internal.example/api/v3",
+            "https://git.example.evil.example",
+            "ftp://git.example",
+            "git.example",
+        ] {
+            let keys = [id, installation, key, ("githubAppBaseURL", bad)];
+            check(HTTPS, &keys, "githubAppBaseURL has to be");
+        }
     }
 
     #[test]
