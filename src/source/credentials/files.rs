@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
 use super::{Credentials, Proxy, Ssh};
 use crate::source::SourceError;
 use crate::source::way::Way;
 
 /// Where credentials are, and what may be said in the open. Files are read anew for each fetch.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default)]
 pub struct Files {
     /// Name to log in with.
     pub username: Option<String>,

@@ -1,17 +1,8 @@
-//! git by http and https, over libcurl.
-//!
-//! This takes the place of libgit2's own transport, which knows neither a client's certificate nor a proxy with
-//! a password, has no deadline but the process's, and follows redirects before one could look at them. The crate
-//! `git2-curl` would be shorter: it keeps whole packs in memory, and replaces the headers that a bearer token
-//! needs.
+//! Requests by http and https, over libcurl.
 
-use std::io::{self, Cursor, Read, Write};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use curl::easy::Easy2;
-use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -25,8 +16,6 @@ use crate::source::error::display_url;
 
 /// Redirects that are followed one after another.
 const REDIRECTS: usize = 5;
-/// Parts of an answer that wait for libgit2.
-const WAITING: usize = 16;
 /// What a server says it sends when it lists refs.
 const ADVERTISEMENT: &str = "application/x-git-upload-pack-advertisement";
 
@@ -69,6 +58,11 @@ impl Shared {
         }))
     }
 
+    /// Keeps an error for whoever called libgit2, and makes it give up.
+    pub fn give_up(&self, error: SourceError) -> git2::Error {
+        self.0.note.put(error)
+    }
+
     /// From now on logs in so.
     pub fn log_in(&self, login: Login) {
         *locked(&self.0.login) = Some(login);
@@ -86,7 +80,7 @@ impl Shared {
     }
 
     /// The refs of the repository, wherever on its host it is.
-    fn list(&self) -> Result<Vec<u8>, SourceError> {
+    pub fn list(&self) -> Result<Vec<u8>, SourceError> {
         for _ in 0..=REDIRECTS {
             let base = locked(&self.0.base).clone();
             let login = locked(&self.0.login).clone();
@@ -119,15 +113,8 @@ impl Shared {
         Ok(reply)
     }
 
-    /// Sends what libgit2 wants, and passes the answer on while it comes.
-    fn exchange(&self, body: Vec<u8>) -> Running {
-        let (sender, chunks) = sync_channel(WAITING);
-        let shared = self.clone();
-        let thread = std::thread::spawn(move || shared.send(&body, Sink::Passed(sender)));
-        Running { chunks, chunk: Cursor::default(), thread: Some(thread) }
-    }
-
-    fn send(&self, body: &[u8], sink: Sink) -> Result<(), SourceError> {
+    /// Sends what libgit2 asks for, and has the answer go somewhere while it comes.
+    pub fn send(&self, body: &[u8], sink: Sink) -> Result<(), SourceError> {
         let url = format!("{}/git-upload-pack", locked(&self.0.base));
         let headers = [
             "Content-Type: application/x-git-upload-pack-request",
@@ -266,115 +253,4 @@ fn without_user(url: &str) -> (String, Option<Login>) {
     parsed.set_query(None);
     parsed.set_fragment(None);
     (parsed.as_str().trim_end_matches('/').to_owned(), login)
-}
-
-/// Has libgit2 send all requests by http and https so.
-#[expect(unsafe_code, reason = "libgit2 keeps its transports in a table without a lock")]
-pub fn register(shared: &Shared) -> Result<(), SourceError> {
-    for scheme in ["http", "https"] {
-        let shared = shared.clone();
-        let make = move |remote: &git2::Remote<'_>| {
-            Transport::smart(remote, true, Subtransport(shared.clone()))
-        };
-        // SAFETY: this process is a fetching child, which opens no remote before this, and none on
-        // another thread.
-        let done = unsafe { git2::transport::register(scheme, make) };
-        done.map_err(|error| SourceError::Defect { why: error.message().to_owned() })?;
-    }
-    Ok(())
-}
-
-struct Subtransport(Shared);
-
-impl SmartSubtransport for Subtransport {
-    fn action(
-        &self,
-        _url: &str,
-        action: Service,
-    ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let shared = self.0.clone();
-        match action {
-            Service::UploadPackLs => match shared.list() {
-                Ok(refs) => Ok(Box::new(Stream::Listed(Cursor::new(refs)))),
-                Err(error) => Err(shared.0.note.put(error)),
-            },
-            Service::UploadPack => Ok(Box::new(Stream::Asking(shared, Vec::new()))),
-            Service::ReceivePackLs | Service::ReceivePack => {
-                Err(git2::Error::from_str("nothing is ever pushed"))
-            }
-        }
-    }
-
-    fn close(&self) -> Result<(), git2::Error> {
-        Ok(())
-    }
-}
-
-/// One question of libgit2's, and its answer.
-enum Stream {
-    Listed(Cursor<Vec<u8>>),
-    Asking(Shared, Vec<u8>),
-    Answered(Shared, Running),
-}
-
-/// An answer that is coming in.
-struct Running {
-    chunks: Receiver<Vec<u8>>,
-    chunk: Cursor<Vec<u8>>,
-    thread: Option<JoinHandle<Result<(), SourceError>>>,
-}
-
-impl Running {
-    fn read(&mut self, into: &mut [u8]) -> Result<usize, SourceError> {
-        loop {
-            match self.chunk.read(into) {
-                Ok(0) => {}
-                Ok(length) => return Ok(length),
-                Err(error) => return Err(SourceError::Defect { why: error.to_string() }),
-            }
-            match self.chunks.recv() {
-                Ok(chunk) => self.chunk = Cursor::new(chunk),
-                Err(_) => return self.end().map(|()| 0),
-            }
-        }
-    }
-
-    /// How the answer ended.
-    fn end(&mut self) -> Result<(), SourceError> {
-        let Some(thread) = self.thread.take() else { return Ok(()) };
-        let defect = || SourceError::Defect { why: "the thread that fetches ended".to_owned() };
-        thread.join().unwrap_or_else(|_| Err(defect()))
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        if let Self::Asking(shared, body) = self {
-            let running = shared.exchange(std::mem::take(body));
-            *self = Self::Answered(shared.clone(), running);
-        }
-        match self {
-            Self::Listed(refs) => refs.read(into),
-            Self::Answered(shared, running) => running
-                .read(into)
-                .map_err(|error| io::Error::other(shared.0.note.put(error).message().to_owned())),
-            Self::Asking(..) => Ok(0),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Asking(_, body) => {
-                body.extend_from_slice(bytes);
-                Ok(bytes.len())
-            }
-            _ => Err(io::Error::other("nothing more is asked")),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -10,6 +10,7 @@ mod options;
 mod redirect;
 mod remote;
 mod ssh;
+mod transport;
 pub mod tree;
 mod trouble;
 

@@ -7,9 +7,9 @@ use git2::{
     RemoteConnection,
 };
 
-use super::http;
 use super::ssh::{Host, refusal};
 use super::trouble::{Note, Trouble};
+use super::{http, transport};
 use crate::source::SourceError;
 use crate::source::credentials::{Credentials, Login};
 use crate::source::fetch::{Repository, Request};
@@ -34,7 +34,7 @@ impl Link {
             _ => None,
         };
         let login = http::Shared::new(&repository.url, credentials, note.clone());
-        http::register(&login)?;
+        transport::register(&login)?;
         Ok(Self { note, host, login })
     }
 
