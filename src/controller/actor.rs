@@ -13,6 +13,7 @@ use super::status::{Writer, tell_others};
 use super::tenure::Tenure;
 use super::{Common, Seen, farewell, prepare};
 use crate::api::reference::AppReference;
+use crate::api::repository::RepoAddress;
 use crate::api::{GitOpsApp, SyncPolicy};
 use crate::cluster::{ApiError, Cluster, Term};
 use crate::object::{AppId, ObjectId};
@@ -96,7 +97,8 @@ impl Actor {
     /// Deals with the objects of a resource that is being deleted, until it wants that otherwise.
     async fn part(&mut self, seen: &Seen, publisher: &mut Publisher) {
         let (common, tenure, stop) = (self.common.clone(), self.tenure.clone(), self.stop.clone());
-        let farewell = farewell::say(&common, &tenure, seen, &stop, publisher);
+        let asked = self.asked.subscribe();
+        let farewell = farewell::say(&common, &tenure, seen, &asked, &stop, publisher);
         tokio::select! {
             () = farewell => self.superseded(seen).await,
             () = self.superseded(seen) => {}
@@ -144,7 +146,7 @@ impl Actor {
             AppId::of_resource(namespace, &reference.name.0).within(seen.app.namespace())
         };
         let state = State {
-            source: (spec.repo_url.clone(), spec.target_revision.clone()),
+            source: (RepoAddress::of(&spec.repo_url), spec.target_revision.clone()),
             is_idle: seen.controls.suspended || spec.sync_policy == SyncPolicy::Manual,
             depends_on: spec.depends_on.iter().map(other).collect(),
             ..State::default()

@@ -69,6 +69,11 @@ impl Informers {
         Self(Arc::new(Shared { cluster, selector, namespace, feeds }))
     }
 
+    /// Whether anyone else has them at hand.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// Lets an app hear of its objects in a scope, first of all that are known, until what is returned is
     /// dropped.
     pub fn subscribe(
