@@ -72,7 +72,8 @@ struct Fetched {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { last: Mutex::default(), head: watch::Sender::default(), lanes: lanes() }
+        let (last, head, token) = (Mutex::default(), watch::Sender::default(), Lock::default());
+        Self { last, head, lanes: lanes(), token }
     }
 }
 
