@@ -28,6 +28,7 @@ mod install;
 mod large;
 mod moves;
 mod namespaces;
+mod never_sticks;
 mod ordinary;
 mod phantom;
 mod policy;
