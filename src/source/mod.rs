@@ -12,6 +12,7 @@ pub mod folder;
 pub mod git;
 pub mod snapshot;
 pub mod tree;
+pub mod verify;
 
 pub use approval::Removal;
 pub use clones::Clones;
