@@ -8,7 +8,7 @@ use super::names::{Annotations, Labels};
 use super::reference::{AppReference, KubeConfig, Name, NamespaceName, SecretReference};
 use super::resources::Resources;
 use super::retry::Retry;
-use super::{Duration, GitOpsAppStatus, PruneGuard};
+use super::{Duration, GitOpsAppStatus, PruneGuard, Verify};
 use crate::object::handling::{OnAdditions, OnConflict, OnDrift};
 
 /// Whether what git says is done without asking.
@@ -140,6 +140,9 @@ pub struct GitOpsAppSpec {
     /// Name of a Secret with the credentials for the repository.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
+    /// Whose commits are applied; without it, everybody's who may push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Time between two looks at the repository, such as 60s, 5m or 1h30m.
     #[serde(default = "GitOpsAppSpec::default_interval")]
     pub interval: Duration,
@@ -218,6 +221,7 @@ impl GitOpsAppSpec {
             target_revision: Self::default_target_revision(),
             path: Self::default_path(),
             secret_ref: None,
+            verify: None,
             interval: Self::default_interval(),
             timeout: Self::default_timeout(),
             retry: Retry::default(),

@@ -60,6 +60,7 @@ pub struct GitOpsAppStatus {
 
 /// A commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Revision {
     /// Its name.
     pub sha: String,
@@ -71,6 +72,9 @@ pub struct Revision {
     pub subject: String,
     /// When it was committed.
     pub time: Timestamp,
+    /// The key whose signature vouches for it, where that is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_by: Option<String>,
 }
 
 impl Revision {
@@ -82,6 +86,7 @@ impl Revision {
             author: text(author, LINE),
             subject: text(message.lines().next().unwrap_or_default().trim(), LINE),
             time: whole(time),
+            verified_by: None,
         }
     }
 }
@@ -176,6 +181,7 @@ impl Drift {
 
 /// A sync that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SyncRecord {
     /// The commit, if one was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,6 +194,9 @@ pub struct SyncRecord {
     pub result: String,
     /// When it ended.
     pub time: Timestamp,
+    /// The key whose signature vouches for the commit, where that is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_by: Option<String>,
 }
 
 impl SyncRecord {
@@ -205,6 +214,7 @@ impl SyncRecord {
             duration: written(duration),
             result: result.to_owned(),
             time: whole(time),
+            verified_by: None,
         }
     }
 }

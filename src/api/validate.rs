@@ -10,7 +10,7 @@ use super::reference::{AppReference, KubeConfig};
 use super::resources::Resources;
 use super::retry::Retry;
 use super::spec::CreateNamespace;
-use super::{GitOpsApp, GitOpsAppSpec, PruneGuard};
+use super::{GitOpsApp, GitOpsAppSpec, PruneGuard, Verify};
 use crate::object::AppId;
 
 /// A field, and what is wrong with it.
@@ -74,6 +74,7 @@ impl GitOpsApp {
         let is_name = name.parse::<AppId>().is_ok();
         faults.unless(is_name, "metadata.name", "must have at most 200 of a-z, 0-9, '-' and '.'");
         faults.source(&self.spec);
+        faults.verify(self.spec.verify.as_ref());
         faults.retry(&self.spec.retry);
         faults.guard(&self.spec.prune_guard);
         faults.place(&self.spec);
@@ -115,6 +116,22 @@ impl Faults {
         self.unless(!path.starts_with('/'), "spec.path", reason);
         let reason = "must not contain ..: it may not leave the repository";
         self.unless(path.split('/').all(|part| part != ".."), "spec.path", reason);
+    }
+
+    fn verify(&mut self, verify: Option<&Verify>) {
+        let Some(verify) = verify else { return };
+        let has_keys = verify.secret_ref.is_some() || verify.keys.is_some();
+        let reason = "needs secretRef or keys, which say who may sign";
+        self.unless(has_keys || verify.mode.is_none(), "spec.verify.mode", reason);
+        let reason = "must have one of secretRef, keys and noRollback";
+        self.unless(has_keys || verify.no_rollback, "spec.verify", reason);
+        let is_name = verify.secret_ref.as_ref().is_none_or(|secret| is_subdomain(&secret.name.0));
+        self.unless(is_name, "spec.verify.secretRef.name", NAME);
+        let are_keys = |keys: &Vec<String>| {
+            (1..=32).contains(&keys.len()) && keys.iter().all(|key| has_length(key, 1..=32_768))
+        };
+        let reason = "must be 1 to 32 texts of at most 32768 characters";
+        self.unless(verify.keys.as_ref().is_none_or(are_keys), "spec.verify.keys", reason);
     }
 
     fn retry(&mut self, retry: &Retry) {

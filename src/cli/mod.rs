@@ -8,6 +8,7 @@ mod crd;
 mod logging;
 mod run;
 mod sync;
+mod verify;
 
 use std::process::ExitCode;
 

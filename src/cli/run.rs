@@ -21,6 +21,7 @@ use super::common::{
     default_name,
 };
 use super::logging;
+use super::verify::VerifyArguments;
 use crate::api::repository::RepoPattern;
 use crate::api::tenancy::Tenancy;
 use crate::api::{self, GitOpsAppSpec};
@@ -81,6 +82,8 @@ pub(super) struct Arguments {
     /// Write nothing of a commit unless a dry-run of all of it is accepted
     #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
     atomic: bool,
+    #[command(flatten)]
+    verify: VerifyArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
     /// Objects applied side by side
@@ -248,7 +251,8 @@ fn one_app(
     let (id, origin) = (name.clone().within(ground.store.namespace()), arguments.git.fetcher(url)?);
     let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
     let fence = ownership.fence(&app.id);
-    let app = App { approved: arguments.prune.approved(), ..app.fenced(&fence) };
+    let (approved, verification) = (arguments.prune.approved(), arguments.verify.rules());
+    let app = App { approved, verification, ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
     let (name, source) = (app.id.to_string(), Some(app.origin.identity()));

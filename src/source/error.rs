@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::verify::Refused;
+
 /// Why a source could not be read.
 #[derive(Debug, Clone, thiserror::Error, strum::IntoStaticStr, Serialize, Deserialize)]
 pub enum SourceError {
@@ -96,6 +98,30 @@ pub enum SourceError {
         /// The system's words.
         why: String,
     },
+    /// The keys of those who may sign could not be used.
+    #[error("cannot verify commits: {why}")]
+    KeysUnusable {
+        /// What is the matter.
+        why: String,
+    },
+    /// A commit or a tag is not signed as it has to be.
+    #[error("{what} is refused, and what was applied before stays: {why}")]
+    VerificationFailed {
+        /// The commit or the tag.
+        what: String,
+        /// Why it is refused.
+        why: Refused,
+    },
+    /// A commit does not build on what was applied.
+    #[error(
+        "commit {head} is refused, for it does not descend from {last}, which was applied last (noRollback): go back by git revert, or set noRollback to false until it is applied"
+    )]
+    RollbackRefused {
+        /// The commit.
+        head: String,
+        /// The one that was applied last.
+        last: String,
+    },
     /// A folder could not be read.
     #[error("cannot read the folder {folder:?}: {why}")]
     FolderUnreadable {
@@ -122,6 +148,11 @@ impl SourceError {
     /// The word for this failure, the same in logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         self.into()
+    }
+
+    /// Whether it is the commit that is refused: only another one, or another word on it, can help.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::VerificationFailed { .. } | Self::RollbackRefused { .. })
     }
 }
 

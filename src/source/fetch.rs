@@ -88,6 +88,18 @@ pub struct Head {
     pub author: String,
     /// First line of its message.
     pub subject: String,
+    /// The tag that is followed, if it is one.
+    #[serde(default)]
+    pub tag: Option<Tag>,
+}
+
+/// A tag that is followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// The object, in hex, that says who made it. A tag that is but a name has none.
+    pub object: Option<String>,
 }
 
 /// Fetches one branch into one clone.
@@ -111,10 +123,10 @@ impl Fetcher {
     /// The head of the branch, as a fetch found it that began not before `since`. An unchanged head costs one
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
-        let Head { commit, time, author, subject } =
+        let Head { commit, time, author, subject, tag } =
             self.shared.fetched(since, false, self.ask(false, None)).await?;
         let branch = self.repository.branch.clone();
-        Ok(Revision { branch, commit, time, author, subject })
+        Ok(Revision { branch, commit, time, author, subject, tag })
     }
 
     /// Waits until the branch is known to have another head than this commit, by the fetch of another app.

@@ -12,6 +12,7 @@ pub mod folder;
 pub mod git;
 pub mod snapshot;
 pub mod tree;
+pub mod verification;
 pub mod verify;
 
 pub use approval::Removal;
@@ -20,4 +21,6 @@ pub use credentials::{BadCredentials, Credentials};
 pub use error::SourceError;
 pub use fetch::{Fetcher, Repository};
 pub use git::history::{Approval, Approvals};
+pub use git::verify::Question;
 pub use snapshot::{Revision, Snapshot};
+pub use verification::{Keys, Verification};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::fetch::Tag;
 use crate::render::{Diagnostic, SourceFile};
 
 /// A commit of a branch.
@@ -17,15 +18,22 @@ pub struct Revision {
     pub author: String,
     /// First line of its message.
     pub subject: String,
+    /// The tag that is followed, if it is one.
+    pub tag: Option<Tag>,
 }
 
 /// Characters of a commit's name that people read.
 const SHORT: usize = 8;
 
+/// The beginning of a commit's name.
+pub(super) fn short(commit: &str) -> String {
+    commit.chars().take(SHORT).collect()
+}
+
 impl Revision {
     /// The branch and the beginning of the commit's name.
     pub fn short(&self) -> String {
-        format!("{}@{}", self.branch, self.commit.chars().take(SHORT).collect::<String>())
+        format!("{}@{}", self.branch, short(&self.commit))
     }
 }
 

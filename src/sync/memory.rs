@@ -8,6 +8,7 @@ use super::App;
 use super::atomic::Refused;
 use super::consent::Read;
 use super::settled::{Resolved, Settled};
+use super::verify::Verdict;
 use super::watches::Watches;
 use crate::cluster::store::Loaded;
 use crate::object::marks::HashKey;
@@ -68,6 +69,8 @@ pub struct Memory {
     pub left: BTreeMap<ObjectId, Duration>,
     /// Objects that were handed over to other apps, abandoned or deleted, and when, by the clock of the fights.
     pub handed: BTreeMap<ObjectId, Duration>,
+    /// Whether the last commit may be applied, where that is asked.
+    pub verdict: Option<Verdict>,
     /// What the trailers of commits approve.
     pub consent: Option<Read>,
     /// What people ask of the app.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::{App, Memory, Origin, Stop};
+use super::{App, Memory, Origin, Stop, verify};
 use crate::render::{self, Rendered};
 use crate::report::{Failure, Outcome, Trigger};
 use crate::source::{Snapshot, SourceError, folder};
@@ -41,7 +41,7 @@ pub async fn source(
     or_last_good(read, memory)
 }
 
-/// While the source cannot be read, what it last declared is kept in place. A path that is gone from a
+/// While the source cannot be read, or its commit is refused, what it last declared is kept in place. A path that is gone from a
 /// commit declares nothing, which the guard takes as an accident.
 fn or_last_good(
     read: Result<Arc<Rendered>, SourceError>,
@@ -79,6 +79,7 @@ async fn read(
             clock.stage("fetch", outcome);
             let revision = fetched?;
             outcome.revision = Some(revision.clone());
+            verify::verify(app, memory, fetcher, &revision, outcome).await?;
             if let Some((known, rendered)) = &memory.rendered
                 && *known == revision
             {

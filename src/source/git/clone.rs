@@ -14,7 +14,7 @@ use git2::{
 };
 
 use crate::source::error::display_url;
-use crate::source::fetch::{Head, Repository, Request};
+use crate::source::fetch::{Head, Repository, Request, Tag};
 use crate::source::{Credentials, SourceError};
 
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
@@ -79,11 +79,16 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
     let known = known.ok().map(|commit| commit.id());
     // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
     let depth = request.depth.or(known.is_none().then_some(1));
-    let head = if request.credentials.is_some() {
+    let Followed { commit: head, tag, .. } = if request.credentials.is_some() {
         fetch_confided(&mut remote, request, &tracking, depth)?
     } else {
-        let is_whole = |head| {
-            request.depth.is_none() && known == Some(head) && clone.find_commit(head).is_ok()
+        let is_whole = |followed: &Followed| {
+            let has = |id| clone.odb().is_ok_and(|odb| odb.exists(id));
+            let head = followed.commit;
+            request.depth.is_none()
+                && known == Some(head)
+                && clone.find_commit(head).is_ok()
+                && followed.object().is_none_or(has)
         };
         fetch_openly(&mut remote, request, &tracking, depth, is_whole)?
     };
@@ -92,7 +97,7 @@ fn attempt(request: &Request) -> Result<Head, Trouble> {
     if clone.head().ok().and_then(|h| h.target()) != Some(head) {
         clone.set_head_detached(head)?;
     }
-    Ok(super::head::head(&commit))
+    Ok(super::head::head(&commit, tag))
 }
 
 /// Lists the remote's refs, and downloads what is missing.
@@ -101,17 +106,18 @@ fn fetch_openly(
     request: &Request,
     tracking: &str,
     depth: Option<usize>,
-    is_whole: impl Fn(git2::Oid) -> bool,
-) -> Result<git2::Oid, Trouble> {
+    is_whole: impl Fn(&Followed) -> bool,
+) -> Result<Followed, Trouble> {
     let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
     let mut connection = remote
         .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
         .map_err(failed)?;
-    let (name, head) = followed(connection.list().map_err(failed)?, &request.repository)?;
-    if !is_whole(head) {
-        download(connection.remote(), request, &format!("+{name}:{tracking}"), depth)?;
+    let followed = followed(connection.list().map_err(failed)?, &request.repository)?;
+    if !is_whole(&followed) {
+        let refspec = format!("+{}:{tracking}", followed.name);
+        download(connection.remote(), request, &refspec, depth)?;
     }
-    Ok(head)
+    Ok(followed)
 }
 
 /// The same with credentials: only a download, which lists first, can be told to carry none elsewhere.
@@ -120,7 +126,7 @@ fn fetch_confided(
     request: &Request,
     tracking: &str,
     depth: Option<usize>,
-) -> Result<git2::Oid, Trouble> {
+) -> Result<Followed, Trouble> {
     let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
     let refspec = |name: &str| format!("+{name}:{tracking}");
     let guess = match request.repository.branch.as_str() {
@@ -132,11 +138,11 @@ fn fetch_confided(
         Err(Trouble::Clone(error)) if remote.list().is_err() => return Err(failed(error)),
         fetched => fetched?,
     }
-    let (name, head) = followed(remote.list().map_err(failed)?, &request.repository)?;
-    if name != guess {
-        download(remote, request, &refspec(&name), depth)?;
+    let followed = followed(remote.list().map_err(failed)?, &request.repository)?;
+    if followed.name != guess {
+        download(remote, request, &refspec(&followed.name), depth)?;
     }
-    Ok(head)
+    Ok(followed)
 }
 
 /// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
@@ -168,20 +174,38 @@ fn packs(dir: &Path) -> usize {
     entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count()
 }
 
+/// What is followed in the remote's list of refs.
+struct Followed {
+    /// The ref.
+    name: String,
+    /// Its commit.
+    commit: git2::Oid,
+    /// The tag, if it is one.
+    tag: Option<Tag>,
+}
+
+impl Followed {
+    /// The object of an annotated tag, which the clone has to have as well.
+    fn object(&self) -> Option<git2::Oid> {
+        git2::Oid::from_str(self.tag.as_ref()?.object.as_ref()?).ok()
+    }
+}
+
 /// The ref that is followed in the remote's list of refs, and its commit: a branch, HEAD, or a tag, of which one
 /// that is annotated is listed a second time with its commit.
-fn followed(
-    list: &[git2::RemoteHead<'_>],
-    source: &Repository,
-) -> Result<(String, git2::Oid), Trouble> {
+fn followed(list: &[git2::RemoteHead<'_>], source: &Repository) -> Result<Followed, Trouble> {
     let find = |name: &str| list.iter().find(|head| head.name() == name).map(git2::RemoteHead::oid);
     let (branch, tag) =
         (format!("refs/heads/{}", source.branch), format!("refs/tags/{}", source.branch));
     let head = Some("HEAD".to_owned()).filter(|head| *head == source.branch);
     let names = [Some(branch), head, Some(tag)].into_iter().flatten();
     let found = names.into_iter().find_map(|name| {
-        let commit = find(&format!("{name}^{{}}")).or_else(|| find(&name))?;
-        Some((name, commit))
+        let itself = find(&name)?;
+        let commit = find(&format!("{name}^{{}}")).unwrap_or(itself);
+        let object = (commit != itself).then(|| itself.to_string());
+        let tag = name.strip_prefix("refs/tags/").map(ToOwned::to_owned);
+        let tag = tag.map(|name| Tag { name, object });
+        Some(Followed { name, commit, tag })
     });
     found.ok_or_else(|| {
         let (url, branch) = (display_url(&source.url), source.branch.clone());

@@ -1,13 +1,14 @@
 //! What is told of a commit. People wrote it: it is text, one line of bounded length, and nothing more.
 
-use crate::source::fetch::Head;
+use crate::source::fetch::{Head, Tag};
 
 /// Characters of an author's name or of a subject.
 const LINE: usize = 200;
 
-/// What is told of this commit.
-pub fn head(commit: &git2::Commit<'_>) -> Head {
+/// What is told of this commit, and of the tag that led to it.
+pub fn head(commit: &git2::Commit<'_>, tag: Option<Tag>) -> Head {
     Head {
+        tag,
         commit: commit.id().to_string(),
         time: commit.time().seconds(),
         author: author(commit.author().name_bytes()),
@@ -66,7 +67,8 @@ mod tests {
             );
             let odb = repository.odb().unwrap();
             let id = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
-            let Head { commit, time, author, subject } = head(&repository.find_commit(id).unwrap());
+            let commit = repository.find_commit(id).unwrap();
+            let Head { commit, time, author, subject, .. } = head(&commit, None);
             assert_eq!((commit, time), (id.to_string(), 200));
             assert_eq!((author.as_str(), subject.as_str()), expect, "{text}");
         };

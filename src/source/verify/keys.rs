@@ -81,6 +81,19 @@ impl Keyring {
         if is_empty { Err(BadKeys::None { place: place.to_owned() }) } else { Ok(all) }
     }
 
+    /// The keys of all of these.
+    #[must_use]
+    pub fn joined(keyrings: Vec<Self>) -> Self {
+        let mut hash = Sha256::new();
+        let (mut certificates, mut signers) = (Vec::new(), Vec::new());
+        for mut keyring in keyrings {
+            hash.update(keyring.id);
+            certificates.append(&mut keyring.certificates);
+            signers.append(&mut keyring.signers);
+        }
+        Self { certificates, signers, id: hash.finalize().into() }
+    }
+
     /// Certificates of OpenPGP.
     pub fn certificates(&self) -> &[Cert] {
         &self.certificates

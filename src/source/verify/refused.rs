@@ -101,6 +101,11 @@ impl Refused {
         Self::Unfit { key, why: words(&why.to_string()) }
     }
 
+    /// A tag that was made for another name.
+    pub fn renamed(name: &str) -> Self {
+        Self::Renamed { name: words(name) }
+    }
+
     /// A signature that cannot be read, by another's words.
     pub(super) fn unreadable(why: &impl ToString) -> Self {
         Self::Unreadable { why: words(&why.to_string()) }
