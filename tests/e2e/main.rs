@@ -41,4 +41,5 @@ mod takeover;
 mod tenancy;
 mod twins;
 mod verbs;
+mod verify;
 mod yaml;
