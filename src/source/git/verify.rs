@@ -79,7 +79,7 @@ impl Asked<'_> {
             if mode.wants_head() {
                 match self.commit(self.head, keys)? {
                     Ok(key) => by = Some(key),
-                    Err(why) => return Ok(refused(self.named(self.head), why)),
+                    Err(why) => return Ok(refused(named(self.head), why)),
                 }
             }
         }
@@ -111,7 +111,7 @@ impl Asked<'_> {
         for commit in commits.iter().copied().filter(|commit| *commit != self.head) {
             let Err(why) = self.commit(commit, keys)? else { continue };
             let head = short(&self.question.head);
-            let what = format!("{}, which commit {head} brings,", self.named(commit));
+            let what = format!("{}, which commit {head} brings,", named(commit));
             let refusal = SourceError::VerificationFailed { what, why };
             match self.is_new(commit, since)? {
                 // The walk goes by the time of commits, and may go too far.
@@ -120,12 +120,13 @@ impl Asked<'_> {
                 After::Yes => return Ok(Some(Answer::Refused(refusal))),
             }
         }
-        let (what, why) = (self.named(self.head), Refused::TooMany { since: self.last() });
+        let (what, why) = (named(self.head), Refused::TooMany { since: self.last() });
         let refusal = SourceError::VerificationFailed { what, why };
         let is_more = commits.len() > COMMITS_MAX;
-        let is_cut = match is_more {
-            true => self.history.is_cut_below(self.head)?,
-            false => commits.iter().any(|commit| self.history.cut.contains(commit)),
+        let is_cut = if is_more {
+            self.history.is_cut_below(self.head)?
+        } else {
+            commits.iter().any(|commit| self.history.cut.contains(commit))
         };
         match (is_cut, is_more) {
             (true, _) => self.cut(refusal).map(Some),
@@ -175,7 +176,7 @@ impl Asked<'_> {
     fn tag(&self, keys: &Keyring) -> Result<Result<Key, (String, Refused)>, Error> {
         let repository = &self.history.repository;
         let Some(tag) = &self.question.tag else {
-            return Ok(Err((self.named(self.head), Refused::NoTag)));
+            return Ok(Err((named(self.head), Refused::NoTag)));
         };
         let refused = |why| Ok(Err((format!("tag {}", tag.name), why)));
         let Some(id) = &tag.object else { return refused(Refused::NotAnnotated) };
@@ -197,13 +198,13 @@ impl Asked<'_> {
         }
     }
 
-    fn named(&self, commit: Oid) -> String {
-        format!("commit {}", short(&commit.to_string()))
-    }
-
     fn last(&self) -> String {
         self.question.since.as_deref().map(short).unwrap_or_default()
     }
+}
+
+fn named(commit: Oid) -> String {
+    format!("commit {}", short(&commit.to_string()))
 }
 
 fn refused(what: String, why: Refused) -> Answer {

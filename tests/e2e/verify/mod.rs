@@ -62,6 +62,21 @@ fn tampered(repo: &Repo, signed: &str) -> String {
     repo.git(&["hash-object", "-t", "commit", "-w", file.to_str().unwrap()]).unwrap()
 }
 
+/// Pushes a commit that somebody signs, or nobody, or that has another tree than was signed.
+fn push_next(repo: &Repo, name: &str, signer: Option<&Signer>) -> String {
+    let good = repo.head().unwrap();
+    write(repo, name, "2");
+    let Some(signer) = signer else {
+        let commit = repo.commit("Next").unwrap();
+        if name != "tampered" {
+            return commit;
+        }
+        repo.git(&["reset", "-q", "--hard", &tampered(repo, &good)]).unwrap();
+        return push(repo);
+    };
+    signer.push(repo, "Next")
+}
+
 #[test]
 fn a_commit_counts_by_who_has_signed_it() {
     let (apps, people) = (Apps::new("verify"), People::new());
@@ -98,62 +113,57 @@ fn a_commit_counts_by_who_has_signed_it() {
         ("by-lost", Some(&lost), Some("is revoked")),
         ("tampered", None, Some("does not fit")),
     ];
-    let repos: Vec<Repo> = cases
-        .iter()
-        .map(|(name, ..)| {
-            let repo = apps.test.git.create_repo(name).unwrap();
-            write(&repo, name, "1");
-            ada.push(&repo, "Good");
-            apps.app_of(name, &repo, &json!({"secretRef": {"name": "keys"}}), json!({}));
-            repo
-        })
-        .collect();
-    cases.iter().for_each(|(name, ..)| apps.wait(name, "Ready"));
-    let pushed: Vec<String> = cases
-        .iter()
-        .zip(&repos)
-        .map(|((name, signer, _), repo)| {
-            let good = repo.head().unwrap();
-            write(repo, name, "2");
-            match signer {
-                Some(signer) => signer.push(repo, "Next"),
-                None => {
-                    repo.commit("Next").unwrap();
-                    if *name == "tampered" {
-                        let commit = tampered(repo, &good);
-                        repo.git(&["reset", "-q", "--hard", &commit]).unwrap();
-                    }
-                    push(repo)
-                }
-            }
-        })
-        .collect();
+    let begin = |name: &str| {
+        let repo = apps.test.git.create_repo(name).unwrap();
+        write(&repo, name, "1");
+        ada.push(&repo, "Good");
+        apps.app_of(name, &repo, &json!({"secretRef": {"name": "keys"}}), json!({}));
+        repo
+    };
+    let repos: Vec<Repo> = cases.iter().map(|(name, ..)| begin(name)).collect();
+    for (name, ..) in &cases {
+        apps.wait(name, "Ready");
+    }
+    let push = |(case, repo): (&(&str, Option<&Signer>, _), _)| push_next(repo, case.0, case.1);
+    let pushed: Vec<String> = cases.iter().zip(&repos).map(push).collect();
     for ((name, _, refused), commit) in cases.iter().zip(&pushed) {
-        match refused {
-            None => apps.applied(name, commit),
-            Some(why) => {
-                apps.refuses(name, "VerificationFailed", &[&commit[..8], why]);
-                assert_eq!(apps.test.field(&format!("configmap/{name}"), ".data.key"), "1");
-                let applied = ".status.lastAppliedRevision.sha";
-                assert_ne!(apps.test.field(&format!("gapp/{name}"), applied), *commit);
-            }
-        }
+        let Some(why) = refused else {
+            apps.applied(name, commit);
+            continue;
+        };
+        apps.refuses(name, "VerificationFailed", &[&commit[..8], why]);
+        assert_eq!(apps.test.field(&format!("configmap/{name}"), ".data.key"), "1");
+        let applied = ".status.lastAppliedRevision.sha";
+        assert_ne!(apps.test.field(&format!("gapp/{name}"), applied), *commit);
     }
     let by = ".status.lastAppliedRevision.verifiedBy";
     assert!(apps.test.field("gapp/by-ada", by).starts_with("OpenPGP key "));
     assert!(apps.test.field("gapp/by-rsa", by).starts_with("SSH key SHA256:"));
     let of_newest = ".status.history[0].verifiedBy";
     assert!(apps.test.field("gapp/by-rsa", of_newest).starts_with("SSH key SHA256:"));
-    // What is in place stays, and is kept so.
-    apps.test.kubectl(&["patch", "configmap/by-nobody", "-p", r#"{"data":{"key":"3"}}"#]);
-    apps.test.expect("configmap/by-nobody", ".data.key", "1");
-    apps.test.kubectl(&["delete", "configmap/tampered"]);
-    apps.test.expect("configmap/tampered", ".data.key", "1");
+}
+
+#[test]
+fn a_refused_commit_is_told_once_and_what_is_in_place_stays() {
+    let (apps, people) = (Apps::new("verify-stays"), People::new());
+    let (ada, repo) = (people.ssh("ada", &["ed25519"]), &apps.test.repo);
+    write(repo, "a", "1");
+    repo.write("apps/b.yaml", config_map("b", "1")).unwrap();
+    let first = ada.push(repo, "One");
+    apps.app_of("web", repo, &verify("HEAD", &[&ada]), json!({}));
+    apps.applied("web", &first);
+    write(repo, "a", "2");
+    repo.remove("apps/b.yaml").unwrap();
+    let bad = repo.commit("Two").unwrap();
+    apps.refuses("web", "VerificationFailed", &[&bad[..8], "is not signed"]);
+    // What others change is put back, to what was accepted.
+    apps.test.kubectl(&["patch", "configmap/a", "-p", r#"{"data":{"key":"3"}}"#]);
+    apps.test.expect("configmap/a", ".data.key", "1");
+    apps.test.kubectl(&["delete", "configmap/b"]);
+    apps.test.expect("configmap/b", ".data.key", "1");
     // Passes go on, and say it no more.
-    let series = format!(
-        "gitops_sync_failures_total{{app=\"{}.by-nobody\",reason=\"VerificationFailed\"}}",
-        apps.test.namespace
-    );
+    let app = format!("app=\"{}.web\"", apps.test.namespace);
+    let series = format!("gitops_sync_failures_total{{{app},reason=\"VerificationFailed\"}}");
     eventually(DEADLINE, "three passes", || {
         let metrics = apps.daemon.metrics();
         let count =
@@ -161,17 +171,24 @@ fn a_commit_counts_by_who_has_signed_it() {
         if count.unwrap_or(0) >= 3 { Ok(Some(())) } else { Err(metrics) }
     })
     .unwrap();
-    let head = &pushed[4];
+    let metrics = apps.daemon.metrics();
+    let is_shown = |commit: &str| {
+        metrics
+            .lines()
+            .any(|line| line.starts_with("gitops_sync_revision") && line.contains(commit))
+    };
+    assert!(is_shown(&first) && !is_shown(&bad), "{metrics}");
     let lines = apps.daemon.0.lines();
-    let said = lines.iter().filter(|line| line.contains("is refused") && line.contains(&head[..8]));
+    let said = lines.iter().filter(|line| line.contains("is refused") && line.contains(&bad[..8]));
     assert_eq!(said.count(), 1, "{lines:#?}");
-    let notes = apps.notes("by-nobody", "SyncFailed");
+    let notes = apps.notes("web", "SyncFailed");
     assert!(matches!(&notes[..], [note] if note.contains("VerificationFailed")), "{notes:?}");
     // A good commit on top is as good as any.
-    write(&repos[4], "by-nobody", "4");
-    let good = ada.push(&repos[4], "Mended");
-    apps.applied("by-nobody", &good);
-    apps.test.expect("configmap/by-nobody", ".data.key", "4");
+    write(repo, "a", "4");
+    let good = ada.push(repo, "Mended");
+    apps.applied("web", &good);
+    apps.test.expect("configmap/a", ".data.key", "4");
+    apps.gone("configmap/b");
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Every commit since the last one has to be signed, or to descend from it.
 
 use serde_json::json;
-use testbed::Repo;
+use testbed::{Repo, eventually};
 
 use super::signers::{People, push};
 use super::{verify, write};
 use crate::apps::{Apps, start};
-use crate::support::config_map;
+use crate::support::{DEADLINE, Fixture, config_map};
 
 /// Merges a branch of one commit, of which `sign` says how it is made.
 fn merge(repo: &Repo, name: &str, ada: &super::Signer, sign: impl Fn(&Repo)) -> String {
@@ -105,4 +105,40 @@ fn a_new_daemon_knows_which_commit_was_the_last() {
     let head = ada.push(repo, "Last");
     apps.applied("web", &head);
     apps.test.expect("configmap/a", ".data.key", "3");
+}
+
+#[test]
+fn who_takes_over_has_not_accepted_what_the_leader_refused() {
+    let (test, people) = (Fixture::new("verify-lead"), People::new());
+    let (ada, repo) = (people.ssh("ada", &["ed25519"]), &test.repo);
+    let keys = test.data.path().join("keys");
+    std::fs::write(&keys, &ada.public).unwrap();
+    write(repo, "a", "1");
+    ada.push(repo, "One");
+    let keys = keys.to_str().unwrap();
+    let flags = ["--leader-elect", "--verify", "Range", "--verify-keys", keys];
+    let leader = test.run(&flags);
+    leader.line(&["INFO Synced"]);
+    let other = test.run(&flags);
+    other.line(&["INFO Standing by"]);
+    write(repo, "a", "2");
+    repo.commit("Unsigned").unwrap();
+    let head = ada.push(repo, "Signed");
+    leader.line(&["Sync failed", "VerificationFailed", &head[..8]]);
+    // Alone, the commit would do: whoever stands by has fetched it.
+    let fetched = || repo_requests(&test);
+    let before = fetched();
+    eventually(DEADLINE, "looks by both", || {
+        let more = fetched() - before;
+        if more >= 6 { Ok(Some(())) } else { Err(more.to_string()) }
+    })
+    .unwrap();
+    leader.0.kill().unwrap();
+    other.line(&["INFO Leading"]);
+    other.line(&["Sync failed", "VerificationFailed", &head[..8]]);
+    assert_eq!(test.field("configmap/a", ".data.key"), "1");
+}
+
+fn repo_requests(test: &Fixture) -> usize {
+    test.git.requests().iter().filter(|request| request.contains("info/refs")).count()
 }
