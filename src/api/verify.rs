@@ -4,7 +4,48 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reference::SecretReference;
-use crate::source::verify::Mode;
+
+/// What has to be signed.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    strum::EnumString,
+    strum::VariantNames,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum Mode {
+    /// The commit that is applied.
+    #[default]
+    #[serde(rename = "HEAD")]
+    #[strum(serialize = "HEAD")]
+    Head,
+    /// The annotated tag that is followed.
+    Tag,
+    /// Both.
+    #[serde(rename = "TagAndHEAD")]
+    #[strum(serialize = "TagAndHEAD")]
+    TagAndHead,
+    /// Every commit since the one that was applied last.
+    Range,
+}
+
+impl Mode {
+    /// Whether a tag has to be signed.
+    pub fn wants_tag(self) -> bool {
+        matches!(self, Self::Tag | Self::TagAndHead)
+    }
+
+    /// Whether the commit has to be signed itself.
+    pub fn wants_head(self) -> bool {
+        self != Self::Tag
+    }
+}
 
 /// Whose commits are applied. All others change nothing in the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

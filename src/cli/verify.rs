@@ -23,7 +23,7 @@ pub(super) struct VerifyArguments {
         requires = "verify_keys"
     )]
     verify: Option<Mode>,
-    /// Files with the public keys of those who may sign: OpenPGP, SSH, or lines of `allowed_signers`
+    /// Files, or folders of them, with the public keys of those who may sign: OpenPGP, SSH, or lines of `allowed_signers`
     #[arg(long, env = "GITOPS_SYNC_VERIFY_KEYS", value_name = "FILES", value_delimiter = ',')]
     verify_keys: Vec<PathBuf>,
     /// Refuse a commit that does not descend from the one that was applied last

@@ -1,6 +1,8 @@
 //! What has to be true of a commit before anything of it is applied, beside what it declares.
 
-use std::path::PathBuf;
+use std::fs::{DirEntry, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -31,7 +33,7 @@ pub struct Verification {
 pub enum Keys {
     /// Here.
     Given(Arc<Keyring>),
-    /// In files, which are read anew each time.
+    /// In files, or folders of them, which are read anew each time.
     Files(Vec<PathBuf>),
 }
 
@@ -40,7 +42,9 @@ impl Keys {
     pub fn read(&self) -> Result<Arc<Keyring>, SourceError> {
         match self {
             Self::Given(keys) => Ok(keys.clone()),
-            Self::Files(files) => {
+            Self::Files(places) => {
+                let files = places.iter().map(|place| files(place));
+                let files = files.collect::<Result<Vec<_>, SourceError>>()?.concat();
                 let texts = files.iter().map(|file| Ok((file.to_string_lossy(), text(file)?)));
                 let texts = texts.collect::<Result<Vec<_>, SourceError>>()?;
                 let texts = texts.iter().map(|(name, text)| (name.as_ref(), text.as_slice()));
@@ -51,14 +55,27 @@ impl Keys {
     }
 }
 
-fn text(file: &PathBuf) -> Result<Vec<u8>, SourceError> {
-    use std::io::Read as _;
+/// The files of a place, which may be a mounted Secret: what begins with a dot is no entry of it.
+fn files(place: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    if !place.is_dir() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let entries = std::fs::read_dir(place).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let entries = entries.map_err(|error| unreadable(place, &error))?.into_iter();
+    let is_entry = |entry: &DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let mut files: Vec<_> = entries.filter(is_entry).map(|entry| entry.path()).collect();
+    files.sort();
+    Ok(files)
+}
+
+fn text(file: &Path) -> Result<Vec<u8>, SourceError> {
     let mut text = Vec::new();
-    let read = std::fs::File::open(file).and_then(|it| it.take(FILE_MAX).read_to_end(&mut text));
-    let unusable = |error| SourceError::KeysUnusable {
-        why: format!("cannot read {}: {error}", file.display()),
-    };
-    read.map(|_| text).map_err(unusable)
+    let read = File::open(file).and_then(|open| open.take(FILE_MAX).read_to_end(&mut text));
+    read.map(|_| text).map_err(|error| unreadable(file, &error))
+}
+
+fn unreadable(place: &Path, error: &std::io::Error) -> SourceError {
+    SourceError::KeysUnusable { why: format!("cannot read {}: {error}", place.display()) }
 }
 
 impl Verification {

@@ -210,3 +210,152 @@ fn named(commit: Oid) -> String {
 fn refused(what: String, why: Refused) -> Answer {
     Answer::Refused(SourceError::VerificationFailed { what, why })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    use git2::{Repository, Signature, Time};
+    use ssh_key::private::{Ed25519Keypair, KeypairData};
+    use ssh_key::{HashAlg, LineEnding, PrivateKey};
+
+    const UNKNOWN: &str = "0123456789012345678901234567890123456789";
+
+    fn key() -> PrivateKey {
+        let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&[7; 32]));
+        PrivateKey::new(pair, "ada").unwrap()
+    }
+
+    /// A clone with commits that are called by letters; capitals are signed.
+    struct Clone {
+        folder: tempfile::TempDir,
+        commits: BTreeMap<String, Oid>,
+    }
+
+    impl Clone {
+        /// Makes commits from `name:parents`, separated by blanks, whose clocks go as `clock` says.
+        fn new(commits: &str, clock: fn(i64) -> i64) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let repository = Repository::init_bare(folder.path()).unwrap();
+            let tree = repository.treebuilder(None).unwrap().write().unwrap();
+            let tree = repository.find_tree(tree).unwrap();
+            let mut ids: BTreeMap<String, Oid> = BTreeMap::new();
+            for (time, commit) in (0..).zip(commits.split_whitespace()) {
+                let (name, parents) = commit.split_once(':').unwrap();
+                let find = |name: char| repository.find_commit(ids[&name.to_string()]).unwrap();
+                let parents: Vec<_> = parents.chars().map(find).collect();
+                let parents: Vec<_> = parents.iter().collect();
+                let who = Signature::new("n", "n@example", &Time::new(clock(time), 0)).unwrap();
+                let text = repository.commit_create_buffer(&who, &who, name, &tree, &parents);
+                let text = text.unwrap();
+                let text = text.as_str().unwrap();
+                let id = if name.chars().all(char::is_uppercase) {
+                    let signature = key().sign("git", HashAlg::Sha256, text.as_bytes()).unwrap();
+                    let signature = signature.to_pem(LineEnding::LF).unwrap();
+                    repository.commit_signed(text, &signature, None).unwrap()
+                } else {
+                    let odb = repository.odb().unwrap();
+                    odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap()
+                };
+                ids.insert(name.to_owned(), id);
+            }
+            Self { folder, commits: ids }
+        }
+
+        /// Cuts history off below these commits.
+        fn cut(self, names: &str) -> Self {
+            let lines = names.chars().map(|name| format!("{}\n", self.commits[&name.to_string()]));
+            std::fs::write(self.folder.path().join("shallow"), lines.collect::<String>()).unwrap();
+            self
+        }
+
+        /// `ok`, `back`, `cut`, `many`, or the first commit that is not signed.
+        fn ask(&self, head: &str, since: Option<&str>, mode: Option<Mode>) -> String {
+            let keys = key().public_key().to_openssh().unwrap();
+            let keys = Keyring::parse([("key", keys.as_bytes())], "keys").unwrap();
+            let id = |name: &str| self.commits.get(name).map_or(name.to_owned(), Oid::to_string);
+            let question = Question {
+                head: id(head),
+                tag: None,
+                since: since.map(id),
+                signed: mode.map(|mode| (mode, Arc::new(keys))),
+                no_rollback: mode.is_none(),
+                now: Timestamp::now(),
+            };
+            let answer = answer(self.folder.path(), &question).unwrap();
+            match answer {
+                Answer::Accepted(_) => "ok".to_owned(),
+                Answer::Cut { .. } => "cut".to_owned(),
+                Answer::Refused(SourceError::RollbackRefused { .. }) => "back".to_owned(),
+                Answer::Refused(SourceError::VerificationFailed { what, why }) => match why {
+                    Refused::TooMany { .. } => "many".to_owned(),
+                    Refused::Unsigned => {
+                        let is = |id: &&Oid| what.starts_with(&named(**id));
+                        let name = |(name, id)| is(&id).then(|| String::clone(name));
+                        self.commits.iter().find_map(name).unwrap()
+                    }
+                    why => why.to_string(),
+                },
+                Answer::Refused(other) => other.to_string(),
+            }
+        }
+    }
+
+    #[test]
+    fn every_commit_since_the_last_one_has_to_be_signed() {
+        let line = || Clone::new("a: b:a C:b d:C E:d F:E", |time| time);
+        let check = |clone: &Clone, head: &str, since: Option<&str>, expect: &str| {
+            assert_eq!(clone.ask(head, since, Some(Mode::Range)), expect, "{head} since {since:?}");
+        };
+        let whole = line();
+        check(&whole, "F", Some("E"), "ok");
+        check(&whole, "F", Some("d"), "ok");
+        check(&whole, "F", Some("C"), "d");
+        check(&whole, "d", Some("d"), "d");
+        check(&whole, "F", Some("F"), "ok");
+        check(&whole, "F", None, "ok");
+        check(&whole, "a", None, "a");
+        // What was last is not there: everything has to be signed.
+        check(&whole, "F", Some(UNKNOWN), "d");
+        check(&whole, "F", Some("nonsense"), "d");
+        check(&line().cut("E"), "F", Some("E"), "ok");
+        check(&line().cut("E"), "F", Some(UNKNOWN), "cut");
+        // History was rewritten: what both have counts as before.
+        let fork = || Clone::new("a: b:a C:b D:b e:b", |time| time);
+        check(&fork(), "D", Some("C"), "ok");
+        check(&fork(), "e", Some("C"), "e");
+        check(&fork().cut("b"), "D", Some("C"), "ok");
+    }
+
+    #[test]
+    fn a_merge_brings_all_that_is_new() {
+        let check = |clone: Clone, head: &str, since: &str, expect: &str| {
+            assert_eq!(clone.ask(head, Some(since), Some(Mode::Range)), expect);
+        };
+        let graph = "a: b:a C:b f:a G:C H:f M:GH";
+        for clock in [|time| time, |time| 100 - time] {
+            check(Clone::new(graph, clock), "M", "C", "f");
+            check(Clone::new("a: b:a C:b F:a G:C H:F M:GH", clock), "M", "C", "ok");
+            // The branch begins below the cut, and what lies there was there before.
+            check(Clone::new("a: b:a C:b F:a M:CF", clock).cut("C"), "M", "C", "cut");
+        }
+    }
+
+    #[test]
+    fn what_goes_back_is_refused_and_what_builds_on_it_is_not() {
+        let graph = || Clone::new("a: b:a c:b x:a m:cx", |time| time);
+        let check = |clone: &Clone, head: &str, since: Option<&str>, expect: &str| {
+            assert_eq!(clone.ask(head, since, None), expect, "{head} since {since:?}");
+        };
+        let whole = graph();
+        check(&whole, "c", Some("b"), "ok");
+        check(&whole, "b", Some("b"), "ok");
+        check(&whole, "m", Some("x"), "ok");
+        check(&whole, "b", None, "ok");
+        check(&whole, "b", Some("c"), "back");
+        check(&whole, "x", Some("c"), "back");
+        check(&whole, "c", Some(UNKNOWN), "back");
+        check(&graph().cut("b"), "b", Some("c"), "cut");
+    }
+}

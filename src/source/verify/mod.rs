@@ -10,54 +10,13 @@ mod ssh;
 use std::fmt;
 
 use jiff::Timestamp;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use keys::{BadKeys, Keyring};
 pub use refused::Refused;
 pub use signed::Signed;
 
-/// What has to be signed.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    strum::EnumString,
-    strum::VariantNames,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-pub enum Mode {
-    /// The commit that is applied.
-    #[default]
-    #[serde(rename = "HEAD")]
-    #[strum(serialize = "HEAD")]
-    Head,
-    /// The annotated tag that is followed.
-    Tag,
-    /// Both.
-    #[serde(rename = "TagAndHEAD")]
-    #[strum(serialize = "TagAndHEAD")]
-    TagAndHead,
-    /// Every commit since the one that was applied last.
-    Range,
-}
-
-impl Mode {
-    /// Whether a tag has to be signed.
-    pub fn wants_tag(self) -> bool {
-        matches!(self, Self::Tag | Self::TagAndHead)
-    }
-
-    /// Whether the commit has to be signed itself.
-    pub fn wants_head(self) -> bool {
-        self != Self::Tag
-    }
-}
+pub use crate::api::verify::Mode;
 
 /// The key that signed, as people compare it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
