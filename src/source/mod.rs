@@ -10,6 +10,7 @@ pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod git;
+pub mod reference;
 pub mod snapshot;
 pub mod tree;
 
