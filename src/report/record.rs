@@ -53,7 +53,8 @@ pub fn recorded(
 fn add_sync(status: &mut GitOpsAppStatus, outcome: &Outcome, ready: &Finding, time: Timestamp) {
     if let Some(revision) = &outcome.revision {
         let at = Timestamp::from_second(revision.time).unwrap_or_default();
-        let revision = Revision::new(&revision.commit, &revision.author, &revision.subject, at);
+        let revision = Revision::new(&revision.commit, &revision.author, &revision.subject, at)
+            .found(&revision.tree, revision.name.as_deref());
         if outcome.is_success() {
             status.last_applied_revision = Some(revision.clone());
         }

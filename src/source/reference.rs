@@ -281,8 +281,7 @@ mod tests {
     #[test]
     fn ranges_are_those_of_npm_and_masterminds() {
         let tags = ":v0.9.0 :v1.0.0 :1.2.3 +v1.4.2 :v1.10.0 :v2.0.0 :v2.1.0-rc.1 :v3.0.0-beta :v3 :latest :v1.4.2.1 :app-v9.0.0";
-        let check =
-            |text: &str, expect: &str| assert_eq!(chosen(text, tags), expect, "{text}");
+        let check = |text: &str, expect: &str| assert_eq!(chosen(text, tags), expect, "{text}");
         check(">=1.2 <2", "Range v1.10.0");
         check(">=1.2, <2", "Range v1.10.0");
         check(">= 1.2.0,<1.10.0", "Range v1.4.2^{}");
@@ -308,7 +307,19 @@ mod tests {
         check(">2", "none of v3.0.0-beta v2.1.0-rc.1 v2.0.0");
         check(">=4", "none of v3.0.0-beta v2.1.0-rc.1 v2.0.0");
         // What is none.
-        for text in ["latest2", "release-1", "x", "||", ">=", "v", "~", "1.2.3.4", "2-stable!", "v2-stable", "> main"] {
+        for text in [
+            "latest2",
+            "release-1",
+            "x",
+            "||",
+            ">=",
+            "v",
+            "~",
+            "1.2.3.4",
+            "2-stable!",
+            "v2-stable",
+            "> main",
+        ] {
             assert_eq!(chosen(text, tags), "Nothing", "{text}");
         }
         assert_eq!(chosen("1.x", "main"), "none of ");

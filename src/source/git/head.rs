@@ -9,9 +9,11 @@ const LINE: usize = 200;
 pub fn head(commit: &git2::Commit<'_>) -> Head {
     Head {
         commit: commit.id().to_string(),
+        tree: commit.tree_id().to_string(),
         time: commit.time().seconds(),
         author: author(commit.author().name_bytes()),
         subject: line(commit.summary_bytes().unwrap_or_default()),
+        ..Head::default()
     }
 }
 
@@ -66,8 +68,9 @@ mod tests {
             );
             let odb = repository.odb().unwrap();
             let id = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
-            let Head { commit, time, author, subject } = head(&repository.find_commit(id).unwrap());
-            assert_eq!((commit, time), (id.to_string(), 200));
+            let head = head(&repository.find_commit(id).unwrap());
+            let Head { commit, tree: root, time, author, subject, .. } = head;
+            assert_eq!((commit, root, time), (id.to_string(), tree.to_string(), 200));
             assert_eq!((author.as_str(), subject.as_str()), expect, "{text}");
         };
         check("Ada <ada@example.com>", "Scale the web\n\nBody", ("Ada", "Scale the web"));

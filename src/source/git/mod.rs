@@ -4,6 +4,7 @@ pub mod clone;
 pub mod head;
 pub mod history;
 pub mod tree;
+mod wanted;
 
 /// The hidden verb under which this program is its own fetching child.
 pub const CHILD_VERB: &str = "git-fetch";
