@@ -10,9 +10,11 @@ pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod git;
+mod ignore;
 pub mod reference;
 pub mod snapshot;
 pub mod tree;
+pub mod walk;
 
 pub use approval::Removal;
 pub use clones::Clones;

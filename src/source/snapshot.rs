@@ -52,4 +52,6 @@ pub struct Snapshot {
     pub files: Vec<SourceFile>,
     /// Files that could not be read.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether links led out of the path, so that more than what is below it made this.
+    pub has_left: bool,
 }

@@ -1,5 +1,6 @@
 //! What is told of a commit. People wrote it: it is text, one line of bounded length, and nothing more.
 
+use crate::render::text::is_plain;
 use crate::source::fetch::Head;
 
 /// Characters of an author's name or of a subject.
@@ -30,11 +31,6 @@ fn line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let plain = text.chars().map(|c| if is_plain(c) { c } else { ' ' });
     plain.collect::<String>().trim().chars().take(LINE).collect()
-}
-
-fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -101,8 +101,8 @@ fn each_way_to_name_a_revision_finds_its_commit() {
     let apps = Apps::new("references");
     let history = history(&apps.test);
     check_all(&apps, &history, "open", &json!({}));
-    apps.daemon.line(&["INFO Synced", &format!("\"v1.4.2@{}\"", history.second)]);
-    let pinned = apps.daemon.line(&["INFO Synced", &format!("\"{}\"", history.lost)]);
+    apps.daemon.line(&[": Synced", &format!("\"v1.4.2@{}\"", history.second)]);
+    let pinned = apps.daemon.line(&[": Synced", &format!("\"{}\"", history.lost)]);
     assert!(!pinned.contains('@'), "{pinned}");
     apps.kubectl(&["delete", "gapp", "--all"]);
     // A lost commit cannot be had then; one that a branch leads to can.
@@ -137,7 +137,7 @@ fn a_commit_that_is_there_costs_no_request() {
     apps.app("web", "empty", json!({"targetRevision": history.first, "interval": "1s"}));
     apps.applied("web", &history.first);
     let before = apps.test.git.requests().len();
-    (0..3).for_each(|_| drop(apps.daemon.line_after(apps.daemon.mark(), &["INFO Synced"])));
+    (0..3).for_each(|_| drop(apps.daemon.line_after(apps.daemon.mark(), &[": Synced"])));
     let requests = apps.test.git.requests().split_off(before);
     assert!(requests.is_empty(), "{requests:?}");
 }
