@@ -72,6 +72,12 @@ pub struct Revision {
     pub subject: String,
     /// When it was committed.
     pub time: Timestamp,
+    /// The name of its tree, which is of all that is in it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tree: String,
+    /// The branch or tag that it was found by, such as refs/tags/v1.4.2. None if it was asked for by its own name.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
     /// The key whose signature vouches for it, where that is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_by: Option<String>,
@@ -86,8 +92,17 @@ impl Revision {
             author: text(author, LINE),
             subject: text(message.lines().next().unwrap_or_default().trim(), LINE),
             time: whole(time),
+            tree: String::new(),
+            reference: None,
             verified_by: None,
         }
+    }
+
+    /// The same with the name of its tree, and what it was found by.
+    #[must_use]
+    pub fn found(self, tree: &str, reference: Option<&str>) -> Self {
+        let reference = reference.map(|reference| text(reference, LINE));
+        Self { tree: text(tree, LINE), reference, ..self }
     }
 }
 

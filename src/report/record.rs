@@ -53,11 +53,9 @@ pub fn recorded(
 fn add_sync(status: &mut GitOpsAppStatus, outcome: &Outcome, ready: &Finding, time: Timestamp) {
     if let Some(revision) = &outcome.revision {
         let at = Timestamp::from_second(revision.time).unwrap_or_default();
-        let by = outcome.verified_by.clone();
-        let revision = Revision {
-            verified_by: by,
-            ..Revision::new(&revision.commit, &revision.author, &revision.subject, at)
-        };
+        let found = Revision::new(&revision.commit, &revision.author, &revision.subject, at)
+            .found(&revision.tree, revision.name.as_deref());
+        let revision = Revision { verified_by: outcome.verified_by.clone(), ..found };
         if outcome.is_success() {
             status.last_applied_revision = Some(revision.clone());
         }

@@ -24,6 +24,46 @@ pub enum SourceError {
         /// Branch asked for.
         branch: String,
     },
+    /// No tag is in the range of versions.
+    #[error(
+        "no tag at {url} is in the range {range:?}, {newest}: push one, or have another range in targetRevision"
+    )]
+    VersionNotFound {
+        /// URL without credentials.
+        url: String,
+        /// Range asked for.
+        range: String,
+        /// What there is.
+        newest: String,
+    },
+    /// The repository has no such commit, or does not give it.
+    #[error(
+        "no commit {commit} at {url} that a branch or tag leads to, and the server gives no other: push a tag for it, or follow another one"
+    )]
+    CommitNotFound {
+        /// URL without credentials.
+        url: String,
+        /// Commit asked for.
+        commit: String,
+    },
+    /// Only the beginning of a commit's name is given.
+    #[error(
+        "no branch or tag {commit:?} at {url}; if it is a commit, give all 40 characters of its name, for a shorter one may come to mean another"
+    )]
+    CommitShortened {
+        /// URL without credentials.
+        url: String,
+        /// What was asked for.
+        commit: String,
+    },
+    /// A tag, or a name, of something else.
+    #[error("{name:?} at {url} is no commit but a file or folder: follow another one")]
+    NotACommit {
+        /// URL without credentials.
+        url: String,
+        /// What was asked for.
+        name: String,
+    },
     /// The server refused the credentials, or wants some.
     #[error(
         "{url} refused the credentials ({why}): set --git-username and --git-password-file, or the Secret that secretRef names, or renew them"

@@ -1,4 +1,4 @@
-//! Fetches a branch: runs the fetching child with a deadline, then reads the commit's blobs.
+//! Fetches what is followed: runs the fetching child with a deadline, then reads the commit's blobs.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::clones::Shared;
 use super::error::display_url;
+use super::reference::Kind;
 use super::{Credentials, Revision, Snapshot, SourceError, git};
 use crate::render::Rendered;
 
@@ -35,12 +36,12 @@ const CHILD_ENVIRONMENT: &[&str] = &[
 const NO_CERTIFICATES: [(&str, &str); 2] =
     [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/dev/null")];
 
-/// A branch of a repository, and how to get at it.
+/// What is followed of a repository, and how to get at it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Repository {
     /// URL or local path.
     pub url: String,
-    /// Branch to follow.
+    /// What of it is followed, see [`reference`](super::reference).
     pub branch: String,
     /// Name for basic authentication.
     pub username: Option<String>,
@@ -80,8 +81,14 @@ pub struct Request {
 /// What the fetching child answers, on its standard output.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Head {
-    /// Commit of the branch, in hex.
+    /// What was asked for.
+    pub kind: Kind,
+    /// The ref that it was found by.
+    pub reference: Option<String>,
+    /// The commit, in hex.
     pub commit: String,
+    /// Its tree, in hex.
+    pub tree: String,
     /// When it was committed, seconds since 1970.
     pub time: i64,
     /// Name of who wrote it.
@@ -102,7 +109,7 @@ pub struct Tag {
     pub object: Option<String>,
 }
 
-/// Fetches one branch into one clone.
+/// Fetches what is followed of one repository into one clone.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     /// What to fetch.
@@ -120,16 +127,19 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// The head of the branch, as a fetch found it that began not before `since`. An unchanged head costs one
+    /// The commit that is followed, as a fetch found it that began not before `since`. An unchanged head costs one
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
-        let Head { commit, time, author, subject, tag } =
+        let Head { kind, reference, commit, tree, time, author, subject, tag } =
             self.shared.fetched(since, false, self.ask(false, None)).await?;
-        let branch = self.repository.branch.clone();
-        Ok(Revision { branch, commit, time, author, subject, tag })
+        let name = match kind {
+            Kind::Commit => None,
+            Kind::Head | Kind::Branch | Kind::Tag | Kind::Ref | Kind::Range => reference,
+        };
+        Ok(Revision { name, commit, tree, time, author, subject, tag })
     }
 
-    /// Waits until the branch is known to have another head than this commit, by the fetch of another app.
+    /// Waits until another commit is known to be followed than this commit, by the fetch of another app.
     pub async fn other_than(&self, commit: Option<&str>) {
         self.shared.other_than(commit).await;
     }

@@ -10,10 +10,13 @@ pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod git;
+mod ignore;
+pub mod reference;
 pub mod snapshot;
 pub mod tree;
 pub mod verification;
 pub mod verify;
+pub mod walk;
 
 pub use approval::Removal;
 pub use clones::Clones;

@@ -34,6 +34,7 @@ mod policy;
 mod pressure;
 mod replace;
 mod resource;
+mod revisions;
 mod source;
 mod stages;
 mod sync;

@@ -13,8 +13,10 @@ use git2::{
     ProxyOptions, Remote, RemoteCallbacks, RemoteRedirect,
 };
 
+use super::wanted::{Target, Wanted};
 use crate::source::error::display_url;
-use crate::source::fetch::{Head, Repository, Request, Tag};
+use crate::source::fetch::{Head, Repository, Request};
+use crate::source::reference::Kind;
 use crate::source::{Credentials, SourceError};
 
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
@@ -58,9 +60,11 @@ fn fetch(request: &Request) -> Result<Head, SourceError> {
     })
 }
 
-/// What went wrong: the remote side, or the clone on disk.
-enum Trouble {
+/// What went wrong.
+pub enum Trouble {
+    /// On the remote side.
     Source(SourceError),
+    /// With the clone on disk.
     Clone(git2::Error),
 }
 
@@ -71,78 +75,82 @@ impl From<git2::Error> for Trouble {
 }
 
 fn attempt(request: &Request) -> Result<Head, Trouble> {
-    let source = &request.repository;
-    let tracking = format!("refs/remotes/origin/{}", source.branch);
-    let clone = open(&request.dir, &tracking)?;
-    let mut remote = clone.remote_anonymous(&source.url)?;
-    let known = clone.find_reference(&tracking).and_then(|known| known.peel_to_commit());
-    let known = known.ok().map(|commit| commit.id());
-    // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
-    let depth = request.depth.or(known.is_none().then_some(1));
-    let Followed { commit: head, tag, .. } = if request.credentials.is_some() {
-        fetch_confided(&mut remote, request, &tracking, depth)?
-    } else {
-        let is_whole = |followed: &Followed| {
-            let has = |id| clone.odb().is_ok_and(|odb| odb.exists(id));
-            let head = followed.commit;
-            request.depth.is_none()
-                && known == Some(head)
-                && clone.find_commit(head).is_ok()
-                && followed.object().is_none_or(has)
-        };
-        fetch_openly(&mut remote, request, &tracking, depth, is_whole)?
-    };
-    let commit = clone.find_commit(head)?;
+    let wanted = Wanted::new(&request.repository);
+    let clone = open(&request.dir, &wanted.tracking)?;
+    let at_hand = wanted.at_hand(&clone).filter(|_| request.depth.is_none());
+    let target = at_hand.map_or_else(|| bring(request, &wanted, &clone), Ok)?;
+    let commit = wanted.commit(&clone, &target)?;
     // Last: until HEAD moved, nothing counts as done.
-    if clone.head().ok().and_then(|h| h.target()) != Some(head) {
-        clone.set_head_detached(head)?;
+    if clone.head().ok().and_then(|h| h.target()) != Some(commit.id()) {
+        clone.set_head_detached(commit.id())?;
     }
-    Ok(super::head::head(&commit, tag))
+    let (kind, tag) = (target.kind, target.tag());
+    Ok(Head { reference: target.reference, kind, tag, ..super::head::head(&commit) })
 }
 
-/// Lists the remote's refs, and downloads what is missing.
-fn fetch_openly(
+/// Has the server give what is wanted, as far as it is not in the clone.
+fn bring(
+    request: &Request,
+    wanted: &Wanted<'_>,
+    clone: &git2::Repository,
+) -> Result<Target, Trouble> {
+    let mut remote = clone.remote_anonymous(&request.repository.url)?;
+    // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
+    let depth = request.depth.or(wanted.known(clone).is_none().then_some(1));
+    let target = if request.credentials.is_some() {
+        list_confided(&mut remote, request, wanted, clone, depth)?
+    } else {
+        list_openly(&mut remote, request, wanted, clone)?
+    };
+    let is_here = clone.find_commit(target.commit).is_ok() && target.has_object(clone);
+    if request.depth.is_none() && is_here {
+        return Ok(target);
+    }
+    let refspec = wanted.refspec(&target.source(), target.kind);
+    let detour = Wanted::detour(&target);
+    match download(&mut remote, request, &refspec, depth) {
+        Err(_) if !detour.is_empty() => {
+            for refspec in detour {
+                let mut remote = clone.remote_anonymous(&request.repository.url)?;
+                download(&mut remote, request, refspec, None)?;
+            }
+        }
+        fetched => fetched?,
+    }
+    Ok(target)
+}
+
+/// Lists the remote's refs, and stays connected.
+fn list_openly(
     remote: &mut Remote<'_>,
     request: &Request,
-    tracking: &str,
-    depth: Option<usize>,
-    is_whole: impl Fn(&Followed) -> bool,
-) -> Result<Followed, Trouble> {
+    wanted: &Wanted<'_>,
+    clone: &git2::Repository,
+) -> Result<Target, Trouble> {
     let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
-    let mut connection = remote
+    let connection = remote
         .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
         .map_err(failed)?;
-    let followed = followed(connection.list().map_err(failed)?, &request.repository)?;
-    if !is_whole(&followed) {
-        let refspec = format!("+{}:{tracking}", followed.name);
-        download(connection.remote(), request, &refspec, depth)?;
-    }
-    Ok(followed)
+    wanted.choose(clone, connection.list().map_err(failed)?)
 }
 
 /// The same with credentials: only a download, which lists first, can be told to carry none elsewhere.
-fn fetch_confided(
+fn list_confided(
     remote: &mut Remote<'_>,
     request: &Request,
-    tracking: &str,
+    wanted: &Wanted<'_>,
+    clone: &git2::Repository,
     depth: Option<usize>,
-) -> Result<Followed, Trouble> {
+) -> Result<Target, Trouble> {
     let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
-    let refspec = |name: &str| format!("+{name}:{tracking}");
-    let guess = match request.repository.branch.as_str() {
-        head @ "HEAD" => head.to_owned(),
-        branch => format!("refs/heads/{branch}"),
-    };
-    match download(remote, request, &refspec(&guess), depth) {
+    let refspec = wanted.refspec(&wanted.guess(), Kind::Branch);
+    let fetched = download(remote, request, &refspec, depth);
+    match (fetched, remote.list()) {
         // It did not come to looking at the clone.
-        Err(Trouble::Clone(error)) if remote.list().is_err() => return Err(failed(error)),
-        fetched => fetched?,
+        (Err(Trouble::Clone(_)), Err(error)) => Err(failed(error)),
+        (Err(trouble), Err(_)) => Err(trouble),
+        (_, list) => wanted.choose(clone, list.map_err(failed)?),
     }
-    let followed = followed(remote.list().map_err(failed)?, &request.repository)?;
-    if followed.name != guess {
-        download(remote, request, &refspec(&followed.name), depth)?;
-    }
-    Ok(followed)
 }
 
 /// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
@@ -172,45 +180,6 @@ fn remove_unfinished_packs(dir: &Path) {
 fn packs(dir: &Path) -> usize {
     let entries = fs::read_dir(dir.join("objects/pack")).into_iter().flatten().flatten();
     entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count()
-}
-
-/// What is followed in the remote's list of refs.
-struct Followed {
-    /// The ref.
-    name: String,
-    /// Its commit.
-    commit: git2::Oid,
-    /// The tag, if it is one.
-    tag: Option<Tag>,
-}
-
-impl Followed {
-    /// The object of an annotated tag, which the clone has to have as well.
-    fn object(&self) -> Option<git2::Oid> {
-        git2::Oid::from_str(self.tag.as_ref()?.object.as_ref()?).ok()
-    }
-}
-
-/// The ref that is followed in the remote's list of refs, and its commit: a branch, HEAD, or a tag, of which one
-/// that is annotated is listed a second time with its commit.
-fn followed(list: &[git2::RemoteHead<'_>], source: &Repository) -> Result<Followed, Trouble> {
-    let find = |name: &str| list.iter().find(|head| head.name() == name).map(git2::RemoteHead::oid);
-    let (branch, tag) =
-        (format!("refs/heads/{}", source.branch), format!("refs/tags/{}", source.branch));
-    let head = Some("HEAD".to_owned()).filter(|head| *head == source.branch);
-    let names = [Some(branch), head, Some(tag)].into_iter().flatten();
-    let found = names.into_iter().find_map(|name| {
-        let itself = find(&name)?;
-        let commit = find(&format!("{name}^{{}}")).unwrap_or(itself);
-        let object = (commit != itself).then(|| itself.to_string());
-        let tag = name.strip_prefix("refs/tags/").map(ToOwned::to_owned);
-        let tag = tag.map(|name| Tag { name, object });
-        Some(Followed { name, commit, tag })
-    });
-    found.ok_or_else(|| {
-        let (url, branch) = (display_url(&source.url), source.branch.clone());
-        Trouble::Source(SourceError::BranchNotFound { url, branch })
-    })
 }
 
 fn download(

@@ -1,18 +1,20 @@
 //! What is told of a commit. People wrote it: it is text, one line of bounded length, and nothing more.
 
-use crate::source::fetch::{Head, Tag};
+use crate::render::text::is_plain;
+use crate::source::fetch::Head;
 
 /// Characters of an author's name or of a subject.
 const LINE: usize = 200;
 
-/// What is told of this commit, and of the tag that led to it.
-pub fn head(commit: &git2::Commit<'_>, tag: Option<Tag>) -> Head {
+/// What is told of this commit.
+pub fn head(commit: &git2::Commit<'_>) -> Head {
     Head {
-        tag,
         commit: commit.id().to_string(),
+        tree: commit.tree_id().to_string(),
         time: commit.time().seconds(),
         author: author(commit.author().name_bytes()),
         subject: line(commit.summary_bytes().unwrap_or_default()),
+        ..Head::default()
     }
 }
 
@@ -29,11 +31,6 @@ fn line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let plain = text.chars().map(|c| if is_plain(c) { c } else { ' ' });
     plain.collect::<String>().trim().chars().take(LINE).collect()
-}
-
-fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -67,9 +64,9 @@ mod tests {
             );
             let odb = repository.odb().unwrap();
             let id = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
-            let commit = repository.find_commit(id).unwrap();
-            let Head { commit, time, author, subject, .. } = head(&commit, None);
-            assert_eq!((commit, time), (id.to_string(), 200));
+            let head = head(&repository.find_commit(id).unwrap());
+            let Head { commit, tree: root, time, author, subject, .. } = head;
+            assert_eq!((commit, root, time), (id.to_string(), tree.to_string(), 200));
             assert_eq!((author.as_str(), subject.as_str()), expect, "{text}");
         };
         check("Ada <ada@example.com>", "Scale the web\n\nBody", ("Ada", "Scale the web"));

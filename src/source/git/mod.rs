@@ -6,6 +6,7 @@ pub mod head;
 pub mod history;
 pub mod tree;
 pub mod verify;
+mod wanted;
 
 /// The hidden verb under which this program is its own fetching child.
 pub const CHILD_VERB: &str = "git-fetch";

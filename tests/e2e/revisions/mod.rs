@@ -1,0 +1,3 @@
+//! What of a repository is followed, and what its commits may hold.
+
+mod references;
