@@ -93,14 +93,19 @@ pub struct CreateNamespace {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {
-        "rule": r"self.repoURL.matches('^(https?|ssh)://[^/\\s]+/\\S+$') || self.repoURL.matches('^[\\w.-]+@[\\w.-]+:\\S+$')",
-        "message": "must be a URL of https, http or ssh, or user@host:path",
+        "rule": r"self.repoURL.matches('^(https?|ssh|oci)://[^/\\s]+/\\S+$') || self.repoURL.matches('^[\\w.-]+@[\\w.-]+:\\S+$')",
+        "message": "must be a URL of https, http, ssh or oci, or user@host:path",
         "fieldPath": ".repoURL",
     },
     {
-        "rule": r"!self.repoURL.matches('^https?://[^/]*@|^ssh://[^/]*:[^/]*@|[?#]')",
+        "rule": r"!self.repoURL.matches('^(https?|oci)://[^/]*@|^ssh://[^/]*:[^/]*@|[?#]')",
         "message": "must not hold credentials or a query: put credentials into a Secret and name it in secretRef",
         "fieldPath": ".repoURL",
+    },
+    {
+        "rule": "!has(self.verify) || !self.repoURL.startsWith('oci://')",
+        "message": "is for repositories of git, and repoURL is one of OCI artifacts",
+        "fieldPath": ".verify",
     },
     {
         "rule": "!has(self.createNamespace) || has(self.targetNamespace)",
@@ -114,8 +119,8 @@ pub struct CreateNamespace {
     },
 ]))]
 pub struct GitOpsAppSpec {
-    /// URL of the git repository: https, http, ssh, or user@host:path. Credentials belong into the
-    /// Secret that secretRef names.
+    /// URL of the git repository: https, http, ssh, or user@host:path. With oci it is one of artifacts in a
+    /// registry. Credentials belong into the Secret that secretRef names.
     #[serde(rename = "repoURL")]
     #[schemars(length(min = 1, max = 2048))]
     pub repo_url: String,

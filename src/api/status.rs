@@ -78,6 +78,9 @@ pub struct Revision {
     /// The branch or tag that it was found by, such as refs/tags/v1.4.2. None if it was asked for by its own name.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The digest of the artifact that it stands for, where the repository is one of a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The key whose signature vouches for it, where that is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_by: Option<String>,
@@ -94,6 +97,7 @@ impl Revision {
             time: whole(time),
             tree: String::new(),
             reference: None,
+            digest: None,
             verified_by: None,
         }
     }

@@ -10,7 +10,7 @@ use super::reference::{AppReference, KubeConfig};
 use super::resources::Resources;
 use super::retry::Retry;
 use super::spec::CreateNamespace;
-use super::{GitOpsApp, GitOpsAppSpec, PruneGuard, Verify};
+use super::{GitOpsApp, GitOpsAppSpec, PruneGuard};
 use crate::object::AppId;
 
 /// A field, and what is wrong with it.
@@ -74,7 +74,7 @@ impl GitOpsApp {
         let is_name = name.parse::<AppId>().is_ok();
         faults.unless(is_name, "metadata.name", "must have at most 200 of a-z, 0-9, '-' and '.'");
         faults.source(&self.spec);
-        faults.verify(self.spec.verify.as_ref());
+        faults.verify(&self.spec);
         faults.retry(&self.spec.retry);
         faults.guard(&self.spec.prune_guard);
         faults.place(&self.spec);
@@ -100,7 +100,7 @@ impl Faults {
 
     fn source(&mut self, spec: &GitOpsAppSpec) {
         let (url, path) = (&spec.repo_url, &spec.path);
-        let reason = "must be a URL of https, http or ssh, or user@host:path";
+        let reason = "must be a URL of https, http, ssh or oci, or user@host:path";
         self.unless(has_length(url, 1..=2048) && is_url(url), "spec.repoURL", reason);
         let reason = "must not hold credentials or a query: put credentials into a Secret and name it in secretRef";
         self.unless(!has_secrets(url), "spec.repoURL", reason);
@@ -118,8 +118,11 @@ impl Faults {
         self.unless(path.split('/').all(|part| part != ".."), "spec.path", reason);
     }
 
-    fn verify(&mut self, verify: Option<&Verify>) {
+    fn verify(&mut self, spec: &GitOpsAppSpec) {
+        let verify = spec.verify.as_ref();
         let Some(verify) = verify else { return };
+        let reason = "is for repositories of git, and repoURL is one of OCI artifacts";
+        self.unless(!spec.repo_url.starts_with("oci://"), "spec.verify", reason);
         let has_keys = verify.secret_ref.is_some() || verify.keys.is_some();
         let reason = "needs secretRef or keys, which say who may sign";
         self.unless(has_keys || verify.mode.is_none(), "spec.verify.mode", reason);
@@ -285,7 +288,8 @@ fn is_protectable(text: &str) -> bool {
 fn is_url(url: &str) -> bool {
     let is_solid =
         |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_ascii_whitespace());
-    let scheme = ["https://", "http://", "ssh://"].iter().find_map(|it| url.strip_prefix(it));
+    let scheme =
+        ["https://", "http://", "ssh://", "oci://"].iter().find_map(|it| url.strip_prefix(it));
     let parts = match scheme {
         Some(rest) => rest.split_once('/'),
         None => url.split_once(':').filter(|(login, _)| {
@@ -305,7 +309,7 @@ fn has_secrets(url: &str) -> bool {
         let authority = url.strip_prefix(scheme).and_then(authority)?;
         authority.rsplit_once('@').map(|(user, _)| user.to_owned())
     };
-    let is_http = user("https://").or_else(|| user("http://")).is_some();
+    let is_http = ["https://", "http://", "oci://"].iter().any(|scheme| user(scheme).is_some());
     let is_ssh = user("ssh://").is_some_and(|user| user.contains(':'));
     is_http || is_ssh || url.contains(['?', '#'])
 }

@@ -53,9 +53,10 @@ pub fn recorded(
 fn add_sync(status: &mut GitOpsAppStatus, outcome: &Outcome, ready: &Finding, time: Timestamp) {
     if let Some(revision) = &outcome.revision {
         let at = Timestamp::from_second(revision.time).unwrap_or_default();
+        let digest = revision.digest.clone();
         let found = Revision::new(&revision.commit, &revision.author, &revision.subject, at)
             .found(&revision.tree, revision.name.as_deref());
-        let revision = Revision { verified_by: outcome.verified_by.clone(), ..found };
+        let revision = Revision { verified_by: outcome.verified_by.clone(), digest, ..found };
         if outcome.is_success() {
             status.last_applied_revision = Some(revision.clone());
         }

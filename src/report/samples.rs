@@ -86,7 +86,7 @@ pub(super) fn revision(commit: &str) -> Revision {
         time: 1,
         author: "Ada".into(),
         subject: "Scale".into(),
-        tag: None,
+        ..Revision::default()
     }
 }
 

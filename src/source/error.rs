@@ -138,6 +138,16 @@ pub enum SourceError {
         /// The system's words.
         why: String,
     },
+    /// An artifact of a registry is none of manifests, or too much of one.
+    #[error(
+        "the artifact at {url} cannot be used: {why}; push it anew (flux push artifact, oras push)"
+    )]
+    ArtifactUnusable {
+        /// URL without credentials.
+        url: String,
+        /// What is the matter.
+        why: String,
+    },
     /// The keys of those who may sign could not be used.
     #[error("cannot verify commits: {why}")]
     KeysUnusable {

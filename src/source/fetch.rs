@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::clones::Shared;
 use super::error::display_url;
+use super::oci::Address;
 use super::reference::Kind;
 use super::{Credentials, Revision, Snapshot, SourceError, git};
 use crate::render::Rendered;
@@ -98,6 +99,9 @@ pub struct Head {
     /// The tag that is followed, if it is one.
     #[serde(default)]
     pub tag: Option<Tag>,
+    /// The digest of the artifact that the commit stands for, if it is from a registry.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
 /// A tag that is followed.
@@ -130,13 +134,13 @@ impl Fetcher {
     /// The commit that is followed, as a fetch found it that began not before `since`. An unchanged head costs one
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
-        let Head { kind, reference, commit, tree, time, author, subject, tag } =
+        let Head { kind, reference, commit, tree, time, author, subject, tag, digest } =
             self.shared.fetched(since, false, self.ask(false, None)).await?;
         let name = match kind {
             Kind::Commit => None,
             Kind::Head | Kind::Branch | Kind::Tag | Kind::Ref | Kind::Range => reference,
         };
-        Ok(Revision { name, commit, tree, time, author, subject, tag })
+        Ok(Revision { name, commit, tree, time, author, subject, tag, digest })
     }
 
     /// Waits until another commit is known to be followed than this commit, by the fetch of another app.
@@ -163,7 +167,8 @@ impl Fetcher {
 
     /// Has a child fetch. A server without TLS may still lead to one with it.
     async fn ask_child(&self, request: &Request) -> Result<Head, SourceError> {
-        let is_tls = request.repository.url.starts_with("https://");
+        let url = &request.repository.url;
+        let is_tls = url.starts_with("https://") || Address::is_in(url);
         match run_child(&self.program, request, is_tls).await {
             Err(SourceError::CertificateUntrusted { .. }) if !is_tls => {
                 run_child(&self.program, request, true).await

@@ -11,6 +11,7 @@ pub mod fetch;
 pub mod folder;
 pub mod git;
 mod ignore;
+pub mod oci;
 pub mod reference;
 pub mod snapshot;
 pub mod tree;

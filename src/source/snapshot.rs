@@ -23,6 +23,8 @@ pub struct Revision {
     pub subject: String,
     /// The tag that is followed, if it is one.
     pub tag: Option<Tag>,
+    /// The digest of the artifact that the commit stands for, if it is from a registry.
+    pub digest: Option<String>,
 }
 
 /// Characters of a commit's name that people read.
@@ -36,7 +38,10 @@ pub(super) fn short(commit: &str) -> String {
 impl Revision {
     /// The branch or tag and the beginning of the commit's name.
     pub fn short(&self) -> String {
-        self.at(&short(&self.commit))
+        match self.digest.as_deref().and_then(|digest| digest.split_once(':')) {
+            Some((kind, hex)) => self.at(&format!("{kind}:{}", short(hex))),
+            None => self.at(&short(&self.commit)),
+        }
     }
 
     fn at(&self, commit: &str) -> String {
@@ -49,7 +54,7 @@ impl Revision {
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.at(&self.commit))
+        f.write_str(&self.at(self.digest.as_ref().unwrap_or(&self.commit)))
     }
 }
 

@@ -28,6 +28,7 @@ mod install;
 mod large;
 mod moves;
 mod namespaces;
+mod oci;
 mod ordinary;
 mod phantom;
 mod policy;

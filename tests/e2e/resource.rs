@@ -135,6 +135,7 @@ fn a_source_that_is_wrong_is_refused_with_its_field() {
         ("https://hunter2@git.example/c", "put credentials into a Secret"),
         ("ssh://ada:hunter2@git.example/c", "put credentials into a Secret"),
         ("https://git.example/c?token=hunter2", "put credentials into a Secret"),
+        ("oci://ada:hunter2@r.example/c", "put credentials into a Secret"),
         ("ftp://ada:hunter2@git.example/c", "must be a URL"),
         (&long, "2048"),
     ] {
@@ -222,6 +223,8 @@ fn a_reference_that_is_wrong_is_refused_with_its_field() {
     check(json!({"verify": {"mode": "Range"}}), "verify.mode", "needs secretRef or keys");
     check(json!({"verify": {"mode": "All", "keys": ["a"]}}), "verify.mode", "Unsupported value");
     check(json!({"verify": {}}), "verify", "must have one of");
+    let artifact = json!({"repoURL": "oci://r.example/app", "verify": {"noRollback": true}});
+    check(artifact, "verify", "is for repositories of git");
     check(json!({"verify": {"noRollback": false}}), "verify", "must have one of");
     check(json!({"verify": {"keys": []}}), "verify.keys", "at least 1");
     check(json!({"verify": {"keys": [""]}}), "verify.keys", "at least 1");
@@ -241,7 +244,12 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         apply(&test, &object, &["--dry-run=server"]).unwrap();
         api::decode(&object).unwrap_or_else(|invalid| panic!("{object}: {invalid}"));
     };
-    for url in ["http://127.0.0.1:80/c", "ssh://git@git.example/c", "git@git.example:team/c.git"] {
+    for url in [
+        "http://127.0.0.1:80/c",
+        "ssh://git@git.example/c",
+        "git@git.example:team/c.git",
+        "oci://r.example:5000/team/app",
+    ] {
         check(json!({"repoURL": url}));
     }
     for revision in ["main", "v1.2.3", ">=1.2 <2", "^1", "release/1.x", "*", "münchen"] {

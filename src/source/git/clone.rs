@@ -16,6 +16,7 @@ use git2::{
 use super::wanted::{Target, Wanted};
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Repository, Request};
+use crate::source::oci::{self, Address};
 use crate::source::reference::Kind;
 use crate::source::{Credentials, SourceError};
 
@@ -45,7 +46,7 @@ fn end_after(time: Duration) {
 fn fetch(request: &Request) -> Result<Head, SourceError> {
     let unusable = |why: String| SourceError::CloneUnusable { dir: request.dir.clone(), why };
     let _lock = lock(&request.dir).map_err(|error| unusable(error.to_string()))?;
-    if request.fresh || packs(&request.dir) > PACKS_MAX {
+    if request.fresh || packs(&request.dir) > PACKS_MAX || oci::is_full(&request.dir) {
         wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
     }
     match attempt(request) {
@@ -75,6 +76,10 @@ impl From<git2::Error> for Trouble {
 }
 
 fn attempt(request: &Request) -> Result<Head, Trouble> {
+    if Address::is_in(&request.repository.url) {
+        let clone = open(&request.dir, "HEAD")?;
+        return oci::fetch(request, &clone).map_err(Trouble::Source);
+    }
     let wanted = Wanted::new(&request.repository);
     let clone = open(&request.dir, &wanted.tracking)?;
     let at_hand = wanted.at_hand(&clone).filter(|_| request.depth.is_none());
