@@ -171,6 +171,8 @@ pub struct Outcome {
     pub is_plan: bool,
     /// The commit, once it was fetched.
     pub revision: Option<Revision>,
+    /// The commit before, if the branch was rewritten since: it is not in its history any more.
+    pub rewritten: Option<Revision>,
     /// What stopped it, if anything.
     pub failure: Option<Failure>,
     /// What is wrong with the source.
@@ -212,6 +214,7 @@ impl Outcome {
             trigger,
             is_plan: false,
             revision: None,
+            rewritten: None,
             failure: None,
             diagnostics: Vec::new(),
             manifests: 0,
