@@ -69,7 +69,7 @@ fn a_branch_or_a_repository_that_is_gone_leaves_all_in_place() {
     };
     let metric = |reason: &str| {
         format!(
-            "gitops_sync_failures_total{{app=\"{}/web\",reason=\"{reason}\"}}",
+            "gitops_sync_failures_total{{app=\"{}.web\",reason=\"{reason}\"}}",
             apps.test.namespace
         )
     };
