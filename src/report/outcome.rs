@@ -173,6 +173,8 @@ pub struct Outcome {
     pub revision: Option<Revision>,
     /// Whose signature vouches for it, where that is asked.
     pub verified_by: Option<String>,
+    /// The commit before, if the branch was rewritten since: it is not in its history any more.
+    pub rewritten: Option<Revision>,
     /// What stopped it, if anything.
     pub failure: Option<Failure>,
     /// What is wrong with the source.
@@ -215,6 +217,7 @@ impl Outcome {
             is_plan: false,
             revision: None,
             verified_by: None,
+            rewritten: None,
             failure: None,
             diagnostics: Vec::new(),
             manifests: 0,

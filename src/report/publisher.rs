@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::done::{Action, Done};
 use super::outcome::{Fate, Outcome, Trigger};
 use super::plan::Plan;
-use super::problems::{Named, problems};
+use super::problems::{Named, problems, rewritten};
 use super::{AppResource, AppStatus, Failure, Metrics, Notice, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
@@ -80,6 +80,9 @@ impl Publisher {
         }
         if let Some(Failure::DependencyNotReady(blocked)) = &outcome.failure {
             return self.notice(&Notice::of(blocked));
+        }
+        if let Some(sentence) = rewritten(outcome) {
+            warn!(reason = <&str>::from(super::AppReason::BranchRewritten), "{sentence}");
         }
         outcome.unchecked.iter().for_each(log_unchecked);
         outcome.done.iter().for_each(log_done);

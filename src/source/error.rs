@@ -64,6 +64,14 @@ pub enum SourceError {
         /// What was asked for.
         name: String,
     },
+    /// It takes more bytes to fetch than any repository of manifests.
+    #[error(
+        "what is to be fetched from {url} is larger than 1 GiB: keep manifests in a repository of their own"
+    )]
+    RepositoryTooLarge {
+        /// URL without credentials.
+        url: String,
+    },
     /// The server refused the credentials, or wants some.
     #[error(
         "{url} refused the credentials ({why}): set --git-username and --git-password-file, or the Secret that secretRef names, or renew them"

@@ -4,6 +4,7 @@
 //! libgit2 has no trustworthy deadlines of its own.
 
 pub mod approval;
+mod changes;
 pub mod clones;
 pub mod credentials;
 pub mod error;

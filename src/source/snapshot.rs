@@ -67,4 +67,6 @@ pub struct Snapshot {
     pub diagnostics: Vec<Diagnostic>,
     /// Whether links led out of the path, so that more than what is below it made this.
     pub has_left: bool,
+    /// What this hangs on, if that can be told: with the same, it is the same.
+    pub scope: Option<String>,
 }

@@ -23,6 +23,8 @@ use crate::source::Revision;
 pub struct Memory {
     /// The last commit rendered, and what it declared.
     pub rendered: Option<(Revision, Arc<Rendered>)>,
+    /// What that hangs on, if it can be told.
+    pub scope: Option<String>,
     /// What that resolved to, with the kinds of then.
     pub resolved: Option<Arc<Resolved>>,
     /// The last state that was accepted as a whole, with `--atomic`.
@@ -89,8 +91,8 @@ impl Memory {
     /// another replica's doing by now.
     #[must_use]
     pub fn without_writes(self) -> Self {
-        let Self { rendered, observed, watches, kinds, .. } = self;
-        Self { rendered, observed, watches, kinds, ..Self::default() }
+        let Self { rendered, scope, observed, watches, kinds, .. } = self;
+        Self { rendered, scope, observed, watches, kinds, ..Self::default() }
     }
 
     /// What is known when something is planned.

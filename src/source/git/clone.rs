@@ -13,7 +13,7 @@ use git2::{
     ProxyOptions, Remote, RemoteCallbacks, RemoteRedirect,
 };
 
-use super::wanted::{Target, Wanted};
+use super::wanted::{ALL, Target, Wanted};
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Repository, Request};
 use crate::source::oci::{self, Address};
@@ -23,6 +23,12 @@ use crate::source::{Credentials, SourceError};
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
 /// is smaller.
 const PACKS_MAX: usize = 100;
+
+/// Bytes that a fetch of what is new may take. History that was rewritten may be endless, for all that comes before
+/// the first commit of a shallow clone: then that much of it is given up, and its newest commit fetched alone.
+const NEWS_MAX: usize = 16 << 20;
+/// Bytes that any fetch may take.
+const FETCH_MAX: usize = 1 << 30;
 
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
@@ -51,14 +57,24 @@ fn fetch(request: &Request) -> Result<Head, SourceError> {
     }
     match attempt(request) {
         Err(Trouble::Clone(_)) => {}
-        Err(Trouble::Source(error)) => return Err(error),
+        Err(trouble) => return Err(said(trouble, request)),
         Ok(head) => return Ok(head),
     }
     wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
-    attempt(request).map_err(|trouble| match trouble {
-        Trouble::Clone(error) => unusable(error.message().to_owned()),
+    attempt(request).map_err(|trouble| said(trouble, request))
+}
+
+fn said(trouble: Trouble, request: &Request) -> SourceError {
+    match trouble {
         Trouble::Source(error) => error,
-    })
+        Trouble::TooMuch => {
+            SourceError::RepositoryTooLarge { url: display_url(&request.repository.url) }
+        }
+        Trouble::Clone(error) => {
+            let (dir, why) = (request.dir.clone(), error.message().to_owned());
+            SourceError::CloneUnusable { dir, why }
+        }
+    }
 }
 
 /// What went wrong.
@@ -67,6 +83,8 @@ pub enum Trouble {
     Source(SourceError),
     /// With the clone on disk.
     Clone(git2::Error),
+    /// It takes more bytes than it may.
+    TooMuch,
 }
 
 impl From<git2::Error> for Trouble {
@@ -112,13 +130,16 @@ fn bring(
         return Ok(target);
     }
     let refspec = wanted.refspec(&target.source(), target.kind);
-    let detour = Wanted::detour(&target);
-    match download(&mut remote, request, &refspec, depth) {
-        Err(_) if !detour.is_empty() => {
-            for refspec in detour {
-                let mut remote = clone.remote_anonymous(&request.repository.url)?;
-                download(&mut remote, request, refspec, None)?;
-            }
+    let again = |refspec: &str, depth| {
+        let mut remote = clone.remote_anonymous(&request.repository.url)?;
+        download(&mut remote, request, refspec, depth, FETCH_MAX)
+    };
+    let is_news = depth.is_none() && clone.is_shallow();
+    let limit = if is_news { NEWS_MAX } else { FETCH_MAX };
+    match download(&mut remote, request, &refspec, depth, limit) {
+        Err(Trouble::TooMuch) if is_news => again(&refspec, Some(1))?,
+        Err(_) if Wanted::needs_detour(&target) => {
+            ALL.into_iter().try_for_each(|refspec| again(refspec, None))?;
         }
         fetched => fetched?,
     }
@@ -149,7 +170,7 @@ fn list_confided(
 ) -> Result<Target, Trouble> {
     let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
     let refspec = wanted.refspec(&wanted.guess(), Kind::Branch);
-    let fetched = download(remote, request, &refspec, depth);
+    let fetched = download(remote, request, &refspec, depth, FETCH_MAX);
     match (fetched, remote.list()) {
         // It did not come to looking at the clone.
         (Err(Trouble::Clone(_)), Err(error)) => Err(failed(error)),
@@ -192,10 +213,13 @@ fn download(
     request: &Request,
     refspec: &str,
     depth: Option<usize>,
+    limit: usize,
 ) -> Result<(), Trouble> {
     let source = &request.repository;
     let mut options = FetchOptions::new();
-    options.remote_callbacks(callbacks(request)).proxy_options(proxy());
+    let mut callbacks = callbacks(request);
+    callbacks.transfer_progress(move |progress| progress.received_bytes() <= limit);
+    options.remote_callbacks(callbacks).proxy_options(proxy());
     options.download_tags(AutotagOption::None).update_fetchhead(false);
     let header = request.credentials.as_ref().and_then(Credentials::header);
     options.custom_headers(&header.iter().map(String::as_str).collect::<Vec<_>>());
@@ -209,6 +233,7 @@ fn download(
     // The default message of the reflog holds the URL, and with it a password.
     let fetched = remote.fetch(&[refspec], Some(&mut options), Some("fetch"));
     fetched.map_err(|error| match error.class() {
+        _ if error.code() == ErrorCode::User => Trouble::TooMuch,
         ErrorClass::Net | ErrorClass::Http | ErrorClass::Ssh | ErrorClass::Ssl => {
             Trouble::Source(remote_error(&error, source))
         }

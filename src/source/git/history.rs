@@ -59,6 +59,18 @@ pub fn read(clone: &Path, head: &str, since: Option<&str>) -> Result<Reading, St
     read().map_err(|error: Error| error.message().to_owned())
 }
 
+/// Whether a commit is in the clone and not in the history of another one. Of history that begins with that one,
+/// nothing can be told.
+pub fn is_rewritten(clone: &Path, before: &str, now: &str) -> Result<bool, String> {
+    let read = || {
+        let history = History::open(clone)?;
+        let (before, now) = (Oid::from_str(before)?, Oid::from_str(now)?);
+        let is_told = history.repository.find_commit(before).is_ok() && !history.cut.contains(&now);
+        Ok(is_told && before != now && !history.is_ancestor(before, now)?)
+    };
+    read().map_err(|error: Error| error.message().to_owned())
+}
+
 /// A clone, as far as it goes.
 pub(super) struct History {
     /// The clone.

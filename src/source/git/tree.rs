@@ -1,6 +1,7 @@
 //! A commit as a tree of files, read from its blobs.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use git2::{Oid, Repository, TreeEntry};
@@ -33,22 +34,16 @@ pub fn read(
     path: &str,
     before: Option<&Rendered>,
 ) -> Result<Option<Snapshot>, String> {
-    walk::read(&CommitTree::open(clone, commit)?, path, before)
+    let tree = CommitTree::open(clone, commit)?;
+    let Some(snapshot) = walk::read(&tree, path, before)? else { return Ok(None) };
+    let scope = if snapshot.has_left { None } else { tree.scope(path)? };
+    Ok(Some(Snapshot { scope, ..snapshot }))
 }
 
 /// What everything below `path` of a commit hangs on, as long as no link leads out of it: where it is, what it
 /// holds, and what is ignored. `None` if the commit has no such folder.
 pub fn scope(clone: &Path, commit: &str, path: &str) -> Result<Option<String>, String> {
-    let tree = CommitTree::open(clone, commit)?;
-    let Place::At(root) = resolve(&tree, &[], path)?.place else { return Ok(None) };
-    let Some(id) = folder(&tree, &root) else { return Ok(None) };
-    let mut scope = format!("{}\n{id}", joined(&root));
-    for depth in 0..root.len() {
-        let folder = folder(&tree, &root[..depth]);
-        let file = folder.map(|folder| tree.find(&folder, ignore::NAME)).transpose()?.flatten();
-        scope.push_str(&format!("\n{file:?}"));
-    }
-    Ok(Some(scope))
+    CommitTree::open(clone, commit)?.scope(path)
 }
 
 struct CommitTree {
@@ -64,6 +59,18 @@ impl CommitTree {
             Ok(Self { repository, root })
         };
         open().map_err(said)
+    }
+
+    fn scope(&self, path: &str) -> Result<Option<String>, String> {
+        let Place::At(root) = resolve(self, &[], path)?.place else { return Ok(None) };
+        let Some(id) = folder(self, &root) else { return Ok(None) };
+        let mut scope = format!("{}\n{id}", joined(&root));
+        for depth in 0..root.len() {
+            let folder = folder(self, &root[..depth]);
+            let file = folder.map(|folder| self.find(&folder, ignore::NAME)).transpose()?.flatten();
+            let _ = write!(scope, "\n{file:?}");
+        }
+        Ok(Some(scope))
     }
 
     /// A folder, or why it cannot be read although the clone is sound: then somebody made it so.

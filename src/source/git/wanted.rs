@@ -13,8 +13,8 @@ use crate::source::reference::{self, Choice, HEAD, Kind, Listed, Unmatched};
 const FOLLOWED: &str = "refs/gitops-sync/followed";
 /// Asks for nothing: there is no such ref.
 const NOTHING: &str = "refs/gitops-sync/nothing";
-/// All that leads to commits, for servers that give no commit by its name.
-const ALL: [&str; 2] =
+/// What brings all that leads to commits into the clone, for servers that give no commit by its name.
+pub const ALL: [&str; 2] =
     ["+refs/heads/*:refs/gitops-sync/heads/*", "+refs/tags/*:refs/gitops-sync/tags/*"];
 
 /// What is to be followed of a repository.
@@ -101,10 +101,9 @@ impl<'a> Wanted<'a> {
         format!("+{source}:{tracking}")
     }
 
-    /// What brings all that there is into the clone, if a commit is wanted that no ref leads to right now: many
-    /// servers give none of those by its name.
-    pub fn detour(target: &Target) -> &'static [&'static str] {
-        if target.kind == Kind::Commit && target.reference.is_none() { &ALL } else { &[] }
+    /// Whether a commit is wanted that no ref leads to right now: many servers give none of those by its name.
+    pub fn needs_detour(target: &Target) -> bool {
+        target.kind == Kind::Commit && target.reference.is_none()
     }
 
     /// The commit that is in the clone now.

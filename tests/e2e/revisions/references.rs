@@ -107,15 +107,20 @@ fn each_way_to_name_a_revision_finds_its_commit() {
     apps.kubectl(&["delete", "gapp", "--all"]);
     // A lost commit cannot be had then; one that a branch leads to can.
     gives_commits(&apps.test.repo, false);
-    apps.app("reached", "empty", json!({"targetRevision": history.first}));
-    apps.app("lost", "empty", json!({"targetRevision": history.lost}));
-    apps.applied("reached", &history.first);
+    let History { third, .. } = &history;
+    let lost = ["commit-tree", "-m", "Lost", "-p", third, &format!("{third}^{{tree}}")];
+    let lost = apps.test.repo.git(&lost).unwrap();
+    let reached = apps.test.commit(&[("empty/readme.md", "reached")]);
+    apps.test.commit(&[("empty/readme.md", "later")]);
+    apps.app("reached", "empty", json!({"targetRevision": reached}));
+    apps.app("lost", "empty", json!({"targetRevision": lost}));
+    apps.applied("reached", &reached);
     apps.reason("lost", "Ready", "CommitNotFound");
     apps.test
         .repo
-        .git(&["push", "--quiet", "origin", &format!("{}:refs/heads/found", history.lost)])
+        .git(&["push", "--quiet", "origin", &format!("{}:refs/heads/found", lost)])
         .unwrap();
-    apps.applied("lost", &history.lost);
+    apps.applied("lost", &lost);
 }
 
 #[test]
