@@ -14,6 +14,7 @@ pub mod git;
 mod ignore;
 pub mod reference;
 pub mod snapshot;
+pub mod tidy;
 pub mod tree;
 pub mod walk;
 

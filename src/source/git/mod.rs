@@ -3,6 +3,8 @@
 pub mod clone;
 pub mod head;
 pub mod history;
+#[cfg(test)]
+mod hostile;
 pub mod tree;
 mod wanted;
 
