@@ -212,7 +212,7 @@ impl PruneArguments {
 /// Which branch of which repository.
 #[derive(Debug, Args)]
 pub(super) struct GitArguments {
-    /// Branch to follow
+    /// Branch, tag, commit or range of versions to follow
     #[arg(long, env = "GITOPS_SYNC_BRANCH", default_value = "main", value_name = "NAME")]
     pub branch: String,
     /// Folder of the repository that holds the manifests

@@ -181,8 +181,9 @@ fn links_to_links_end() {
     let raw = Raw::new();
     let file = raw.blob("a: 1");
     // Each leads to the one before it.
-    let links: Vec<_> =
-        (0..100).map(|n| (format!("l{n:03}.yaml"), raw.blob(&format!("l{:03}.yaml", n + 1)))).collect();
+    let links: Vec<_> = (0..100)
+        .map(|n| (format!("l{n:03}.yaml"), raw.blob(&format!("l{:03}.yaml", n + 1))))
+        .collect();
     let mut entries: Vec<_> = links.iter().map(|(name, id)| (LINK, name.as_bytes(), *id)).collect();
     entries.push((FILE, b"l100.yaml", file));
     let shown = raw.shown(raw.tree(&entries));
