@@ -63,7 +63,7 @@ fn take_away(clones: &Clones, path: &Path) -> bool {
 fn remove(path: &Path) {
     match fs::remove_dir_all(path) {
         Ok(()) => {
-            info!(clone = %path.with_extension("").display(), "Clone removed: no app uses it")
+            info!(clone = %path.with_extension("").display(), "Clone removed: no app uses it");
         }
         Err(error) => debug!("Cannot remove {}: {error}", path.display()),
     }
