@@ -124,8 +124,9 @@ pub struct GitOpsAppSpec {
     #[serde(rename = "repoURL")]
     #[schemars(length(min = 1, max = 2048))]
     pub repo_url: String,
-    /// What of the repository is followed: a branch, a tag, a commit, or a range of versions such as
-    /// ">=1.2 <2". HEAD is the default branch.
+    /// What of the repository is followed, the first that there is: a commit by its 40 characters, HEAD (the
+    /// default branch), a ref such as refs/heads/main, a branch, a tag, or the newest tag of a range of versions such
+    /// as ">=1.2 <2", 1.x, ~1.4 or ^2. A range has prereleases only if it names one, such as ">=2.0.0-0".
     #[serde(default = "GitOpsAppSpec::default_target_revision")]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\s-][^\x00-\x1f\x7f]*$"))]
     pub target_revision: String,

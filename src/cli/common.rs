@@ -212,7 +212,7 @@ impl PruneArguments {
 /// Which branch of which repository.
 #[derive(Debug, Args)]
 pub(super) struct GitArguments {
-    /// Branch to follow
+    /// Branch, tag, commit or range of versions to follow
     #[arg(long, env = "GITOPS_SYNC_BRANCH", default_value = "main", value_name = "NAME")]
     pub branch: String,
     /// Folder of the repository that holds the manifests
@@ -234,7 +234,7 @@ pub(super) struct GitArguments {
 
 impl GitArguments {
     /// What fetches the branch of the repository at `url`.
-    pub(super) fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
+    pub(super) fn fetcher(&self, url: &str, checkout: &Checkout) -> anyhow::Result<Fetcher> {
         let (branch, username) = (self.branch.clone(), self.git_username.clone());
         let password_file = self.git_password_file.clone();
         let repository = Repository {
@@ -245,7 +245,8 @@ impl GitArguments {
             credentials: None,
             agent: true,
         };
-        Ok(self.checkout()?.fetcher(repository, &self.path, &self.path))
+        check_path(&self.path)?;
+        Ok(checkout.fetcher(repository, &self.path, &self.path))
     }
 
     /// How repositories are fetched.

@@ -106,7 +106,7 @@ fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
         }
         (None, Some(url)) => {
             let name = default_name(url, &arguments.git.path);
-            Ok((Origin::Git(arguments.git.fetcher(url)?), name))
+            Ok((Origin::Git(arguments.git.fetcher(url, &arguments.git.checkout()?)?), name))
         }
         (None, None) => bail!("nothing to sync: give --manifests DIR or --repo URL"),
     }

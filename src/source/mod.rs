@@ -15,6 +15,7 @@ mod ignore;
 pub mod oci;
 pub mod reference;
 pub mod snapshot;
+pub mod tidy;
 pub mod tree;
 pub mod verification;
 pub mod verify;

@@ -327,6 +327,63 @@ mod tests {
     }
 
     #[test]
+    fn what_is_ignored_is_not_read() {
+        let files = |ignore: &'static str| {
+            [
+                (".sourceignore", ignore),
+                ("a.yaml", ""),
+                ("b/a.yaml", ""),
+                ("b/c/d.yaml", ""),
+                ("b/c/gone", "-> nowhere"),
+                ("l.yaml", "-> b/c/d.yaml"),
+            ]
+        };
+        let gone =
+            "b/c/gone: is a link that leads nowhere: links may only lead to files of the same tree";
+        let check = |ignore: &'static str, path: &str, expect: &[&str]| {
+            super::tests::check(&files(ignore), path, expect);
+        };
+        check("# nothing\n\n", "", &["a.yaml", "b/a.yaml", "b/c/d.yaml", gone]);
+        check("a.yaml", "", &["b/c/d.yaml", gone]);
+        check("/a.yaml\r\n", "", &["b/a.yaml", "b/c/d.yaml", gone]);
+        check("a.yaml\n!b/a.yaml", "", &["b/a.yaml", "b/c/d.yaml", gone]);
+        // Not even by a link.
+        check("b/c/", "", &["a.yaml", "b/a.yaml"]);
+        check("c/", "b", &["b/a.yaml"]);
+        check("/b", "b", &[]);
+        check("*\n!*.yaml", "", &["a.yaml"]);
+        check("gone", "", &["a.yaml", "b/a.yaml", "b/c/d.yaml"]);
+        check("\u{feff}b", "", &["a.yaml"]);
+        check("l.yaml", "", &["a.yaml", "b/a.yaml", "b/c/d.yaml", gone]);
+        check(
+            "[z-a]\nb",
+            "",
+            &[
+                "a.yaml",
+                ".sourceignore:1: has a pattern that means nothing: write it as a .gitignore",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_nearest_file_decides_what_is_ignored() {
+        let files = [
+            (".sourceignore", "*.json\nkeep/"),
+            ("b/.sourceignore", "!a.json\n/x.yaml"),
+            ("b/a.json", ""),
+            ("b/c.json", ""),
+            ("b/x.yaml", ""),
+            ("b/c/x.yaml", ""),
+            ("b/c/.sourceignore", "-> ../../a"),
+            ("keep/.sourceignore", "!*"),
+            ("keep/a.yaml", ""),
+        ];
+        let said = "b/c/.sourceignore: is no file: write it as a .gitignore";
+        check(&files, "", &["b/a.json", "b/c/x.yaml", said]);
+        check(&files, "b/c", &["b/c/x.yaml", said]);
+    }
+
+    #[test]
     fn a_path_that_is_no_folder_is_none() {
         let tree = Memory::new(&[("a.yaml", "")]);
         for path in ["x", "a.yaml", "../..", "a/../../..", "/"] {

@@ -23,6 +23,8 @@ use crate::source::{Credentials, SourceError};
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
 /// is smaller.
 const PACKS_MAX: usize = 100;
+/// Bytes of a clone beyond which a fresh one takes its place.
+const BYTES_MAX: u64 = 2 << 30;
 
 /// Bytes that a fetch of what is new may take. History that was rewritten may be endless, for all that comes before
 /// the first commit of a shallow clone: then that much of it is given up, and its newest commit fetched alone.
@@ -52,7 +54,8 @@ fn end_after(time: Duration) {
 fn fetch(request: &Request) -> Result<Head, SourceError> {
     let unusable = |why: String| SourceError::CloneUnusable { dir: request.dir.clone(), why };
     let _lock = lock(&request.dir).map_err(|error| unusable(error.to_string()))?;
-    if request.fresh || packs(&request.dir) > PACKS_MAX || oci::is_full(&request.dir) {
+    let (packs, bytes) = packs(&request.dir);
+    if request.fresh || packs > PACKS_MAX || bytes > BYTES_MAX || oci::is_full(&request.dir) {
         wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
     }
     match attempt(request) {
@@ -120,44 +123,57 @@ fn bring(
     let mut remote = clone.remote_anonymous(&request.repository.url)?;
     // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
     let depth = request.depth.or(wanted.known(clone).is_none().then_some(1));
-    let target = if request.credentials.is_some() {
-        list_confided(&mut remote, request, wanted, clone, depth)?
-    } else {
-        list_openly(&mut remote, request, wanted, clone)?
+    let is_there = |target: &Target| {
+        let is_here = clone.find_commit(target.commit).is_ok() && target.has_object(clone);
+        request.depth.is_none() && is_here
     };
-    let is_here = clone.find_commit(target.commit).is_ok() && target.has_object(clone);
-    if request.depth.is_none() && is_here {
+    if request.credentials.is_some() {
+        let target = list_confided(&mut remote, request, wanted, clone, depth)?;
+        if is_there(&target) {
+            return Ok(target);
+        }
+        return fill(&mut remote, request, wanted, clone, target, depth);
+    }
+    let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
+    let mut connection = remote
+        .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
+        .map_err(failed)?;
+    let target = wanted.choose(clone, connection.list().map_err(failed)?)?;
+    if is_there(&target) {
         return Ok(target);
     }
-    let refspec = wanted.refspec(&target.source(), target.kind);
-    let again = |refspec: &str, depth| {
-        let mut remote = clone.remote_anonymous(&request.repository.url)?;
-        download(&mut remote, request, refspec, depth, FETCH_MAX)
-    };
-    let is_news = depth.is_none() && clone.is_shallow();
-    let limit = if is_news { NEWS_MAX } else { FETCH_MAX };
-    match download(&mut remote, request, &refspec, depth, limit) {
-        Err(Trouble::TooMuch) if is_news => again(&refspec, Some(1))?,
-        Err(_) if Wanted::needs_detour(&target) => {
-            ALL.into_iter().try_for_each(|refspec| again(refspec, None))?;
-        }
-        fetched => fetched?,
-    }
-    Ok(target)
+    fill(connection.remote(), request, wanted, clone, target, depth)
 }
 
-/// Lists the remote's refs, and stays connected.
-fn list_openly(
+/// Downloads what is missing, and says what that came to: something may have been pushed since it was listed.
+fn fill(
     remote: &mut Remote<'_>,
     request: &Request,
     wanted: &Wanted<'_>,
     clone: &git2::Repository,
+    target: Target,
+    depth: Option<usize>,
 ) -> Result<Target, Trouble> {
-    let failed = |error| Trouble::Source(remote_error(&error, &request.repository));
-    let connection = remote
-        .connect_auth(Direction::Fetch, Some(callbacks(request)), Some(proxy()))
-        .map_err(failed)?;
-    wanted.choose(clone, connection.list().map_err(failed)?)
+    let refspec = wanted.refspec(&target.source(), target.kind);
+    let again = |refspec: &str, depth| {
+        let mut remote = clone.remote_anonymous(&request.repository.url)?;
+        download(&mut remote, request, refspec, depth, FETCH_MAX)?;
+        Ok::<_, Trouble>(remote.list().ok().and_then(|list| wanted.choose(clone, list).ok()))
+    };
+    let is_news = depth.is_none() && clone.is_shallow();
+    let limit = if is_news { NEWS_MAX } else { FETCH_MAX };
+    let now = match download(remote, request, &refspec, depth, limit) {
+        Err(Trouble::TooMuch) if is_news => again(&refspec, Some(1))?,
+        Err(_) if Wanted::needs_detour(&target) => {
+            for refspec in ALL {
+                again(refspec, None)?;
+            }
+            None
+        }
+        Err(trouble) => return Err(trouble),
+        Ok(()) => remote.list().ok().and_then(|list| wanted.choose(clone, list).ok()),
+    };
+    Ok(now.filter(|now| clone.find_commit(now.commit).is_ok()).unwrap_or(target))
 }
 
 /// The same with credentials: only a download, which lists first, can be told to carry none elsewhere.
@@ -202,10 +218,12 @@ fn remove_unfinished_packs(dir: &Path) {
     }
 }
 
-/// The number of packs of a clone.
-fn packs(dir: &Path) -> usize {
+/// The number of packs of a clone, and their bytes.
+fn packs(dir: &Path) -> (usize, u64) {
     let entries = fs::read_dir(dir.join("objects/pack")).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count()
+    let packs = entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
+    let sizes = packs.filter_map(|pack| Some(pack.metadata().ok()?.len()));
+    sizes.fold((0, 0), |(packs, bytes), size| (packs + 1, bytes + size))
 }
 
 fn download(

@@ -4,6 +4,8 @@
 pub mod clone;
 pub mod head;
 pub mod history;
+#[cfg(test)]
+mod hostile;
 pub mod tree;
 pub mod verify;
 mod wanted;

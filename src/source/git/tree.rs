@@ -139,13 +139,11 @@ impl Tree for CommitTree {
 
 /// An entry with its name.
 fn named(entry: &TreeEntry<'_>) -> Entry<Oid> {
-    match entry.name() {
-        Ok(name) => (name.to_owned(), node(entry)),
-        Err(_) => {
-            let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-            (name, Node::Other("has a name that is not UTF-8"))
-        }
+    if let Ok(name) = entry.name() {
+        return (name.to_owned(), node(entry));
     }
+    let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+    (name, Node::Other("has a name that is not UTF-8"))
 }
 
 /// What an entry is by its mode, also by one that git never writes.

@@ -66,7 +66,9 @@ fn what_hangs_on_more_than_its_folder_is_rendered_again() {
         apps.app(app, path, spec());
     }
     let applied = |commit: &str| {
-        ["plain", "linked", "current"].iter().for_each(|app| apps.applied(app, commit));
+        for app in ["plain", "linked", "current"] {
+            apps.applied(app, commit);
+        }
     };
     applied(&first);
     let check = |what: &str, more: usize, change: &dyn Fn()| {

@@ -118,7 +118,7 @@ fn each_way_to_name_a_revision_finds_its_commit() {
     apps.reason("lost", "Ready", "CommitNotFound");
     apps.test
         .repo
-        .git(&["push", "--quiet", "origin", &format!("{}:refs/heads/found", lost)])
+        .git(&["push", "--quiet", "origin", &format!("{lost}:refs/heads/found")])
         .unwrap();
     apps.applied("lost", &lost);
 }

@@ -41,12 +41,15 @@ fn commits_pushed_during_a_pass_are_not_mixed_into_it() {
         let _over = Over(&is_over);
         let mut seen = Vec::new();
         for _ in 0..5 {
-            let daemon = test.run(&["--interval", "60s"]);
-            let line = daemon.line(&["INFO Synced", "HEAD@"]);
-            drop(daemon);
-            let sha = line.split_once("HEAD@").unwrap().1.split('"').next().unwrap();
+            let finished = test.sync(&["--repo", test.repo.url(), "--path", "apps", "--apply"]);
+            assert_eq!(finished.code, Some(0), "{finished:#?}");
+            // Where the clone stands is what was fetched: nobody fetches but this.
+            let clones = std::fs::read_dir(test.data.path()).unwrap().flatten();
+            let heads =
+                clones.filter_map(|clone| std::fs::read_to_string(clone.path().join("HEAD")).ok());
+            let sha = heads.last().unwrap().trim().to_owned();
             let bare = test.repo.path().to_str().unwrap();
-            let subject = test.repo.git(&["-C", bare, "log", "-1", "--format=%s", sha]).unwrap();
+            let subject = test.repo.git(&["-C", bare, "log", "-1", "--format=%s", &sha]).unwrap();
             let number = subject.strip_prefix("Number ").unwrap().to_owned();
             let all: Value =
                 serde_json::from_str(&test.kubectl(&["get", "configmap", "-o", "json"])).unwrap();
