@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 
-# OpenSSL, libgit2, libssh2 and zlib are built from their crates' sources: OpenSSL wants make and perl, all want the
+# OpenSSL, curl, libgit2, libssh2 and zlib are built from their crates' sources: OpenSSL wants make and perl, all want the
 # C compiler that this image has. Debian's release is that of the last stage, for the sake of glibc.
 FROM rust:1.95-slim-bookworm AS build
 RUN apt-get update \

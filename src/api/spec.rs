@@ -108,6 +108,11 @@ pub struct CreateNamespace {
         "fieldPath": ".verify",
     },
     {
+        "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^https?://')",
+        "message": "needs a repoURL of https or http: ssh does not go through a proxy",
+        "fieldPath": ".proxySecretRef",
+    },
+    {
         "rule": "!has(self.createNamespace) || has(self.targetNamespace)",
         "message": "needs targetNamespace, the name of the namespace to create",
         "fieldPath": ".createNamespace",
@@ -143,12 +148,18 @@ pub struct GitOpsAppSpec {
         },
     ]))]
     pub path: String,
-    /// Name of a Secret with the credentials for the repository.
+    /// Name of a Secret with the credentials for the repository: username and password, bearerToken,
+    /// ca.crt, tls.crt and tls.key, githubAppID and its companions, or for ssh identity, password
+    /// and `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
     /// Whose commits are applied; without it, everybody's who may push.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Verify>,
+    /// Name of a Secret with a proxy to the repository: address, and maybe username and password. Not
+    /// for ssh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_secret_ref: Option<SecretReference>,
     /// Time between two looks at the repository, such as 60s, 5m or 1h30m.
     #[serde(default = "GitOpsAppSpec::default_interval")]
     pub interval: Duration,
@@ -228,6 +239,7 @@ impl GitOpsAppSpec {
             path: Self::default_path(),
             secret_ref: None,
             verify: None,
+            proxy_secret_ref: None,
             interval: Self::default_interval(),
             timeout: Self::default_timeout(),
             retry: Retry::default(),

@@ -27,7 +27,8 @@ impl Tenancy {
     pub fn identity(&self, app: &GitOpsApp) -> Result<Option<ServiceAccount>, Invalid> {
         let namespace = app.namespace().unwrap_or_default();
         let account = self.account(&namespace, &app.spec);
-        let faults = [self.references(&namespace, &app.spec), self.repository(&app.spec)];
+        let (spec, place) = (&app.spec, &namespace);
+        let faults = [self.references(place, spec), self.repository(spec), self.proxy(spec)];
         let faults = faults.into_iter().flatten().chain(account.as_ref().err().cloned());
         Invalid::unless_none(faults.collect())?;
         account.map_err(Invalid::from)
@@ -60,6 +61,14 @@ impl Tenancy {
         is_fault.then(|| Fault::new("spec.dependsOn", reason))
     }
 
+    /// By a proxy of their own, and an authority of their own for its certificates, anybody could pass off
+    /// anything as a repository that is allowed.
+    fn proxy(&self, spec: &GitOpsAppSpec) -> Option<Fault> {
+        let is_fault = spec.proxy_secret_ref.is_some() && !self.allowed_repos.is_empty();
+        let reason = "must not be set where the daemon allows only some repositories (--allowed-repos): ask who runs it for HTTPS_PROXY in the daemon's environment";
+        is_fault.then(|| Fault::new("spec.proxySecretRef", reason))
+    }
+
     fn repository(&self, spec: &GitOpsAppSpec) -> Option<Fault> {
         let url = &spec.repo_url;
         let reason = if self.allowed_repos.is_empty() {
@@ -78,7 +87,7 @@ impl Tenancy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::reference::{AppReference, Name, NamespaceName};
+    use crate::api::reference::{AppReference, Name, NamespaceName, SecretReference};
 
     fn app(url: &str) -> GitOpsApp {
         let mut app = GitOpsApp::new("web", GitOpsAppSpec::of(url));
@@ -163,6 +172,19 @@ mod tests {
         check("https://git.example./team/config", false);
         check("/git.example/team/config", false);
         check("", false);
+    }
+
+    #[test]
+    fn where_only_some_repositories_are_allowed_no_proxy_of_an_app_is_used() {
+        let check = |patterns: &[&str], expect: &str| {
+            let allowed_repos = patterns.iter().map(|pattern| pattern.parse().unwrap()).collect();
+            let tenancy = Tenancy { allowed_repos, ..Tenancy::default() };
+            let mut app = app("https://git.example/team/config");
+            app.spec.proxy_secret_ref = Some(SecretReference { name: Name("proxy".to_owned()) });
+            assert_eq!(judged(&tenancy, &app), expect, "{patterns:?}");
+        };
+        check(&[], "the daemon");
+        check(&["git.example/**"], "spec.proxySecretRef");
     }
 
     #[test]

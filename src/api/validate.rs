@@ -104,6 +104,10 @@ impl Faults {
         self.unless(has_length(url, 1..=2048) && is_url(url), "spec.repoURL", reason);
         let reason = "must not hold credentials or a query: put credentials into a Secret and name it in secretRef";
         self.unless(!has_secrets(url), "spec.repoURL", reason);
+        let is_proxied = spec.proxy_secret_ref.is_some();
+        let is_http = url.starts_with("http://") || url.starts_with("https://");
+        let reason = "needs a repoURL of https or http: ssh does not go through a proxy";
+        self.unless(!is_proxied || is_http, "spec.proxySecretRef", reason);
         let revision = &spec.target_revision;
         let starts_well = !revision.starts_with(|c: char| c == '-' || c.is_ascii_whitespace());
         let is_revision = has_length(revision, 1..=255)
@@ -214,9 +218,13 @@ impl Faults {
         let reason =
             "must not be set together with kubeConfig, which says who acts in the other cluster";
         self.unless(is_one, "spec.serviceAccountName", reason);
-        let secret = spec.secret_ref.as_ref();
-        let is_name = secret.is_none_or(|secret| is_subdomain(&secret.name.0));
-        self.unless(is_name, "spec.secretRef.name", NAME);
+        for (secret, field) in [
+            (&spec.secret_ref, "spec.secretRef.name"),
+            (&spec.proxy_secret_ref, "spec.proxySecretRef.name"),
+        ] {
+            let is_name = secret.as_ref().is_none_or(|secret| is_subdomain(&secret.name.0));
+            self.unless(is_name, field, NAME);
+        }
         if let Some(KubeConfig { secret_ref }) = &spec.kube_config {
             self.unless(is_subdomain(&secret_ref.name.0), "spec.kubeConfig.secretRef.name", NAME);
             let is_key = has_length(&secret_ref.key, 1..=253) && of(&secret_ref.key, "._-");

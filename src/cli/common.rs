@@ -10,6 +10,7 @@ use clap::Args;
 use clap::builder::{BoolishValueParser, PossibleValuesParser, TypedValueParser as _};
 use strum::VariantNames as _;
 
+use super::access::AccessArguments;
 use super::logging::LogFormat;
 use crate::api::reference::NamespaceName;
 use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
@@ -218,12 +219,8 @@ pub(super) struct GitArguments {
     /// Folder of the repository that holds the manifests
     #[arg(long, env = "GITOPS_SYNC_PATH", default_value = ".", value_name = "DIR")]
     pub path: String,
-    /// User name for the repository
-    #[arg(long, env = "GITOPS_SYNC_GIT_USERNAME", value_name = "NAME")]
-    pub git_username: Option<String>,
-    /// File with the password or token for the repository
-    #[arg(long, env = "GITOPS_SYNC_GIT_PASSWORD_FILE", value_name = "FILE")]
-    pub git_password_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub access: AccessArguments,
     /// Folder for clones [default: gitops-sync in the user's cache folder]
     #[arg(long, env = "GITOPS_SYNC_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -235,15 +232,11 @@ pub(super) struct GitArguments {
 impl GitArguments {
     /// What fetches the branch of the repository at `url`.
     pub(super) fn fetcher(&self, url: &str, checkout: &Checkout) -> anyhow::Result<Fetcher> {
-        let (branch, username) = (self.branch.clone(), self.git_username.clone());
-        let password_file = self.git_password_file.clone();
         let repository = Repository {
             url: url.to_owned(),
-            branch,
-            username,
-            password_file,
+            branch: self.branch.clone(),
+            files: Arc::new(self.access.files(url)),
             credentials: None,
-            agent: true,
         };
         check_path(&self.path)?;
         Ok(checkout.fetcher(repository, &self.path, &self.path))

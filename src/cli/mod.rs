@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stderr, reason = "printing is this module's work")]
 
+mod access;
 mod app;
 mod common;
 mod crd;

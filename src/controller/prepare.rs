@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Common, Seen};
-use crate::api::reference::SecretKeyReference;
+use crate::api::reference::{SecretKeyReference, SecretReference};
 use crate::api::{Fault, GitOpsApp, GitOpsAppSpec};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
 use crate::report::Notice;
+use crate::source::credentials::Proxy;
 use crate::source::verify::{BadKeys, Keyring};
 use crate::source::{Credentials, Keys, Verification};
 use crate::sync::ground::Remote;
@@ -44,21 +45,11 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let account = common.tenancy.identity(&resource).map_err(Notice::InvalidSpec)?;
     let own = acting(common, account);
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
-    let mut secrets = Vec::new();
-    let mut credentials = None;
-    if let Some(secret) = &spec.secret_ref {
-        let SecretData { version, data } = read(&own, namespace, &secret.name.0).await?;
-        let found = Credentials::from_secret(&data);
-        let found = found.map_err(|bad| unusable(namespace, &secret.name.0, &bad.to_string()))?;
-        credentials = Some(Arc::new(found));
-        secrets.push(Used { name: secret.name.0.clone(), version });
-    }
+    let Access { credentials, owner, used: mut secrets } = access(&own, namespace, spec).await?;
     let verification = verification(&own, namespace, spec, &mut secrets).await?;
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
-    // Only who has the same credentials shares a clone.
-    let owner = spec.secret_ref.as_ref().map(|secret| format!("{namespace}/{}", secret.name.0));
-    let fetcher = ground.checkout.fetcher_of(spec, &owner.unwrap_or_default(), credentials);
+    let fetcher = ground.checkout.fetcher_of(spec, &owner, credentials);
     let app = App::new(seen.app.clone(), spec, Origin::Git(fetcher), &ground).map_err(|bad| {
         let fault = Fault::new("spec.pruneGuard.protectKinds", &bad.to_string());
         Notice::InvalidSpec(fault.into())
@@ -138,6 +129,36 @@ async fn place(
     // There its kubeconfig says who acts.
     let cluster = destination.cluster.clone();
     Ok(Place { ground: Ground { destination, ..ground }, cluster, used: Some(used) })
+}
+
+/// How an app's repository is reached.
+struct Access {
+    credentials: Option<Arc<Credentials>>,
+    /// Whose credentials they are: only who has the same shares a clone.
+    owner: String,
+    used: Vec<Used>,
+}
+
+async fn access(own: &Cluster, namespace: &str, spec: &GitOpsAppSpec) -> Result<Access, Notice> {
+    let url = &spec.repo_url;
+    let (mut used, mut owner) = (Vec::new(), String::new());
+    let mut credentials = None;
+    if let Some(SecretReference { name }) = &spec.secret_ref {
+        let SecretData { version, data } = read(own, namespace, &name.0).await?;
+        let found = Credentials::from_secret(&data, url);
+        credentials = Some(found.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?);
+        owner = format!("{namespace}/{}", name.0);
+        used.push(Used { name: name.0.clone(), version });
+    }
+    if let Some(SecretReference { name }) = &spec.proxy_secret_ref {
+        let SecretData { version, data } = read(own, namespace, &name.0).await?;
+        let proxy = Proxy::from_secret(&data);
+        let found = proxy.and_then(|proxy| credentials.unwrap_or_default().by(proxy, url));
+        credentials = Some(found.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?);
+        owner = format!("{owner}\nby {namespace}/{}", name.0);
+        used.push(Used { name: name.0.clone(), version });
+    }
+    Ok(Access { credentials: credentials.map(Arc::new), owner, used })
 }
 
 async fn read(own: &Cluster, namespace: &str, name: &str) -> Result<SecretData, Notice> {

@@ -10,6 +10,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 use super::SourceError;
+use super::credentials::AppToken;
 use super::fetch::Head;
 use crate::lanes::Lanes;
 
@@ -70,6 +71,8 @@ pub struct Shared {
     last: Mutex<Option<Fetched>>,
     head: watch::Sender<Option<String>>,
     lanes: Lanes,
+    /// Kept for the next fetch, where an app of GitHub fetches.
+    token: Lock<Option<AppToken>>,
 }
 
 #[derive(Debug)]
@@ -81,7 +84,8 @@ struct Fetched {
 
 impl Default for Shared {
     fn default() -> Self {
-        Self { last: Mutex::default(), head: watch::Sender::default(), lanes: lanes() }
+        let (last, head) = (Mutex::default(), watch::Sender::default());
+        Self { last, head, token: Lock::default(), lanes: lanes() }
     }
 }
 
@@ -111,6 +115,16 @@ impl Shared {
         }
         *last = Some(Fetched { began, is_fresh: fresh, result: result.clone() });
         result
+    }
+
+    /// The last token of the app of GitHub that fetches.
+    pub(super) fn token(&self) -> Option<AppToken> {
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Keeps a token for the next fetch.
+    pub(super) fn keep_token(&self, token: Option<AppToken>) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
     }
 
     /// Waits until another app's fetch has found a commit other than this one.

@@ -74,7 +74,7 @@ pub enum SourceError {
     },
     /// The server refused the credentials, or wants some.
     #[error(
-        "{url} refused the credentials ({why}): set --git-username and --git-password-file, or the Secret that secretRef names, or renew them"
+        "{url} refused the credentials ({why}): set or renew the flags that begin with --git-, or the Secret that secretRef names"
     )]
     CredentialsRefused {
         /// URL without credentials.
@@ -82,9 +82,9 @@ pub enum SourceError {
         /// The refusal.
         why: String,
     },
-    /// The server leads to another, which may not get the credentials.
+    /// The server leads to another.
     #[error(
-        "{url} redirects to another host or away from TLS, where the credentials are not sent: give the URL that it leads to"
+        "{url} redirects to another host or away from TLS, which is not followed: give the URL that it leads to"
     )]
     RedirectRefused {
         /// URL without credentials.
@@ -98,9 +98,67 @@ pub enum SourceError {
         /// The transport's words.
         why: String,
     },
+    /// The server speaks another language than git's.
+    #[error("{url} answers with {what}, not as a git server does: check the URL")]
+    NotAGitServer {
+        /// URL without credentials.
+        url: String,
+        /// What it answers with.
+        what: String,
+    },
+    /// The proxy let nothing through.
+    #[error(
+        "cannot get to {url} through the proxy ({why}): check the proxy, its user and its password (proxySecretRef, or --git-proxy)"
+    )]
+    ProxyFailed {
+        /// URL without credentials.
+        url: String,
+        /// The proxy's words.
+        why: String,
+    },
+    /// Nothing is known of the server's key.
+    #[error(
+        "the server of {url} shows the key {fingerprint}, and known_hosts has none of that server: compare it with what its operator publishes, and add it (ssh-keyscan)"
+    )]
+    HostKeyUnknown {
+        /// URL without credentials.
+        url: String,
+        /// The key, as OpenSSH shows it.
+        fingerprint: String,
+    },
+    /// The server has another key than it had.
+    #[error(
+        "the server of {url} shows the key {fingerprint}, and known_hosts has others of that server: someone may be in between; ask its operator, and change known_hosts if the key is theirs"
+    )]
+    HostKeyChanged {
+        /// URL without credentials.
+        url: String,
+        /// The key, as OpenSSH shows it.
+        fingerprint: String,
+    },
+    /// The server's key is to be used no more.
+    #[error(
+        "the server of {url} shows the key {fingerprint}, which known_hosts revokes: ask its operator for another one"
+    )]
+    HostKeyRevoked {
+        /// URL without credentials.
+        url: String,
+        /// The key, as OpenSSH shows it.
+        fingerprint: String,
+    },
+    /// Of the server only an authority is known.
+    #[error(
+        "the server of {url} shows the key {fingerprint}, and known_hosts has only a @cert-authority of it, which is not supported: add the key itself"
+    )]
+    HostKeyCertified {
+        /// URL without credentials.
+        url: String,
+        /// The key, as OpenSSH shows it.
+        fingerprint: String,
+    },
     /// The server's certificate is signed by nobody that is trusted, or is another's.
     #[error(
-        "the certificate of {url} is not trusted ({why}): name its CA by SSL_CERT_FILE, or renew it"
+        "the certificate of {url} is not trusted ({why}): give its CA as ca.crt in the Secret that secretRef names, by --git-ca-file or by SSL_CERT_FILE, or renew it"
     )]
     CertificateUntrusted {
         /// URL without credentials.
@@ -138,9 +196,9 @@ pub enum SourceError {
         /// libgit2's words.
         why: String,
     },
-    /// The file with the password could not be read.
-    #[error("cannot read the password file {file:?}: {why}")]
-    PasswordUnreadable {
+    /// A file with credentials could not be read.
+    #[error("cannot read the file {file:?} with credentials: {why}")]
+    CredentialsUnreadable {
         /// The file.
         file: PathBuf,
         /// The system's words.
@@ -179,6 +237,12 @@ pub enum SourceError {
         head: String,
         /// The one that was applied last.
         last: String,
+    },
+    /// The credentials that flags name make no sense.
+    #[error("the credentials that flags name cannot be used: {why}")]
+    CredentialsUnusable {
+        /// What is wrong, by the keys of a Secret.
+        why: String,
     },
     /// A folder could not be read.
     #[error("cannot read the folder {folder:?}: {why}")]

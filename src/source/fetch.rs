@@ -11,13 +11,15 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::clones::Shared;
+use super::credentials::{AppToken, Files};
 use super::error::display_url;
-use super::oci::Address;
 use super::reference::Kind;
+use super::way::Way;
 use super::{Credentials, Revision, Snapshot, SourceError, git};
 use crate::render::Rendered;
 
 /// Environment that a fetching child keeps: where homes, certificates, proxies and agents are.
+/// Certificates are read only where TLS is spoken: it takes longer than everything else.
 const CHILD_ENVIRONMENT: &[&str] = &[
     "HOME",
     "PATH",
@@ -32,10 +34,8 @@ const CHILD_ENVIRONMENT: &[&str] = &[
     "no_proxy",
 ];
 
-/// Where a child that needs no certificates looks for them: reading all that a system trusts takes
-/// it longer than everything else, and OpenSSL does so whether or not they are used.
-const NO_CERTIFICATES: [(&str, &str); 2] =
-    [("SSL_CERT_FILE", "/dev/null"), ("SSL_CERT_DIR", "/dev/null")];
+/// A proxy for URLs without TLS, as libcurl does not read it: to a CGI program it is a header of its client.
+const HTTP_PROXY: (&str, &str) = ("HTTP_PROXY", "http_proxy");
 
 /// What is followed of a repository, and how to get at it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -44,15 +44,12 @@ pub struct Repository {
     pub url: String,
     /// What of it is followed, see [`reference`](super::reference).
     pub branch: String,
-    /// Name for basic authentication.
-    pub username: Option<String>,
-    /// File with the password or token for basic authentication, read anew for each fetch.
-    pub password_file: Option<PathBuf>,
-    /// Credentials from a Secret, in place of those two.
+    /// Credentials in files.
+    #[serde(skip)]
+    pub files: Arc<Files>,
+    /// Credentials from a Secret, in place of those.
     #[serde(skip)]
     pub credentials: Option<Arc<Credentials>>,
-    /// Whether the keys of this process's ssh agent may be offered: they are not every app's.
-    pub agent: bool,
 }
 
 impl std::fmt::Debug for Repository {
@@ -70,6 +67,8 @@ pub struct Request {
     pub dir: PathBuf,
     /// Who fetches it, unless that is anyone.
     pub credentials: Option<Credentials>,
+    /// The last token of the app of GitHub that fetches it.
+    pub token: Option<AppToken>,
     /// Seconds after which the child ends by itself, should its parent be gone by then.
     pub seconds: u64,
     /// Start over with a fresh clone.
@@ -80,6 +79,15 @@ pub struct Request {
 }
 
 /// What the fetching child answers, on its standard output.
+#[derive(Serialize, Deserialize)]
+pub struct Answer {
+    /// What was fetched.
+    pub head: Result<Head, SourceError>,
+    /// The token that an app of GitHub got for it.
+    pub token: Option<AppToken>,
+}
+
+/// The head of a branch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Head {
     /// What was asked for.
@@ -154,39 +162,26 @@ impl Fetcher {
             repository: self.repository.clone(),
             dir: self.dir.clone(),
             credentials: self.credentials()?,
+            token: self.shared.token(),
             seconds: self.timeout.as_secs() + 1,
             fresh,
             depth,
         };
-        let answer = tokio::time::timeout(self.timeout, self.ask_child(&request)).await;
-        answer.map_err(|_| SourceError::FetchTimedOut {
+        let child = run_child(&self.program, &request);
+        let answer = tokio::time::timeout(self.timeout, child).await;
+        let Answer { head, token } = answer.map_err(|_| SourceError::FetchTimedOut {
             url: display_url(&self.repository.url),
             limit: self.timeout,
-        })?
-    }
-
-    /// Has a child fetch. A server without TLS may still lead to one with it.
-    async fn ask_child(&self, request: &Request) -> Result<Head, SourceError> {
-        let url = &request.repository.url;
-        let is_tls = url.starts_with("https://") || Address::is_in(url);
-        match run_child(&self.program, request, is_tls).await {
-            Err(SourceError::CertificateUntrusted { .. }) if !is_tls => {
-                run_child(&self.program, request, true).await
-            }
-            answer => answer,
-        }
+        })??;
+        self.shared.keep_token(token);
+        head
     }
 
     fn credentials(&self) -> Result<Option<Credentials>, SourceError> {
-        if let Some(credentials) = &self.repository.credentials {
-            return Ok(Some(Credentials::clone(credentials)));
+        match &self.repository.credentials {
+            Some(credentials) => Ok(Some(Credentials::clone(credentials))),
+            None => self.repository.files.read(&self.repository.url),
         }
-        let Some(file) = &self.repository.password_file else { return Ok(None) };
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            SourceError::PasswordUnreadable { file: file.clone(), why: error.to_string() }
-        })?;
-        let (username, password) = (self.repository.username.clone(), text.trim_end().to_owned());
-        Ok(Some(Credentials::basic(username, password)))
     }
 
     /// Reads the manifests below the path of a fetched commit, but for what was rendered before. A
@@ -238,18 +233,19 @@ impl Fetcher {
 }
 
 /// Runs `gitops-sync git-fetch`; dropping the future kills it.
-async fn run_child(
-    program: &Path,
-    request: &Request,
-    with_certificates: bool,
-) -> Result<Head, SourceError> {
+async fn run_child(program: &Path, request: &Request) -> Result<Answer, SourceError> {
     let failed = |why: String| SourceError::ChildFailed { why };
     let kept = CHILD_ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    let (theirs, ours) = HTTP_PROXY;
+    let proxy = std::env::var_os(theirs).filter(|_| std::env::var_os(ours).is_none());
+    // There libgit2 looks for keys of servers, which are this app's own.
+    let home = (Way::of(&request.repository.url) == Way::Ssh).then(|| request.dir.join("home"));
     let mut child = Command::new(program)
         .arg(git::CHILD_VERB)
         .env_clear()
         .envs(kept)
-        .envs(NO_CERTIFICATES.into_iter().filter(|_| !with_certificates))
+        .envs(proxy.map(|proxy| (ours, proxy)))
+        .envs(home.map(|home| ("HOME", home)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -261,6 +257,6 @@ async fn run_child(
         stdin.write_all(&input).await.map_err(|error| failed(error.to_string()))?;
     }
     let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
-    let answer: Result<Result<Head, SourceError>, _> = serde_json::from_slice(&output.stdout);
-    answer.map_err(|_| failed(format!("it ended without an answer ({})", output.status)))?
+    let answer: Result<Answer, _> = serde_json::from_slice(&output.stdout);
+    answer.map_err(|_| failed(format!("it ended without an answer ({})", output.status)))
 }

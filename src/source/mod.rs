@@ -12,6 +12,7 @@ pub mod fetch;
 pub mod folder;
 pub mod git;
 mod ignore;
+pub mod known_hosts;
 pub mod oci;
 pub mod reference;
 pub mod snapshot;
@@ -20,6 +21,7 @@ pub mod tree;
 pub mod verification;
 pub mod verify;
 pub mod walk;
+pub mod way;
 
 pub use approval::Removal;
 pub use clones::Clones;

@@ -93,9 +93,7 @@ impl Checkout {
         credentials: Option<Arc<Credentials>>,
     ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
-        let (username, password_file) = (None, None);
-        let repository =
-            Repository { url, branch, username, password_file, credentials, agent: false };
+        let repository = Repository { url, branch, files: Arc::default(), credentials };
         self.fetcher(repository, &spec.path, owner)
     }
 

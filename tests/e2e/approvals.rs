@@ -27,10 +27,8 @@ impl Fixture {
         let repository = Repository {
             url: repo.url().to_owned(),
             branch: "main".to_owned(),
-            username: None,
-            password_file: None,
+            files: Arc::default(),
             credentials: None,
-            agent: true,
         };
         let fetcher = Fetcher {
             repository,

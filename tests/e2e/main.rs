@@ -41,6 +41,7 @@ mod stages;
 mod sync;
 mod takeover;
 mod tenancy;
+mod transports;
 mod twins;
 mod verbs;
 mod verify;

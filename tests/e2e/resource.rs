@@ -219,6 +219,9 @@ fn a_reference_that_is_wrong_is_refused_with_its_field() {
     check(json!({"dependsOn": many}), "dependsOn", "32");
     check(json!({"secretRef": {"name": ""}}), "secretRef.name", "at least 1");
     check(json!({"secretRef": {}}), "secretRef.name", "Required");
+    check(json!({"proxySecretRef": {"name": "A"}}), "proxySecretRef.name", "should match");
+    let proxied = json!({"proxySecretRef": {"name": "proxy"}, "repoURL": "git@git.example:c.git"});
+    check(proxied, "proxySecretRef", "ssh does not go through a proxy");
     check(json!({"serviceAccountName": "a/b"}), "serviceAccountName", "should match");
     check(json!({"verify": {"mode": "Range"}}), "verify.mode", "needs secretRef or keys");
     check(json!({"verify": {"mode": "All", "keys": ["a"]}}), "verify.mode", "Unsupported value");
@@ -267,7 +270,7 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "deny": [{"group": "", "kind": "Secret"}, {"group": "example.com", "kind": "*"}],
     }}));
     check(json!({
-        "secretRef": {"name": "git"}, "serviceAccountName": "deployer", "targetNamespace": "apps",
+        "secretRef": {"name": "git"}, "proxySecretRef": {"name": "proxy"}, "serviceAccountName": "deployer", "targetNamespace": "apps",
         "createNamespace": {"labels": {"example.com/team": "web"}, "annotations": {"a": "b c"}},
         "commonLabels": {"team": "web", "empty": ""}, "commonAnnotations": {"example.com/a": "b"},
         "dependsOn": [{"name": "base"}, {"name": "web", "namespace": "elsewhere"}],

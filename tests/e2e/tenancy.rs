@@ -114,10 +114,8 @@ fn fetcher(test: &Fixture) -> Fetcher {
     let repository = Repository {
         url: test.repo.url().to_owned(),
         branch: "main".to_owned(),
-        username: None,
-        password_file: None,
+        files: Arc::default(),
         credentials: None,
-        agent: true,
     };
     let (dir, path) = (test.data.path().join("clone"), ".".to_owned());
     let program = PathBuf::from(env!("CARGO_BIN_EXE_gitops-sync"));

@@ -109,7 +109,7 @@ fn one_that_is_behind_gives_way() {
     ahead.line(&["INFO Synced", "unchanged=3"]);
     behind.line(&["INFO Synced", "unchanged=3"]);
     std::fs::remove_file(two.path().join("password")).unwrap();
-    behind.line(&["Sync failed", "PasswordUnreadable"]);
+    behind.line(&["Sync failed", "CredentialsUnreadable"]);
     test.repo.remove("apps/b.yaml").unwrap();
     let more = format!("{}  more: x\n", config_map("d", "1"));
     let commit = test.commit(&[
@@ -168,7 +168,7 @@ fn what_the_one_ahead_is_pruning_the_one_behind_does_not_bring_back() {
     let ahead = twin_at(&test, one.path(), proxy.kubeconfig());
     ahead.line(&["INFO Synced", "unchanged=2"]);
     std::fs::remove_file(two.path().join("password")).unwrap();
-    behind.line(&["Sync failed", "PasswordUnreadable"]);
+    behind.line(&["Sync failed", "CredentialsUnreadable"]);
     // Once it has deleted, it gets no further.
     let has_deleted = std::sync::atomic::AtomicBool::new(false);
     proxy.set_faults(move |call| {
@@ -180,7 +180,7 @@ fn what_the_one_ahead_is_pruning_the_one_behind_does_not_bring_back() {
     let commit = test.repo.commit("Without b").unwrap();
     test.expect("configmap/b", ".metadata.name", "");
     for _ in 0..3 {
-        behind.line_after(behind.mark(), &["Sync failed", "PasswordUnreadable"]);
+        behind.line_after(behind.mark(), &["Sync failed", "CredentialsUnreadable"]);
     }
     assert_eq!(test.field("configmap/b", ".metadata.name"), "", "{:#?}", behind.0.lines());
     proxy.set_fault(ApiFault::None);

@@ -1,12 +1,21 @@
 //! git by libgit2: the fetching child's work, reading a commit's blobs, the history of commits, and who
 //! signed them.
 
+mod answer;
 pub mod clone;
+mod github;
 pub mod head;
 pub mod history;
 #[cfg(test)]
 mod hostile;
+mod http;
+mod options;
+mod redirect;
+mod remote;
+mod ssh;
+mod transport;
 pub mod tree;
+mod trouble;
 pub mod verify;
 mod wanted;
 

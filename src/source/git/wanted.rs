@@ -3,16 +3,14 @@
 
 use git2::{Error, ErrorCode, ObjectType, Oid, RemoteHead};
 
-use super::clone::Trouble;
+use super::trouble::Trouble;
 use crate::source::SourceError;
 use crate::source::error::display_url;
 use crate::source::fetch::{Repository, Tag};
-use crate::source::reference::{self, Choice, HEAD, Kind, Listed, Unmatched};
+use crate::source::reference::{self, Choice, Kind, Listed, Unmatched};
 
 /// Where a clone keeps what cannot be the name of a ref, such as a range.
 const FOLLOWED: &str = "refs/gitops-sync/followed";
-/// Asks for nothing: there is no such ref.
-const NOTHING: &str = "refs/gitops-sync/nothing";
 /// What brings all that leads to commits into the clone, for servers that give no commit by its name.
 pub const ALL: [&str; 2] =
     ["+refs/heads/*:refs/gitops-sync/heads/*", "+refs/tags/*:refs/gitops-sync/tags/*"];
@@ -55,18 +53,6 @@ impl<'a> Wanted<'a> {
     pub fn at_hand(&self, clone: &git2::Repository) -> Option<Target> {
         let target = self.pinned()?;
         clone.find_commit(target.commit).is_ok().then_some(target)
-    }
-
-    /// What to ask for before the refs are known.
-    pub fn guess(&self) -> String {
-        match self.source.branch.as_str() {
-            whole if whole == HEAD || whole.starts_with("refs/") => whole.to_owned(),
-            commit if reference::is_commit(commit) => commit.to_owned(),
-            branch => {
-                let name = format!("refs/heads/{branch}");
-                if git2::Reference::is_valid_name(&name) { name } else { NOTHING.to_owned() }
-            }
-        }
     }
 
     /// Chooses among the refs that the server has.

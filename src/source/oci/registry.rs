@@ -2,7 +2,7 @@
 
 use futures::StreamExt as _;
 use git2::Repository;
-use oci_client::client::{ClientConfig, ClientProtocol};
+use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
 use oci_client::errors::{OciDistributionError as Oci, OciErrorCode as Code};
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
 use oci_client::secrets::RegistryAuth;
@@ -10,11 +10,12 @@ use oci_client::{Client, Reference};
 
 use super::address::{Address, Wanted};
 use super::{commit, unpack};
+use crate::source::SourceError;
+use crate::source::credentials::Login;
 use crate::source::error::display_url;
 use crate::source::fetch::{Head, Request};
 use crate::source::git::head;
 use crate::source::reference::{self, Kind, Listed, Unmatched};
-use crate::source::{Credentials, SourceError};
 
 /// Bytes of an artifact that are fetched.
 const PACKED: u64 = 64 << 20;
@@ -51,13 +52,25 @@ impl<'a> Fetcher<'a> {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = Some(address.registry.clone()).filter(|_| address.is_loopback());
         let protocol = ClientProtocol::HttpsExcept(plain.into_iter().collect());
-        let config = ClientConfig { protocol, platform_resolver: None, ..ClientConfig::default() };
-        let auth = match &request.credentials {
-            Some(Credentials::Basic { username, password }) => {
-                RegistryAuth::Basic(username.clone(), password.clone())
+        let credentials = request.credentials.as_ref();
+        let ca = credentials.and_then(|found| found.tls.ca.as_ref());
+        let certificate = |pem: &String| Certificate {
+            encoding: CertificateEncoding::Pem,
+            data: pem.clone().into_bytes(),
+        };
+        let tls_certs_only = ca.map(certificate).into_iter().collect();
+        let config = ClientConfig {
+            protocol,
+            platform_resolver: None,
+            tls_certs_only,
+            ..ClientConfig::default()
+        };
+        let auth = match credentials.and_then(|found| found.login.as_ref()) {
+            Some(Login::Basic { username, password }) => {
+                RegistryAuth::Basic(username.clone(), password.0.clone())
             }
-            Some(Credentials::Bearer(token)) => RegistryAuth::Bearer(token.clone()),
-            None => RegistryAuth::Anonymous,
+            Some(Login::Bearer(token)) => RegistryAuth::Bearer(token.0.clone()),
+            Some(Login::App(_)) | None => RegistryAuth::Anonymous,
         };
         Ok(Self { request, address, client: Client::new(config), auth })
     }

@@ -7,7 +7,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::{Stream, StreamExt, future, stream};
-use std::io;
+use std::{io, time::Duration};
 
 /// How the git server treats requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +32,17 @@ pub enum Fault {
         /// The address, such as `http://localhost:8080`.
         to: String,
     },
+    /// Leads to another path of the same server.
+    Moved {
+        /// A part of the path.
+        from: String,
+        /// What stands there instead.
+        to: String,
+    },
+    /// Answers with a page for people.
+    WebPage,
+    /// Answers as a git server does, one byte a second.
+    Trickle,
     /// Accepts the request and never answers.
     Hang,
     /// Begins an answer, then sends nothing more and keeps the connection open.
@@ -57,6 +68,18 @@ impl Fault {
             Self::Redirect { to } => {
                 let location = [(header::LOCATION, format!("{to}{path}"))];
                 Some((StatusCode::FOUND, location).into_response())
+            }
+            Self::Moved { from, to } => {
+                let location = [(header::LOCATION, path.replace(from, to))];
+                Some((StatusCode::MOVED_PERMANENTLY, location).into_response())
+            }
+            Self::WebPage => {
+                let kind = [(header::CONTENT_TYPE, "text/html; charset=utf-8")];
+                Some((kind, "<html><body>Please log in</body></html>").into_response())
+            }
+            Self::Trickle => {
+                let kind = [(header::CONTENT_TYPE, "application/x-git-upload-pack-advertisement")];
+                Some((kind, Body::from_stream(trickle())).into_response())
             }
             Self::BearerAuth { token } if !is_authorized(headers, &format!("Bearer {token}")) => {
                 Some(StatusCode::UNAUTHORIZED.into_response())
@@ -85,6 +108,14 @@ impl Fault {
             _ => Body::from_stream(chunks),
         }
     }
+}
+
+/// The beginning of a list of refs that never gets far.
+fn trickle() -> impl Stream<Item = io::Result<Bytes>> {
+    stream::iter(b"001e# service=git-upload-pack\n0000".repeat(100)).then(|byte| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Ok(Bytes::copy_from_slice(&[byte]))
+    })
 }
 
 /// Ends after `limit` bytes.

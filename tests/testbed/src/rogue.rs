@@ -1,10 +1,7 @@
 //! A server that somebody passes off as an API server: TLS, and whatever answers they like.
 
 use crate::{Error, kubeconfig, lock::lock, pki::Pki};
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::{
     io::{self, BufRead, BufReader, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
@@ -40,7 +37,7 @@ impl RogueServer {
         answers: impl Fn(&str) -> RogueAnswer + Send + Sync + 'static,
     ) -> Result<Self, Error> {
         let pki = Pki::generate()?;
-        let config = Arc::new(config(&pki).map_err(|error| Error::Invalid(error.to_string()))?);
+        let config = Arc::new(pki.server_config(false)?);
         let start = Error::io("start the rogue server");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(start)?;
         let address = listener.local_addr().map_err(Error::io("start the rogue server"))?;
@@ -65,15 +62,6 @@ impl RogueServer {
     pub fn requests(&self) -> Vec<String> {
         lock(&self.requests).clone()
     }
-}
-
-fn config(pki: &Pki) -> Result<ServerConfig, Box<dyn std::error::Error>> {
-    let certificate = CertificateDer::from_pem_slice(pki.server.as_bytes())?;
-    let key = PrivateKeyDer::from_pem_slice(pki.server_key.as_bytes())?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_no_client_auth().with_single_cert(vec![certificate], key)?)
 }
 
 /// Answers one request and hangs up.

@@ -1,0 +1,76 @@
+//! Tokens for an app of GitHub where it is installed.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use ring::rand::SystemRandom;
+use ring::signature::{RSA_PKCS1_SHA256, RsaKeyPair};
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::http::Shared;
+use crate::source::SourceError;
+use crate::source::credentials::{AppToken, GithubApp, Hidden, Login};
+use crate::source::error::display_url;
+
+/// Seconds that an app's clock may be ahead of GitHub's.
+const SKEW: i64 = 60;
+/// Seconds for which an app vouches for itself; GitHub takes ten minutes at most.
+const LIFE: i64 = 9 * 60;
+/// Name that goes with a token in place of a password.
+const USER: &str = "x-access-token";
+
+/// What GitHub answers.
+#[derive(Deserialize)]
+struct Minted {
+    token: String,
+    expires_at: Timestamp,
+}
+
+/// Gets a new token.
+pub fn mint(app: &GithubApp, requests: &Shared) -> Result<AppToken, SourceError> {
+    let refused =
+        |why: String| SourceError::CredentialsRefused { url: display_url(&app.base), why };
+    let vouched = vouch(app, Timestamp::now().as_second());
+    let vouched = vouched.map_err(|why| refused(why.to_owned()))?;
+    let url = format!("{}/app/installations/{}/access_tokens", app.base, app.installation);
+    let reply = requests.post(&url, &vouched)?;
+    if reply.status != 201 {
+        let why = format!(
+            "GitHub gives the app no token, status code {}: check githubAppID, githubAppInstallationID and githubAppPrivateKey",
+            reply.status
+        );
+        return Err(refused(why));
+    }
+    let minted: Minted = serde_json::from_slice(&reply.body)
+        .map_err(|_| refused("GitHub's answer has no token".to_owned()))?;
+    let (value, expires) = (Hidden(minted.token), minted.expires_at.as_second());
+    Ok(AppToken { value, expires, app: app.digest() })
+}
+
+/// Who logs in with a token.
+pub fn login(token: &AppToken) -> Login {
+    Login::basic(Some(USER.to_owned()), token.value.0.clone())
+}
+
+/// What an app says of itself, signed: a JSON Web Token (RFC 7519) with RS256.
+fn vouch(app: &GithubApp, now: i64) -> Result<String, &'static str> {
+    const BAD: &str = "githubAppPrivateKey is no RSA key that can be read";
+    let key = PrivateKeyDer::from_pem_slice(app.key.0.as_bytes()).map_err(|_| BAD)?;
+    let key = match &key {
+        PrivateKeyDer::Pkcs1(key) => RsaKeyPair::from_der(key.secret_pkcs1_der()),
+        PrivateKeyDer::Pkcs8(key) => RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()),
+        _ => return Err(BAD),
+    };
+    let key = key.map_err(|_| BAD)?;
+    let header = json!({"alg": "RS256", "typ": "JWT"});
+    let claims = json!({"iat": now - SKEW, "exp": now + LIFE, "iss": app.id});
+    let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let text = format!("{header}.{claims}");
+    let mut signature = vec![0; key.public().modulus_len()];
+    key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
+        .map_err(|_| BAD)?;
+    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
