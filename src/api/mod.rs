@@ -15,6 +15,7 @@ pub mod spec;
 pub mod status;
 pub mod tenancy;
 pub mod validate;
+pub mod verify;
 
 pub use conditions::{ConditionType, Conditions, Finding, Truth};
 pub use crd::crd;
@@ -25,3 +26,4 @@ pub use spec::{DeletionPolicy, GitOpsApp, GitOpsAppSpec, SyncPolicy};
 pub use status::GitOpsAppStatus;
 pub use tenancy::Tenancy;
 pub use validate::{Fault, Invalid};
+pub use verify::Verify;

@@ -8,7 +8,7 @@ use super::names::{Annotations, Labels};
 use super::reference::{AppReference, KubeConfig, Name, NamespaceName, SecretReference};
 use super::resources::Resources;
 use super::retry::Retry;
-use super::{Duration, GitOpsAppStatus, PruneGuard};
+use super::{Duration, GitOpsAppStatus, PruneGuard, Verify};
 use crate::object::handling::{OnAdditions, OnConflict, OnDrift};
 
 /// Whether what git says is done without asking.
@@ -93,14 +93,19 @@ pub struct CreateNamespace {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {
-        "rule": r"self.repoURL.matches('^(https?|ssh)://[^/\\s]+/\\S+$') || self.repoURL.matches('^[\\w.-]+@[\\w.-]+:\\S+$')",
-        "message": "must be a URL of https, http or ssh, or user@host:path",
+        "rule": r"self.repoURL.matches('^(https?|ssh|oci)://[^/\\s]+/\\S+$') || self.repoURL.matches('^[\\w.-]+@[\\w.-]+:\\S+$')",
+        "message": "must be a URL of https, http, ssh or oci, or user@host:path",
         "fieldPath": ".repoURL",
     },
     {
-        "rule": r"!self.repoURL.matches('^https?://[^/]*@|^ssh://[^/]*:[^/]*@|[?#]')",
+        "rule": r"!self.repoURL.matches('^(https?|oci)://[^/]*@|^ssh://[^/]*:[^/]*@|[?#]')",
         "message": "must not hold credentials or a query: put credentials into a Secret and name it in secretRef",
         "fieldPath": ".repoURL",
+    },
+    {
+        "rule": "!has(self.verify) || !self.repoURL.startsWith('oci://')",
+        "message": "is for repositories of git, and repoURL is one of OCI artifacts",
+        "fieldPath": ".verify",
     },
     {
         "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^https?://')",
@@ -119,13 +124,14 @@ pub struct CreateNamespace {
     },
 ]))]
 pub struct GitOpsAppSpec {
-    /// URL of the git repository: https, http, ssh, or user@host:path. Credentials belong into the
-    /// Secret that secretRef names.
+    /// URL of the git repository: https, http, ssh, or user@host:path. With oci it is one of artifacts in a
+    /// registry. Credentials belong into the Secret that secretRef names.
     #[serde(rename = "repoURL")]
     #[schemars(length(min = 1, max = 2048))]
     pub repo_url: String,
-    /// What of the repository is followed: a branch, a tag, a commit, or a range of versions such as
-    /// ">=1.2 <2". HEAD is the default branch.
+    /// What of the repository is followed, the first that there is: a commit by its 40 characters, HEAD (the
+    /// default branch), a ref such as refs/heads/main, a branch, a tag, or the newest tag of a range of versions such
+    /// as ">=1.2 <2", 1.x, ~1.4 or ^2. A range has prereleases only if it names one, such as ">=2.0.0-0".
     #[serde(default = "GitOpsAppSpec::default_target_revision")]
     #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\s-][^\x00-\x1f\x7f]*$"))]
     pub target_revision: String,
@@ -147,6 +153,9 @@ pub struct GitOpsAppSpec {
     /// and `known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
+    /// Whose commits are applied; without it, everybody's who may push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Verify>,
     /// Name of a Secret with a proxy to the repository: address, and maybe username and password. Not
     /// for ssh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,6 +238,7 @@ impl GitOpsAppSpec {
             target_revision: Self::default_target_revision(),
             path: Self::default_path(),
             secret_ref: None,
+            verify: None,
             proxy_secret_ref: None,
             interval: Self::default_interval(),
             timeout: Self::default_timeout(),

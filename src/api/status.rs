@@ -60,6 +60,7 @@ pub struct GitOpsAppStatus {
 
 /// A commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct Revision {
     /// Its name.
     pub sha: String,
@@ -71,6 +72,18 @@ pub struct Revision {
     pub subject: String,
     /// When it was committed.
     pub time: Timestamp,
+    /// The name of its tree, which is of all that is in it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tree: String,
+    /// The branch or tag that it was found by, such as refs/tags/v1.4.2. None if it was asked for by its own name.
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The digest of the artifact that it stands for, where the repository is one of a registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// The key whose signature vouches for it, where that is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_by: Option<String>,
 }
 
 impl Revision {
@@ -82,7 +95,18 @@ impl Revision {
             author: text(author, LINE),
             subject: text(message.lines().next().unwrap_or_default().trim(), LINE),
             time: whole(time),
+            tree: String::new(),
+            reference: None,
+            digest: None,
+            verified_by: None,
         }
+    }
+
+    /// The same with the name of its tree, and what it was found by.
+    #[must_use]
+    pub fn found(self, tree: &str, reference: Option<&str>) -> Self {
+        let reference = reference.map(|reference| text(reference, LINE));
+        Self { tree: text(tree, LINE), reference, ..self }
     }
 }
 
@@ -176,6 +200,7 @@ impl Drift {
 
 /// A sync that has ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SyncRecord {
     /// The commit, if one was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -188,6 +213,9 @@ pub struct SyncRecord {
     pub result: String,
     /// When it ended.
     pub time: Timestamp,
+    /// The key whose signature vouches for the commit, where that is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_by: Option<String>,
 }
 
 impl SyncRecord {
@@ -205,6 +233,7 @@ impl SyncRecord {
             duration: written(duration),
             result: result.to_owned(),
             time: whole(time),
+            verified_by: None,
         }
     }
 }

@@ -74,6 +74,7 @@ impl GitOpsApp {
         let is_name = name.parse::<AppId>().is_ok();
         faults.unless(is_name, "metadata.name", "must have at most 200 of a-z, 0-9, '-' and '.'");
         faults.source(&self.spec);
+        faults.verify(&self.spec);
         faults.retry(&self.spec.retry);
         faults.guard(&self.spec.prune_guard);
         faults.place(&self.spec);
@@ -99,7 +100,7 @@ impl Faults {
 
     fn source(&mut self, spec: &GitOpsAppSpec) {
         let (url, path) = (&spec.repo_url, &spec.path);
-        let reason = "must be a URL of https, http or ssh, or user@host:path";
+        let reason = "must be a URL of https, http, ssh or oci, or user@host:path";
         self.unless(has_length(url, 1..=2048) && is_url(url), "spec.repoURL", reason);
         let reason = "must not hold credentials or a query: put credentials into a Secret and name it in secretRef";
         self.unless(!has_secrets(url), "spec.repoURL", reason);
@@ -119,6 +120,25 @@ impl Faults {
         self.unless(!path.starts_with('/'), "spec.path", reason);
         let reason = "must not contain ..: it may not leave the repository";
         self.unless(path.split('/').all(|part| part != ".."), "spec.path", reason);
+    }
+
+    fn verify(&mut self, spec: &GitOpsAppSpec) {
+        let verify = spec.verify.as_ref();
+        let Some(verify) = verify else { return };
+        let reason = "is for repositories of git, and repoURL is one of OCI artifacts";
+        self.unless(!spec.repo_url.starts_with("oci://"), "spec.verify", reason);
+        let has_keys = verify.secret_ref.is_some() || verify.keys.is_some();
+        let reason = "needs secretRef or keys, which say who may sign";
+        self.unless(has_keys || verify.mode.is_none(), "spec.verify.mode", reason);
+        let reason = "must have one of secretRef, keys and noRollback";
+        self.unless(has_keys || verify.no_rollback, "spec.verify", reason);
+        let is_name = verify.secret_ref.as_ref().is_none_or(|secret| is_subdomain(&secret.name.0));
+        self.unless(is_name, "spec.verify.secretRef.name", NAME);
+        let are_keys = |keys: &Vec<String>| {
+            (1..=32).contains(&keys.len()) && keys.iter().all(|key| has_length(key, 1..=32_768))
+        };
+        let reason = "must be 1 to 32 texts of at most 32768 characters";
+        self.unless(verify.keys.as_ref().is_none_or(are_keys), "spec.verify.keys", reason);
     }
 
     fn retry(&mut self, retry: &Retry) {
@@ -276,7 +296,8 @@ fn is_protectable(text: &str) -> bool {
 fn is_url(url: &str) -> bool {
     let is_solid =
         |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_ascii_whitespace());
-    let scheme = ["https://", "http://", "ssh://"].iter().find_map(|it| url.strip_prefix(it));
+    let scheme =
+        ["https://", "http://", "ssh://", "oci://"].iter().find_map(|it| url.strip_prefix(it));
     let parts = match scheme {
         Some(rest) => rest.split_once('/'),
         None => url.split_once(':').filter(|(login, _)| {
@@ -296,7 +317,7 @@ fn has_secrets(url: &str) -> bool {
         let authority = url.strip_prefix(scheme).and_then(authority)?;
         authority.rsplit_once('@').map(|(user, _)| user.to_owned())
     };
-    let is_http = user("https://").or_else(|| user("http://")).is_some();
+    let is_http = ["https://", "http://", "oci://"].iter().any(|scheme| user(scheme).is_some());
     let is_ssh = user("ssh://").is_some_and(|user| user.contains(':'));
     is_http || is_ssh || url.contains(['?', '#'])
 }

@@ -213,7 +213,7 @@ impl PruneArguments {
 /// Which branch of which repository.
 #[derive(Debug, Args)]
 pub(super) struct GitArguments {
-    /// Branch to follow
+    /// Branch, tag, commit or range of versions to follow
     #[arg(long, env = "GITOPS_SYNC_BRANCH", default_value = "main", value_name = "NAME")]
     pub branch: String,
     /// Folder of the repository that holds the manifests
@@ -231,14 +231,15 @@ pub(super) struct GitArguments {
 
 impl GitArguments {
     /// What fetches the branch of the repository at `url`.
-    pub(super) fn fetcher(&self, url: &str) -> anyhow::Result<Fetcher> {
+    pub(super) fn fetcher(&self, url: &str, checkout: &Checkout) -> anyhow::Result<Fetcher> {
         let repository = Repository {
             url: url.to_owned(),
             branch: self.branch.clone(),
             files: Arc::new(self.access.files(url)),
             credentials: None,
         };
-        Ok(self.checkout()?.fetcher(repository, &self.path, &self.path))
+        check_path(&self.path)?;
+        Ok(checkout.fetcher(repository, &self.path, &self.path))
     }
 
     /// How repositories are fetched.

@@ -9,6 +9,7 @@ mod crd;
 mod logging;
 mod run;
 mod sync;
+mod verify;
 
 use std::process::ExitCode;
 

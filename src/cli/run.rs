@@ -21,6 +21,7 @@ use super::common::{
     default_name,
 };
 use super::logging;
+use super::verify::VerifyArguments;
 use crate::api::repository::RepoPattern;
 use crate::api::tenancy::Tenancy;
 use crate::api::{self, GitOpsAppSpec};
@@ -35,6 +36,7 @@ use crate::plan::Controls;
 use crate::report::{AppStatus, Metrics, Publisher, Roles};
 use crate::serve::{Hooks, Server, Shared, WebhookSecret};
 use crate::source::error::display_url;
+use crate::source::tidy;
 use crate::sync::directory::Listing;
 use crate::sync::ground::Remote;
 use crate::sync::relay::Address;
@@ -81,6 +83,8 @@ pub(super) struct Arguments {
     /// Write nothing of a commit unless a dry-run of all of it is accepted
     #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
     atomic: bool,
+    #[command(flatten)]
+    verify: VerifyArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
     /// Objects applied side by side
@@ -199,6 +203,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let server = bind(&arguments, &process, &work).await?;
     announce(&arguments, one.as_ref(), server.address()?);
+    let checkout = process.ground.checkout.clone();
+    let tidying = tokio::spawn(tidy::run(checkout.clones, checkout.data_dir));
     // The queue of events ends with the work.
     drop(process);
     let posting = tokio::spawn(poster.run());
@@ -213,6 +219,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         }
         () = failed(campaign.as_mut()) => bail!("a defect ended the election: please report the lines before this one"),
     };
+    tidying.abort();
     let _ = tokio::time::timeout(GRACE, posting).await;
     // Nothing is written any more.
     if let Some(campaign) = campaign {
@@ -245,10 +252,12 @@ fn one_app(
     process: &Process,
 ) -> anyhow::Result<Work> {
     let Process { ground, metrics, events, apps, ownership, stop } = process;
-    let (id, origin) = (name.clone().within(ground.store.namespace()), arguments.git.fetcher(url)?);
+    let id = name.clone().within(ground.store.namespace());
+    let origin = arguments.git.fetcher(url, &ground.checkout)?;
     let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
     let fence = ownership.fence(&app.id);
-    let app = App { approved: arguments.prune.approved(), ..app.fenced(&fence) };
+    let (approved, verification) = (arguments.prune.approved(), arguments.verify.rules());
+    let app = App { approved, verification, ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
     let (name, source) = (app.id.to_string(), Some(app.origin.identity()));

@@ -14,6 +14,7 @@ use super::common::{
     ClusterArguments, GitArguments, LogArguments, PolicyArguments, PruneArguments, default_name,
 };
 use super::logging;
+use super::verify::VerifyArguments;
 use crate::api::GitOpsAppSpec;
 use crate::object::{AppId, ObjectId};
 use crate::plan::diff::FieldDrift;
@@ -43,6 +44,8 @@ pub(super) struct Arguments {
     /// Write nothing of a commit unless a dry-run of all of it is accepted
     #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
     atomic: bool,
+    #[command(flatten)]
+    verify: VerifyArguments,
     /// Name of the app [default: from the repository and the path, or the folder]
     #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
     name: Option<AppId>,
@@ -76,6 +79,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
     let id = id.within(ground.store.namespace());
     Ok(App {
         approved: arguments.prune.approved(),
+        verification: arguments.verify.rules(),
         dry_run: !arguments.apply,
         refuse_other_source: true,
         interval: Duration::ZERO,
@@ -102,7 +106,7 @@ fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
         }
         (None, Some(url)) => {
             let name = default_name(url, &arguments.git.path);
-            Ok((Origin::Git(arguments.git.fetcher(url)?), name))
+            Ok((Origin::Git(arguments.git.fetcher(url, &arguments.git.checkout()?)?), name))
         }
         (None, None) => bail!("nothing to sync: give --manifests DIR or --repo URL"),
     }

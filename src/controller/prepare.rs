@@ -10,8 +10,9 @@ use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
 use crate::report::Notice;
-use crate::source::Credentials;
 use crate::source::credentials::Proxy;
+use crate::source::verify::{BadKeys, Keyring};
+use crate::source::{Credentials, Keys, Verification};
 use crate::sync::ground::Remote;
 use crate::sync::{App, Destination, Ground, Origin};
 
@@ -45,6 +46,7 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let own = acting(common, account);
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
     let Access { credentials, owner, used: mut secrets } = access(&own, namespace, spec).await?;
+    let verification = verification(&own, namespace, spec, &mut secrets).await?;
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
     let fetcher = ground.checkout.fetcher_of(spec, &owner, credentials);
@@ -53,8 +55,37 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         Notice::InvalidSpec(fault.into())
     })?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    let app = App { target_namespace: target, cluster, ..app };
+    let app = App { target_namespace: target, cluster, verification, ..app };
     Ok(Prepared { resource, app, secrets })
+}
+
+/// What has to be true of the app's commits. Without its keys it is not run.
+async fn verification(
+    own: &Cluster,
+    namespace: &str,
+    spec: &GitOpsAppSpec,
+    secrets: &mut Vec<Used>,
+) -> Result<Option<Arc<Verification>>, Notice> {
+    let Some(verify) = &spec.verify else { return Ok(None) };
+    let mut keys = Vec::new();
+    if let Some(given) = &verify.keys {
+        let texts = given.iter().map(|text| ("spec.verify.keys", text.as_bytes()));
+        let invalid = |bad: BadKeys| {
+            Notice::InvalidSpec(Fault::new("spec.verify.keys", &bad.to_string()).into())
+        };
+        keys.push(Keyring::parse(texts, "spec.verify.keys").map_err(invalid)?);
+    }
+    if let Some(secret) = &verify.secret_ref {
+        let name = &secret.name.0;
+        let SecretData { version, data } = read(own, namespace, name).await?;
+        let texts = data.iter().map(|(key, text)| (key.as_str(), text.as_slice()));
+        let unusable = |bad: BadKeys| unusable(namespace, name, &bad.to_string());
+        keys.push(Keyring::parse(texts, "it").map_err(unusable)?);
+        secrets.push(Used { name: name.clone(), version });
+    }
+    let keys = Keys::Given(Arc::new(Keyring::joined(keys)));
+    let signed = verify.wanted().map(|mode| (mode, keys));
+    Ok(Some(Arc::new(Verification { signed, no_rollback: verify.no_rollback })))
 }
 
 /// Where an app's objects are, or what keeps it from being known. It needs no repository.

@@ -54,6 +54,15 @@ pub struct Entry {
     pub overridden: Vec<String>,
 }
 
+/// A commit that was found to be what it has to be before anything of it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// URL of the repository, without credentials.
+    pub url: String,
+    /// The commit.
+    pub commit: String,
+}
+
 /// An object that was given up instead of deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Abandoned {
@@ -74,6 +83,8 @@ pub struct Inventory {
     /// A commit of which all was applied, and all pruned that was not held: what later commits removed is
     /// told from there.
     pub commit: Option<String>,
+    /// The last commit that was accepted, where it matters on which the next one builds.
+    pub accepted: Option<Accepted>,
     /// The cluster that they are in, by the URL of its API server; empty for the one that this is stored in.
     pub cluster: String,
     /// The objects.

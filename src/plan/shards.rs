@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, Crc};
 use serde::{Deserialize, Serialize};
 
-use super::inventory::{Abandoned, Entry, SourceIdentity};
+use super::inventory::{Abandoned, Accepted, Entry, SourceIdentity};
 use super::{Inventory, Lookup};
 use crate::object::{AppId, ObjectId};
 
@@ -50,6 +50,8 @@ pub struct Shard {
     source: Option<SourceIdentity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     commit: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<Accepted>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     cluster: String,
     /// Number of shards, 0 in those that are not the first. Inventories of old have one and do not say it.
@@ -117,8 +119,8 @@ pub fn writes(
     }
     let mut changed: BTreeSet<usize> = surplus.clone();
     changed.extend(differing(before, after).map(|id| place(id, shards)));
-    if (&before.source, &before.commit, &before.cluster, &before.abandoned)
-        != (&after.source, &after.commit, &after.cluster, &after.abandoned)
+    if (&before.source, &before.commit, &before.accepted, &before.cluster, &before.abandoned)
+        != (&after.source, &after.commit, &after.accepted, &after.cluster, &after.abandoned)
     {
         changed.insert(0);
     }
@@ -130,11 +132,12 @@ pub fn writes(
 pub fn shard(inventory: &Inventory, number: usize, shards: usize) -> Shard {
     let own = inventory.entries.iter().filter(|(id, _)| place(id, shards) == number);
     let entries = own.map(|(id, entry)| (id.clone(), entry.clone())).collect();
-    let Inventory { source, commit, cluster, abandoned, .. } = inventory;
+    let Inventory { source, commit, accepted, cluster, abandoned, .. } = inventory;
     match number {
         0 => Shard {
             source: source.clone(),
             commit: commit.clone(),
+            accepted: accepted.clone(),
             cluster: cluster.clone(),
             shards,
             abandoned: abandoned.clone(),
@@ -154,6 +157,7 @@ pub fn join(shards: Vec<Shard>) -> (Inventory, BTreeSet<usize>) {
         if at == 0 {
             inventory.source = shard.source;
             inventory.commit = shard.commit;
+            inventory.accepted = shard.accepted;
             inventory.cluster = shard.cluster;
             inventory.abandoned = shard.abandoned;
         }
@@ -208,7 +212,8 @@ mod tests {
         let entries = objects.into_iter().map(|n| (id(n), entry.clone())).collect();
         let source = Some(SourceIdentity { url: "https://x/y".into(), path: "p".into() });
         let (commit, cluster) = (Some(version.into()), "https://a.example".to_owned());
-        Inventory { source, commit, cluster, entries, abandoned: Vec::new() }
+        let accepted = commit.clone().map(|commit| Accepted { url: cluster.clone(), commit });
+        Inventory { source, commit, accepted, cluster, entries, abandoned: Vec::new() }
     }
 
     /// Carries out so many of the writes that turn `before` into `after`.

@@ -37,11 +37,12 @@ pub enum Problem {
     /// A link that leads nowhere, in circles, or out of the tree.
     #[error("is a link that {0}: links may only lead to files of the same tree")]
     BadLink(&'static str),
-    /// A submodule, pipe, socket or device, or a name that is no text.
-    #[error(
-        "is a submodule, pipe, socket or device, or its name is not UTF-8, so it is not read: move it out of the path"
-    )]
-    NotAFile,
+    /// Something that is no file of a name that people can read.
+    #[error("{0}, so it is not read: move it out of the path, or ignore it in .sourceignore")]
+    NotRead(&'static str),
+    /// A file that says what is ignored says nothing.
+    #[error("{0}: write it as a .gitignore")]
+    BadIgnore(&'static str),
     /// A pointer in place of a file that git LFS keeps elsewhere.
     #[error("is a git LFS pointer: keep manifests in git itself")]
     LfsPointer,

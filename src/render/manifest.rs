@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::sanitize;
+use super::text::is_plain;
 use crate::object::{GroupKind, ObjectId, handling};
 
 /// A place in the source.
@@ -38,7 +39,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A name in a repository may hold anything, also what would forge a log line.
         for c in self.path.chars() {
-            if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+            if is_plain(c) { write!(f, "{c}")? } else { write!(f, "{}", c.escape_default())? }
         }
         match (self.line, self.column) {
             (0, _) => Ok(()),

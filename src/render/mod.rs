@@ -5,6 +5,7 @@ pub mod diagnostic;
 pub mod manifest;
 pub mod plain;
 pub mod sanitize;
+pub mod text;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Problem};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::done::{Action, Done, Reason};
 use super::outcome::{Failure, Fate, Outcome};
-use super::problems::{Named, claimed, held_sets, named};
+use super::problems::{self, Named, claimed, held_sets, named};
 use super::put_back::by;
 use super::{AppReason, Notice};
 use crate::api::conditions::Condition;
@@ -55,6 +55,7 @@ pub fn of_outcome(
 ) -> Vec<Told> {
     let told = [
         resumed(before, after),
+        rewritten(outcome),
         synced(before, after, outcome),
         failed(before, after),
         conflict(app, before, after, outcome),
@@ -121,6 +122,12 @@ pub fn parted(
         (false, true) => Some(normal(reason, "Delete", note)),
         (false, false) => Some(warning(reason, "Delete", note)),
     }
+}
+
+/// That the branch was rewritten: whoever pulled from it before has something else.
+fn rewritten(outcome: &Outcome) -> Option<Told> {
+    problems::rewritten(outcome)
+        .map(|note| warning(AppReason::BranchRewritten.into(), "Fetch", note))
 }
 
 /// The fights that begin, if any do.

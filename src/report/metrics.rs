@@ -148,7 +148,7 @@ impl Metrics {
         }
         self.record_part(app, outcome);
         self.record_objects(app, outcome);
-        if let Some(revision) = &outcome.revision {
+        if let Some(revision) = outcome.accepted() {
             self.record_revision(app, &revision.commit);
         }
         if outcome.is_success() {
@@ -305,8 +305,8 @@ mod tests {
     use crate::source::Revision;
 
     fn outcome(commit: &str) -> Outcome {
-        let (branch, commit, none) = ("main".into(), commit.into(), String::new());
-        let revision = Revision { branch, commit, time: 0, author: none.clone(), subject: none };
+        let (name, commit) = (Some("main".to_owned()), commit.into());
+        let revision = Revision { name, commit, ..Revision::default() };
         let stages = vec![("fetch", std::time::Duration::from_secs(1))];
         Outcome { revision: Some(revision), stages, ..Outcome::new(crate::report::Trigger::Start) }
     }

@@ -171,6 +171,10 @@ pub struct Outcome {
     pub is_plan: bool,
     /// The commit, once it was fetched.
     pub revision: Option<Revision>,
+    /// Whose signature vouches for it, where that is asked.
+    pub verified_by: Option<String>,
+    /// The commit before, if the branch was rewritten since: it is not in its history any more.
+    pub rewritten: Option<Revision>,
     /// What stopped it, if anything.
     pub failure: Option<Failure>,
     /// What is wrong with the source.
@@ -212,6 +216,8 @@ impl Outcome {
             trigger,
             is_plan: false,
             revision: None,
+            verified_by: None,
+            rewritten: None,
             failure: None,
             diagnostics: Vec::new(),
             manifests: 0,
@@ -229,6 +235,12 @@ impl Outcome {
             stages: Vec::new(),
             duration: Duration::ZERO,
         }
+    }
+
+    /// The commit, unless it is refused.
+    pub fn accepted(&self) -> Option<&Revision> {
+        let is_refused = matches!(&self.failure, Some(Failure::Source(why)) if why.is_refusal());
+        self.revision.as_ref().filter(|_| !is_refused)
     }
 
     /// Notes what the source holds.

@@ -100,6 +100,13 @@ pub fn orphans(outcome: &Outcome) -> Option<String> {
     ))
 }
 
+/// That a branch was rewritten, if it was.
+pub fn rewritten(outcome: &Outcome) -> Option<String> {
+    let (before, now) = (outcome.rewritten.as_ref()?, outcome.revision.as_ref()?);
+    let commit = &before.commit;
+    Some(format!("Branch rewritten: {} does not have {commit} in its history", now.short()))
+}
+
 /// The first of some objects, and how many more there are.
 pub fn named(objects: &[ObjectId]) -> String {
     let first = objects.iter().take(NAMED).map(|id| format!("{id}{}", place(id)));

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::done::{Action, Done};
 use super::outcome::{Fate, Outcome, Trigger};
 use super::plan::Plan;
-use super::problems::{Named, problems};
+use super::problems::{Named, problems, rewritten};
 use super::{AppResource, AppStatus, Failure, Metrics, Notice, events};
 use crate::cluster::events::Event;
 use crate::object::{AppId, ObjectId};
@@ -29,6 +29,8 @@ pub struct Publisher {
     /// What was said of the last pass: a lasting problem is said once.
     said: BTreeSet<String>,
     last_commit: Option<String>,
+    /// The refusal of a commit that was said last.
+    refusal: Option<String>,
     /// The app's state, for the HTTP server.
     status: watch::Sender<AppStatus>,
     /// The app's resource, if it has one.
@@ -45,9 +47,9 @@ impl Publisher {
         events: Sender<Event>,
         status: watch::Sender<AppStatus>,
     ) -> Self {
-        let (said, last_commit, resource) = (BTreeSet::new(), None, None);
-        let is_remote = false;
-        Self { app, metrics, events, said, last_commit, status, resource, is_remote }
+        let (said, last_commit, refusal) = (BTreeSet::new(), None, None);
+        let (resource, is_remote) = (None, false);
+        Self { app, metrics, events, said, last_commit, refusal, status, resource, is_remote }
     }
 
     /// Publishes to the app's resource as well.
@@ -79,6 +81,9 @@ impl Publisher {
         if let Some(Failure::DependencyNotReady(blocked)) = &outcome.failure {
             return self.notice(&Notice::of(blocked));
         }
+        if let Some(sentence) = rewritten(outcome) {
+            warn!(reason = <&str>::from(super::AppReason::BranchRewritten), "{sentence}");
+        }
         outcome.unchecked.iter().for_each(log_unchecked);
         outcome.done.iter().for_each(log_done);
         // The app's own first: of those of many objects the last may be too many.
@@ -91,7 +96,7 @@ impl Publisher {
             self.metrics.record_part(self.app.as_str(), outcome);
             let problems = self.log_problems(outcome);
             self.said.extend(problems);
-            return log_failure(outcome);
+            return self.log_failure(outcome);
         }
         self.suspended(false, None);
         self.status.send_modify(|status| status.record(outcome, Timestamp::now().to_string()));
@@ -103,7 +108,7 @@ impl Publisher {
         }
         outcome.leftovers.iter().for_each(log_pruned);
         self.said = self.log_problems(outcome);
-        log_pass(outcome);
+        if outcome.failure.is_some() { self.log_failure(outcome) } else { self.log_pass(outcome) }
     }
 
     /// Whether drift was put back of which the app's resource is yet to be told.
@@ -130,7 +135,7 @@ impl Publisher {
             let told = resource.take(outcome, Timestamp::now());
             self.hand_over(told);
         }
-        log_failure(outcome);
+        self.log_failure(outcome);
     }
 
     /// From now on another replica knows how the app fares.
@@ -231,6 +236,27 @@ impl Publisher {
             said.push(problem);
         }
         said.into_iter().collect()
+    }
+
+    /// What stopped a pass, if anything. That a commit is refused is said once.
+    fn log_failure(&mut self, outcome: &Outcome) {
+        let refusal = match &outcome.failure {
+            Some(Failure::Source(why)) if why.is_refusal() => Some(why.to_string()),
+            _ => None,
+        };
+        let is_said = refusal.is_some() && refusal == self.refusal;
+        if outcome.trigger != Trigger::Drift {
+            self.refusal = refusal;
+        }
+        if !is_said {
+            log_failure(outcome);
+        }
+    }
+
+    /// The closing line of a pass.
+    fn log_pass(&mut self, outcome: &Outcome) {
+        self.refusal = None;
+        log_pass(outcome);
     }
 
     /// Tells which fights began, and how many there are.
@@ -391,11 +417,8 @@ fn seconds(outcome: &Outcome) -> f64 {
     (outcome.duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-/// The closing line of a pass.
+/// The closing line of a pass that nothing stopped.
 fn log_pass(outcome: &Outcome) {
-    if outcome.failure.is_some() {
-        return log_failure(outcome);
-    }
     let trigger: &str = outcome.trigger.into();
     let (revision, seconds) =
         (outcome.revision.as_ref().map(ToString::to_string), seconds(outcome));

@@ -20,6 +20,8 @@ pub enum AppReason {
     DeletionFailed,
     /// Objects of an app that was deleted are left to others.
     Abandoned,
+    /// The commit that was followed before is not in the branch's history any more.
+    BranchRewritten,
     /// Objects cannot be seen.
     CannotList,
     /// All objects work.

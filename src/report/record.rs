@@ -53,7 +53,10 @@ pub fn recorded(
 fn add_sync(status: &mut GitOpsAppStatus, outcome: &Outcome, ready: &Finding, time: Timestamp) {
     if let Some(revision) = &outcome.revision {
         let at = Timestamp::from_second(revision.time).unwrap_or_default();
-        let revision = Revision::new(&revision.commit, &revision.author, &revision.subject, at);
+        let digest = revision.digest.clone();
+        let found = Revision::new(&revision.commit, &revision.author, &revision.subject, at)
+            .found(&revision.tree, revision.name.as_deref());
+        let revision = Revision { verified_by: outcome.verified_by.clone(), digest, ..found };
         if outcome.is_success() {
             status.last_applied_revision = Some(revision.clone());
         }
@@ -64,7 +67,9 @@ fn add_sync(status: &mut GitOpsAppStatus, outcome: &Outcome, ready: &Finding, ti
         Truth::False | Truth::Unknown => ready.reason,
     };
     let commit = outcome.revision.as_ref().map(|revision| revision.commit.as_str());
+    let verified_by = outcome.verified_by.clone();
     let record = SyncRecord::new(commit, outcome.trigger.into(), outcome.duration, result, time);
+    let record = SyncRecord { verified_by, ..record };
     let newest = status.history.as_slice().first();
     let is_same = newest
         .is_some_and(|newest| newest.revision == record.revision && newest.result == record.result);

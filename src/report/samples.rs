@@ -80,11 +80,13 @@ pub(super) fn field(path: &str) -> FieldDrift {
 /// A commit.
 pub(super) fn revision(commit: &str) -> Revision {
     Revision {
-        branch: "main".into(),
+        name: Some("refs/heads/main".into()),
         commit: commit.into(),
+        tree: "d".repeat(40),
         time: 1,
         author: "Ada".into(),
         subject: "Scale".into(),
+        ..Revision::default()
     }
 }
 

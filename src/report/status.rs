@@ -77,7 +77,7 @@ fn shown<S: Serializer>(text: &impl fmt::Display, serializer: S) -> Result<S::Ok
 impl AppStatus {
     /// Takes over what a whole pass came to, at this time.
     pub fn record(&mut self, outcome: &Outcome, time: String) {
-        if let Some(revision) = &outcome.revision {
+        if let Some(revision) = outcome.accepted() {
             self.revision = Some(revision.commit.clone());
         }
         self.last_sync = Some(time);

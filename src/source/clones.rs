@@ -51,6 +51,18 @@ impl Clones {
         clones.insert(dir.to_owned(), Arc::downgrade(&new));
         new
     }
+
+    /// Whether anybody uses the clone in this folder.
+    pub(super) fn has(&self, dir: &Path) -> bool {
+        self.unless_used(dir, || ()).is_none()
+    }
+
+    /// Does something to a clone that nobody uses, and that nobody begins to use meanwhile.
+    pub(super) fn unless_used<T>(&self, dir: &Path, act: impl FnOnce() -> T) -> Option<T> {
+        let clones = self.0.clones.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_used = clones.get(dir).is_some_and(|clone| clone.strong_count() > 0);
+        (!is_used).then(act)
+    }
 }
 
 /// What all apps of a clone share: its last fetch.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::verify::Refused;
+
 /// Why a source could not be read.
 #[derive(Debug, Clone, thiserror::Error, strum::IntoStaticStr, Serialize, Deserialize)]
 pub enum SourceError {
@@ -21,6 +23,54 @@ pub enum SourceError {
         url: String,
         /// Branch asked for.
         branch: String,
+    },
+    /// No tag is in the range of versions.
+    #[error(
+        "no tag at {url} is in the range {range:?}, {newest}: push one, or have another range in targetRevision"
+    )]
+    VersionNotFound {
+        /// URL without credentials.
+        url: String,
+        /// Range asked for.
+        range: String,
+        /// What there is.
+        newest: String,
+    },
+    /// The repository has no such commit, or does not give it.
+    #[error(
+        "no commit {commit} at {url} that a branch or tag leads to, and the server gives no other: push a tag for it, or follow another one"
+    )]
+    CommitNotFound {
+        /// URL without credentials.
+        url: String,
+        /// Commit asked for.
+        commit: String,
+    },
+    /// Only the beginning of a commit's name is given.
+    #[error(
+        "no branch or tag {commit:?} at {url}; if it is a commit, give all 40 characters of its name, for a shorter one may come to mean another"
+    )]
+    CommitShortened {
+        /// URL without credentials.
+        url: String,
+        /// What was asked for.
+        commit: String,
+    },
+    /// A tag, or a name, of something else.
+    #[error("{name:?} at {url} is no commit but a file or folder: follow another one")]
+    NotACommit {
+        /// URL without credentials.
+        url: String,
+        /// What was asked for.
+        name: String,
+    },
+    /// It takes more bytes to fetch than any repository of manifests.
+    #[error(
+        "what is to be fetched from {url} is larger than 1 GiB: keep manifests in a repository of their own"
+    )]
+    RepositoryTooLarge {
+        /// URL without credentials.
+        url: String,
     },
     /// The server refused the credentials, or wants some.
     #[error(
@@ -154,6 +204,40 @@ pub enum SourceError {
         /// The system's words.
         why: String,
     },
+    /// An artifact of a registry is none of manifests, or too much of one.
+    #[error(
+        "the artifact at {url} cannot be used: {why}; push it anew (flux push artifact, oras push)"
+    )]
+    ArtifactUnusable {
+        /// URL without credentials.
+        url: String,
+        /// What is the matter.
+        why: String,
+    },
+    /// The keys of those who may sign could not be used.
+    #[error("cannot verify commits: {why}")]
+    KeysUnusable {
+        /// What is the matter.
+        why: String,
+    },
+    /// A commit or a tag is not signed as it has to be.
+    #[error("{what} is refused, and what was applied before stays: {why}")]
+    VerificationFailed {
+        /// The commit or the tag.
+        what: String,
+        /// Why it is refused.
+        why: Refused,
+    },
+    /// A commit does not build on what was applied.
+    #[error(
+        "commit {head} is refused, for it does not descend from {last}, which was applied last (noRollback): go back by git revert, or set noRollback to false until it is applied"
+    )]
+    RollbackRefused {
+        /// The commit.
+        head: String,
+        /// The one that was applied last.
+        last: String,
+    },
     /// The credentials that flags name make no sense.
     #[error("the credentials that flags name cannot be used: {why}")]
     CredentialsUnusable {
@@ -186,6 +270,11 @@ impl SourceError {
     /// The word for this failure, the same in logs, metrics and conditions.
     pub fn reason(&self) -> &'static str {
         self.into()
+    }
+
+    /// Whether it is the commit that is refused: only another one, or another word on it, can help.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::VerificationFailed { .. } | Self::RollbackRefused { .. })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Fetches a branch: runs the fetching child with a deadline, then reads the commit's blobs.
+//! Fetches what is followed: runs the fetching child with a deadline, then reads the commit's blobs.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::clones::Shared;
 use super::credentials::{AppToken, Files};
 use super::error::display_url;
+use super::reference::Kind;
 use super::way::Way;
 use super::{Credentials, Revision, Snapshot, SourceError, git};
 use crate::render::Rendered;
@@ -36,12 +37,12 @@ const CHILD_ENVIRONMENT: &[&str] = &[
 /// A proxy for URLs without TLS, as libcurl does not read it: to a CGI program it is a header of its client.
 const HTTP_PROXY: (&str, &str) = ("HTTP_PROXY", "http_proxy");
 
-/// A branch of a repository, and how to get at it.
+/// What is followed of a repository, and how to get at it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Repository {
     /// URL or local path.
     pub url: String,
-    /// Branch to follow.
+    /// What of it is followed, see [`reference`](super::reference).
     pub branch: String,
     /// Credentials in files.
     #[serde(skip)]
@@ -89,17 +90,38 @@ pub struct Answer {
 /// The head of a branch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Head {
-    /// Commit of the branch, in hex.
+    /// What was asked for.
+    pub kind: Kind,
+    /// The ref that it was found by.
+    pub reference: Option<String>,
+    /// The commit, in hex.
     pub commit: String,
+    /// Its tree, in hex.
+    pub tree: String,
     /// When it was committed, seconds since 1970.
     pub time: i64,
     /// Name of who wrote it.
     pub author: String,
     /// First line of its message.
     pub subject: String,
+    /// The tag that is followed, if it is one.
+    #[serde(default)]
+    pub tag: Option<Tag>,
+    /// The digest of the artifact that the commit stands for, if it is from a registry.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
-/// Fetches one branch into one clone.
+/// A tag that is followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tag {
+    /// Its name.
+    pub name: String,
+    /// The object, in hex, that says who made it. A tag that is but a name has none.
+    pub object: Option<String>,
+}
+
+/// Fetches what is followed of one repository into one clone.
 #[derive(Clone, Debug)]
 pub struct Fetcher {
     /// What to fetch.
@@ -117,16 +139,19 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// The head of the branch, as a fetch found it that began not before `since`. An unchanged head costs one
+    /// The commit that is followed, as a fetch found it that began not before `since`. An unchanged head costs one
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
-        let Head { commit, time, author, subject } =
+        let Head { kind, reference, commit, tree, time, author, subject, tag, digest } =
             self.shared.fetched(since, false, self.ask(false, None)).await?;
-        let branch = self.repository.branch.clone();
-        Ok(Revision { branch, commit, time, author, subject })
+        let name = match kind {
+            Kind::Commit => None,
+            Kind::Head | Kind::Branch | Kind::Tag | Kind::Ref | Kind::Range => reference,
+        };
+        Ok(Revision { name, commit, tree, time, author, subject, tag, digest })
     }
 
-    /// Waits until the branch is known to have another head than this commit, by the fetch of another app.
+    /// Waits until another commit is known to be followed than this commit, by the fetch of another app.
     pub async fn other_than(&self, commit: Option<&str>) {
         self.shared.other_than(commit).await;
     }

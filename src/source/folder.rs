@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use crate::render::ContentId;
 
-use super::tree::{Entry, Node, Tree};
-use super::{Snapshot, SourceError, tree};
+use super::tree::{Listing, Node, Tree};
+use super::{Snapshot, SourceError, walk};
 
 /// Reads the manifests in a folder. Links may not leave it.
 pub fn read(folder: &Path) -> Result<Snapshot, SourceError> {
@@ -17,7 +17,7 @@ pub fn read(folder: &Path) -> Result<Snapshot, SourceError> {
     if !folder.is_dir() {
         return Err(not_found());
     }
-    let snapshot = tree::read(&Folder(folder.to_owned()), "", None);
+    let snapshot = walk::read(&Folder(folder.to_owned()), "", None);
     snapshot
         .map_err(|why| SourceError::FolderUnreadable { folder: folder.to_owned(), why })?
         .ok_or_else(not_found)
@@ -39,7 +39,7 @@ impl Tree for Folder {
         self.0.clone()
     }
 
-    fn list(&self, folder: &PathBuf) -> Result<Vec<Entry<PathBuf>>, String> {
+    fn list(&self, folder: &PathBuf) -> Result<Listing<PathBuf>, String> {
         let said = |error| self.said(folder, error);
         let mut all = Vec::new();
         for entry in fs::read_dir(folder).map_err(said)? {
@@ -47,10 +47,13 @@ impl Tree for Folder {
             let kind = entry.file_type().map_err(said)?;
             all.push(match entry.file_name().into_string() {
                 Ok(name) => (name, node(kind, entry.path())),
-                Err(name) => (name.to_string_lossy().into_owned(), Node::Other),
+                Err(name) => (
+                    name.to_string_lossy().into_owned(),
+                    Node::Other("has a name that is not UTF-8"),
+                ),
             });
         }
-        Ok(all)
+        Ok(Listing::Entries(all))
     }
 
     fn find(&self, folder: &PathBuf, name: &str) -> Result<Option<Node<PathBuf>>, String> {
@@ -90,6 +93,6 @@ fn node(kind: FileType, at: PathBuf) -> Node<PathBuf> {
     } else if kind.is_file() {
         Node::File(at)
     } else {
-        Node::Other
+        Node::Other("is a pipe, socket or device")
     }
 }

@@ -4,15 +4,23 @@
 //! libgit2 has no trustworthy deadlines of its own.
 
 pub mod approval;
+mod changes;
 pub mod clones;
 pub mod credentials;
 pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod git;
+mod ignore;
 pub mod known_hosts;
+pub mod oci;
+pub mod reference;
 pub mod snapshot;
+pub mod tidy;
 pub mod tree;
+pub mod verification;
+pub mod verify;
+pub mod walk;
 pub mod way;
 
 pub use approval::Removal;
@@ -21,4 +29,6 @@ pub use credentials::{BadCredentials, Credentials};
 pub use error::SourceError;
 pub use fetch::{Fetcher, Repository};
 pub use git::history::{Approval, Approvals};
+pub use git::verify::Question;
 pub use snapshot::{Revision, Snapshot};
+pub use verification::{Keys, Verification};

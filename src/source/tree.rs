@@ -1,22 +1,14 @@
-//! Walks a tree of files, following links inside it: the same for a git commit and a folder.
+//! A tree of files, from a git commit or a folder, and the places in it.
 //!
-//! A tree is hostile input (design.md, rule 10): paths are resolved component by component and
-//! never leave the tree, links are counted, sizes are bounded.
+//! A tree is hostile input (design.md, rule 10): paths are resolved component by component and never leave the
+//! tree, and what a resolution takes is bounded.
 
-use std::collections::HashSet;
+use crate::render::ContentId;
 
-use crate::render::{Content, ContentId, Diagnostic, Origin, Problem, Rendered, SourceFile};
-
-use super::Snapshot;
-
-/// Largest file that is read, in bytes. The largest object etcd takes is 1.5 MiB.
-const FILE_LIMIT: u64 = 8 << 20;
-/// Bytes read from one source at most.
-const TOTAL_LIMIT: u64 = 64 << 20;
-/// Entries of folders looked at in one source at most.
-const COUNT_LIMIT: usize = 100_000;
-/// Links and folders on the way to one file at most.
-const DEPTH_LIMIT: usize = 64;
+/// Links on the way to one place at most.
+const LINK_LIMIT: usize = 64;
+/// Names looked up on the way to one place at most.
+const STEP_LIMIT: usize = 1024;
 
 /// What stands at a place of a tree; `Id` is how the tree finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,12 +19,21 @@ pub enum Node<Id> {
     Folder(Id),
     /// A link.
     Link(Id),
-    /// A submodule, socket, pipe, device, or a name that is no text: nothing to read.
-    Other,
+    /// Nothing to read, and why.
+    Other(&'static str),
 }
 
 /// A name and what stands under it.
 pub type Entry<Id> = (String, Node<Id>);
+
+/// All that is in a folder.
+#[derive(Debug)]
+pub enum Listing<Id> {
+    /// Its entries.
+    Entries(Vec<Entry<Id>>),
+    /// Not to be read, and why.
+    Unreadable(&'static str),
+}
 
 /// A tree of files.
 pub trait Tree {
@@ -41,7 +42,7 @@ pub trait Tree {
     /// The folder that holds everything.
     fn root(&self) -> Self::Id;
     /// All that is in a folder.
-    fn list(&self, folder: &Self::Id) -> Result<Vec<Entry<Self::Id>>, String>;
+    fn list(&self, folder: &Self::Id) -> Result<Listing<Self::Id>, String>;
     /// What a folder has under a name; `None` if nothing.
     fn find(&self, folder: &Self::Id, name: &str) -> Result<Option<Node<Self::Id>>, String>;
     /// Where a link leads, as written; `None` if that is no path.
@@ -54,36 +55,45 @@ pub trait Tree {
     fn content_id(&self, file: &Self::Id) -> Option<ContentId>;
 }
 
-/// Reads the manifests below `path` of a tree, shown by their paths from the tree's root. What was
-/// rendered before is not read again. `None` if there is no such folder.
-pub fn read<T: Tree>(
-    tree: &T,
-    path: &str,
-    before: Option<&Rendered>,
-) -> Result<Option<Snapshot>, String> {
-    let Place::At(mut root) = resolve(tree, &[], path)? else { return Ok(None) };
-    if !matches!(root.last(), None | Some((_, Node::Folder(_)))) {
-        return Ok(None);
-    }
-    let (seen, snapshot, shown) = (HashSet::new(), Snapshot::default(), joined(&root));
-    let mut walk = Walk { tree, before, next: 0, seen, entries: 0, bytes: 0, snapshot };
-    walk.folder(&mut root, &shown, 0)?;
-    walk.snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(Some(walk.snapshot))
-}
-
 /// A place of a tree: the names on the way to it, from the root, and what stands at each.
-type Trail<Id> = Vec<Entry<Id>>;
+pub type Trail<Id> = Vec<Entry<Id>>;
 
 /// Where a path leads once its links are followed.
-enum Place<Id> {
+pub enum Place<Id> {
+    /// To what stands there.
     At(Trail<Id>),
+    /// Nowhere, and why.
     Nowhere(&'static str),
 }
 
+/// A path that was followed.
+pub struct Resolved<Id> {
+    /// Where it leads.
+    pub place: Place<Id>,
+    /// The fewest names on the way from the root to anywhere it led by.
+    pub highest: usize,
+    /// Names that were looked up.
+    pub steps: usize,
+}
+
 /// Follows `path` from `base`, one component at a time.
-fn resolve<T: Tree>(tree: &T, base: &[Entry<T::Id>], path: &str) -> Result<Place<T::Id>, String> {
-    let mut at = base.to_vec();
+pub fn resolve<T: Tree>(
+    tree: &T,
+    base: &[Entry<T::Id>],
+    path: &str,
+) -> Result<Resolved<T::Id>, String> {
+    let (mut highest, mut steps) = (base.len(), 0);
+    let place = follow(tree, base.to_vec(), path, &mut highest, &mut steps)?;
+    Ok(Resolved { place, highest, steps })
+}
+
+fn follow<T: Tree>(
+    tree: &T,
+    mut at: Trail<T::Id>,
+    path: &str,
+    highest: &mut usize,
+    steps: &mut usize,
+) -> Result<Place<T::Id>, String> {
     let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
     let mut links = 0;
     if path.starts_with('/') {
@@ -92,22 +102,28 @@ fn resolve<T: Tree>(tree: &T, base: &[Entry<T::Id>], path: &str) -> Result<Place
     while let Some(name) = todo.pop() {
         match name.as_str() {
             "" | "." => continue,
-            ".." if at.pop().is_some() => continue,
+            ".." if at.pop().is_some() => {
+                *highest = at.len().min(*highest);
+                continue;
+            }
             ".." => return Ok(Place::Nowhere("leads out of the tree")),
-            _ => {}
+            _ => *steps += 1,
+        }
+        if *steps > STEP_LIMIT {
+            return Ok(Place::Nowhere("leads through too many folders"));
         }
         match below(tree, &at, &name)? {
             None => return Ok(Place::Nowhere("leads nowhere")),
             Some(Node::Link(link)) => {
                 let Some(target) = tree.target(&link)? else {
-                    at.push((name, Node::Other));
+                    at.push((name, Node::Other("is a link whose target is no path")));
                     continue;
                 };
                 links += 1;
                 if target.starts_with('/') {
                     return Ok(Place::Nowhere("leads out of the tree"));
                 }
-                if links > DEPTH_LIMIT {
+                if links > LINK_LIMIT {
                     return Ok(Place::Nowhere("leads in a circle"));
                 }
                 todo.extend(target.split('/').rev().map(str::to_owned));
@@ -124,354 +140,32 @@ fn below<T: Tree>(
     at: &[Entry<T::Id>],
     name: &str,
 ) -> Result<Option<Node<T::Id>>, String> {
+    match folder(tree, at) {
+        Some(folder) => tree.find(&folder, name),
+        None => Ok(None),
+    }
+}
+
+/// The folder at a place, if one is there.
+pub fn folder<T: Tree>(tree: &T, at: &[Entry<T::Id>]) -> Option<T::Id> {
     match at.last() {
-        None => tree.find(&tree.root(), name),
-        Some((_, Node::Folder(folder))) => tree.find(folder, name),
-        Some(_) => Ok(None),
+        None => Some(tree.root()),
+        Some((_, Node::Folder(folder))) => Some(folder.clone()),
+        Some(_) => None,
     }
 }
 
-struct Walk<'a, T: Tree> {
-    tree: &'a T,
-    before: Option<&'a Rendered>,
-    /// Where in it the next file probably is.
-    next: usize,
-    /// Real paths read or entered, so that each is shown once.
-    seen: HashSet<String>,
-    entries: usize,
-    bytes: u64,
-    snapshot: Snapshot,
-}
-
-impl<T: Tree> Walk<'_, T> {
-    /// Walks the folder at the place `at`, shown as `shown`.
-    fn folder(&mut self, at: &mut Trail<T::Id>, shown: &str, depth: usize) -> Result<(), String> {
-        if !self.seen.insert(joined(at)) {
-            return Ok(());
-        }
-        if depth > DEPTH_LIMIT {
-            self.problem(shown, Problem::TooMuch(format!("{DEPTH_LIMIT} folders in one another")));
-            return Ok(());
-        }
-        let mut entries = match at.last() {
-            Some((_, Node::Folder(folder))) => self.tree.list(folder)?,
-            _ => self.tree.list(&self.tree.root())?,
-        };
-        self.entries += entries.len();
-        if self.is_too_much() {
-            self.too_much(shown);
-            return Ok(());
-        }
-        entries.retain(|(name, _)| !name.starts_with('.'));
-        // Links last: a file is shown under its own name where it has one.
-        entries.sort_unstable_by(|(a, x), (b, y)| (is_link(x), a).cmp(&(is_link(y), b)));
-        for (name, node) in entries {
-            if self.is_too_much() {
-                break;
-            }
-            self.entry(at, name, node, shown, depth)?;
-        }
-        Ok(())
-    }
-
-    /// Looks at an entry of the folder `at`.
-    fn entry(
-        &mut self,
-        at: &mut Trail<T::Id>,
-        name: String,
-        node: Node<T::Id>,
-        shown: &str,
-        depth: usize,
-    ) -> Result<(), String> {
-        let (shown, has_manifest) = (join(shown, &name), is_manifest(&name));
-        if is_link(&node) {
-            match resolve(self.tree, at, &name)? {
-                Place::At(mut to) => self.visit(&mut to, has_manifest, &shown, depth)?,
-                Place::Nowhere(why) => self.problem(&shown, Problem::BadLink(why)),
-            }
-        } else {
-            at.push((name, node));
-            self.visit(at, has_manifest, &shown, depth)?;
-            at.pop();
-        }
-        Ok(())
-    }
-
-    /// Takes in what stands at a place without links.
-    fn visit(
-        &mut self,
-        at: &mut Trail<T::Id>,
-        has_manifest: bool,
-        shown: &str,
-        depth: usize,
-    ) -> Result<(), String> {
-        match at.last().map(|(_, node)| node) {
-            None | Some(Node::Folder(_)) => self.folder(at, shown, depth + 1),
-            Some(Node::File(file)) if has_manifest => self.file(joined(at), file, shown),
-            Some(Node::File(_)) => Ok(()),
-            // Whatever is not read might hold manifests, and what is not seen must not be pruned.
-            Some(Node::Link(_) | Node::Other) => {
-                self.problem(shown, Problem::NotAFile);
-                Ok(())
-            }
-        }
-    }
-
-    fn file(&mut self, real: String, file: &T::Id, shown: &str) -> Result<(), String> {
-        if !self.seen.insert(real) {
-            return Ok(());
-        }
-        let id = self.tree.content_id(file);
-        let next = &mut self.next;
-        let known = self.before.zip(id).and_then(|(before, id)| before.known(next, shown, id));
-        let size = known.map_or_else(|| self.tree.size(file), |part| Ok(part.size))?;
-        if size > FILE_LIMIT {
-            self.problem(shown, Problem::TooLarge { size, limit: FILE_LIMIT });
-            return Ok(());
-        }
-        self.bytes += size;
-        if self.is_too_much() {
-            self.too_much(shown);
-            return Ok(());
-        }
-        let content = match known {
-            Some(part) => Content::Known(part.clone()),
-            None => Content::Read(self.tree.content(file)?, id),
-        };
-        self.snapshot.files.push(SourceFile { path: shown.to_owned(), content });
-        Ok(())
-    }
-    fn is_too_much(&self) -> bool {
-        self.bytes > TOTAL_LIMIT || self.entries > COUNT_LIMIT
-    }
-
-    /// Says once that the source is too large; what is beyond is not read.
-    fn too_much(&mut self, shown: &str) {
-        let said = |d: &Diagnostic| matches!(d.problem, Problem::TooMuch(_));
-        if !self.snapshot.diagnostics.iter().any(said) {
-            let limit = format!("{COUNT_LIMIT} entries or {} MiB", TOTAL_LIMIT >> 20);
-            self.problem(shown, Problem::TooMuch(limit));
-        }
-    }
-
-    fn problem(&mut self, shown: &str, problem: Problem) {
-        self.snapshot.diagnostics.push(Diagnostic::at(Origin::file(shown), problem));
-    }
-}
-
-fn is_link<Id>(node: &Node<Id>) -> bool {
+/// Whether this is a link.
+pub fn is_link<Id>(node: &Node<Id>) -> bool {
     matches!(node, Node::Link(_))
 }
 
-fn is_manifest(name: &str) -> bool {
-    [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
-}
-
-fn join(folder: &str, name: &str) -> String {
+/// The path of a name in a folder.
+pub fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 /// The path of a place.
-fn joined<Id>(at: &[Entry<Id>]) -> String {
+pub fn joined<Id>(at: &[Entry<Id>]) -> String {
     at.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("/")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
-    use std::sync::Arc;
-
-    use proptest::prelude::*;
-    use sha2::{Digest, Sha256};
-
-    use crate::render::plain;
-
-    /// A tree in memory: `path -> content`, where `-> target` is a link.
-    #[derive(Clone, Debug, Default)]
-    struct Memory(BTreeMap<String, String>);
-
-    impl Memory {
-        fn new(files: &[(&str, &str)]) -> Self {
-            Self(files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect())
-        }
-
-        fn node(&self, path: String) -> Option<Node<String>> {
-            let inside = format!("{path}/");
-            match self.0.get(&path) {
-                Some(content) if content.starts_with("-> ") => Some(Node::Link(path)),
-                Some(_) => Some(Node::File(path)),
-                None if self.0.keys().any(|p| p.starts_with(&inside)) => Some(Node::Folder(path)),
-                None => None,
-            }
-        }
-    }
-
-    impl Tree for Memory {
-        type Id = String;
-
-        fn root(&self) -> String {
-            String::new()
-        }
-
-        fn list(&self, folder: &String) -> Result<Vec<Entry<String>>, String> {
-            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-            let first = |p: &str| p.split('/').next().unwrap_or_default().to_owned();
-            let names = self.0.keys().filter_map(|p| p.strip_prefix(prefix.as_str()).map(first));
-            let names: BTreeSet<_> = names.collect();
-            let node = |name: String| Some((name.clone(), self.node(join(folder, &name))?));
-            Ok(names.into_iter().filter_map(node).collect())
-        }
-
-        fn find(&self, folder: &String, name: &str) -> Result<Option<Node<String>>, String> {
-            Ok(self.node(join(folder, name)))
-        }
-
-        fn target(&self, link: &String) -> Result<Option<String>, String> {
-            Ok(self.0[link].strip_prefix("-> ").map(str::to_owned))
-        }
-
-        fn size(&self, file: &String) -> Result<u64, String> {
-            Ok(self.0[file].len() as u64)
-        }
-
-        fn content(&self, file: &String) -> Result<Vec<u8>, String> {
-            Ok(self.0[file].as_bytes().to_vec())
-        }
-
-        fn content_id(&self, file: &String) -> Option<ContentId> {
-            Sha256::digest(&self.0[file]).first_chunk().copied().map(ContentId)
-        }
-    }
-
-    #[test]
-    fn what_is_not_read_is_said() {
-        check(
-            &[("a.d", "-> gone"), ("b.yaml", "")],
-            "",
-            &[
-                "b.yaml",
-                "a.d: is a link that leads nowhere: links may only lead to files of the same tree",
-            ],
-        );
-        let deep = format!("{}/a.yaml", vec!["d"; 70].join("/"));
-        let snapshot = read(&Memory::new(&[(&deep, "")]), "", None).unwrap().unwrap();
-        assert!(snapshot.files.is_empty());
-        assert!(matches!(snapshot.diagnostics[0].problem, Problem::TooMuch(_)));
-    }
-
-    fn check(files: &[(&str, &str)], path: &str, expect: &[&str]) {
-        let snapshot = read(&Memory::new(files), path, None).unwrap().unwrap_or_default();
-        let mut shown: Vec<_> = snapshot.files.into_iter().map(|f| f.path).collect();
-        shown.extend(snapshot.diagnostics.iter().map(ToString::to_string));
-        assert_eq!(shown, expect, "{path}");
-    }
-
-    #[test]
-    fn manifests_are_found_and_hidden_names_are_not() {
-        let files = [
-            ("a.yaml", ""),
-            ("b/c.yml", ""),
-            ("b/d.json", ""),
-            ("b/readme.md", ""),
-            (".github/x.yaml", ""),
-            ("b/.hidden.yaml", ""),
-        ];
-        check(&files, "", &["a.yaml", "b/c.yml", "b/d.json"]);
-        check(&files, "b", &["b/c.yml", "b/d.json"]);
-        check(&files, "./b/", &["b/c.yml", "b/d.json"]);
-    }
-
-    #[test]
-    fn a_path_that_is_no_folder_is_none() {
-        let tree = Memory::new(&[("a.yaml", "")]);
-        for path in ["x", "a.yaml", "../..", "a/../../..", "/"] {
-            assert_eq!(read(&tree, path, None), Ok(None), "{path}");
-        }
-    }
-
-    #[test]
-    fn links_are_followed_inside_the_tree_and_each_file_shown_once() {
-        let mounted =
-            [("..2026/web.yaml", "x"), ("..data", "-> ..2026"), ("web.yaml", "-> ..data/web.yaml")];
-        check(&mounted, "", &["web.yaml"]);
-        let twice = [("base/a.yaml", ""), ("again", "-> base"), ("b.yaml", "-> base/a.yaml")];
-        check(&twice, "", &["base/a.yaml"]);
-        let beside = [("base/a.yaml", ""), ("prod/base", "-> ../base")];
-        check(&beside, "prod", &["prod/base/a.yaml"]);
-    }
-
-    #[test]
-    fn links_that_leave_or_circle_are_said() {
-        let out =
-            " is a link that leads out of the tree: links may only lead to files of the same tree";
-        check(&[("a.yaml", "-> ../../etc/x.yaml")], "", &[&format!("a.yaml:{out}")]);
-        check(&[("a.yaml", "-> /etc/x.yaml")], "", &[&format!("a.yaml:{out}")]);
-        let circle =
-            " is a link that leads in a circle: links may only lead to files of the same tree";
-        check(
-            &[("a.yaml", "-> b.yaml"), ("b.yaml", "-> a.yaml")],
-            "",
-            &[&format!("a.yaml:{circle}"), &format!("b.yaml:{circle}")],
-        );
-        check(&[("x/up", "-> .."), ("x/a.yaml", "")], "x", &["x/a.yaml"]);
-    }
-
-    fn rendered(tree: &Memory, before: Option<&Rendered>) -> Rendered {
-        let snapshot = read(tree, "", before).unwrap().unwrap_or_default();
-        let mut rendered = plain(snapshot.files);
-        rendered.diagnostics.extend(snapshot.diagnostics);
-        rendered
-    }
-
-    #[test]
-    fn a_file_that_did_not_change_is_neither_read_nor_parsed_again() {
-        let map = |name| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}");
-        let before = rendered(&Memory::new(&[("a.yaml", &map("a")), ("b.yaml", &map("b"))]), None);
-        let after = Memory::new(&[("a.yaml", &map("a")), ("b.yaml", &map("c"))]);
-        let after = rendered(&after, Some(&before));
-        assert!(Arc::ptr_eq(&before.manifests[0], &after.manifests[0]));
-        assert_eq!(after.manifests[1].id.name, "c");
-        let moved = Memory::new(&[("c.yaml", &map("a"))]);
-        let moved = rendered(&moved, Some(&after));
-        assert_eq!(&*moved.manifests[0].origin.path, "c.yaml");
-    }
-
-    /// Few names and contents, so that files often collide, come back, or become links or folders.
-    fn trees() -> impl Strategy<Value = Memory> {
-        let names = ["a.yaml", "b.yaml", "c.json", "d/a.yaml", "d/e.yaml", "f.yaml/a.yaml"];
-        let map = "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\":";
-        let contents = vec![
-            format!("{map} \"x\"}}}}"),
-            format!("{map} \"y\"}}}}"),
-            format!("{map} \"x\"}}}}\n---\n{map} \"z\"}}}}"),
-            "replicas: 1".to_owned(),
-            "a: [".to_owned(),
-            "-> a.yaml".to_owned(),
-            "-> ../b.yaml".to_owned(),
-            "-> d".to_owned(),
-        ];
-        let files = proptest::sample::subsequence(names.to_vec(), 0..=names.len());
-        files.prop_flat_map(move |names| {
-            let content = proptest::sample::select(contents.clone());
-            let contents = proptest::collection::vec(content, names.len());
-            contents.prop_map(move |contents| {
-                Memory(names.iter().map(|name| (*name).to_owned()).zip(contents).collect())
-            })
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn rendering_again_is_rendering_afresh(
-            trees in proptest::collection::vec(trees(), 1..6),
-        ) {
-            let mut before = None;
-            for tree in &trees {
-                let again = rendered(tree, before.as_ref());
-                prop_assert_eq!(&again, &rendered(tree, None));
-                before = Some(again);
-            }
-        }
-    }
 }

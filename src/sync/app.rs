@@ -24,8 +24,8 @@ use crate::plan::dependencies::Blocked;
 use crate::plan::guard::{BadKind, Guard};
 use crate::plan::inventory::SourceIdentity;
 use crate::plan::{CommonMetadata, Controls, Reach};
-use crate::source::Fetcher;
 use crate::source::error::display_url;
+use crate::source::{Fetcher, Verification};
 
 /// Where an app's manifests are.
 #[derive(Clone, Debug)]
@@ -141,6 +141,7 @@ impl App {
             guard: guard(&spec.prune_guard)?,
             approved: BTreeSet::new(),
             atomic: spec.atomic,
+            verification: None,
             dry_run: false,
             manual: spec.sync_policy == SyncPolicy::Manual,
             refuse_other_source: false,
@@ -205,6 +206,8 @@ pub struct App {
     pub approved: BTreeSet<String>,
     /// Whether a commit is applied only as a whole.
     pub atomic: bool,
+    /// What has to be true of a commit before anything of it is applied.
+    pub verification: Option<Arc<Verification>>,
     /// Whether the API server only checks and nothing is written.
     pub dry_run: bool,
     /// Whether passes only plan, but for those that a person asks for.

@@ -173,7 +173,12 @@ impl Daemon {
             () = self.keep_warm(&mut memory, stop) => {}
         }
         // What was asked meanwhile is read with the inventory.
-        Loop { memory: memory.without_writes(), ..Loop::default() }
+        let mut memory = memory.without_writes();
+        if self.app.verification.as_ref().is_some_and(|rules| rules.looks_back()) {
+            // What was accepted last is known to whoever wrote: nothing stands for it that was read meanwhile.
+            memory.rendered = None;
+        }
+        Loop { memory, ..Loop::default() }
     }
 
     async fn keep_warm(&self, memory: &mut Memory, stop: &Stop) {
@@ -423,7 +428,8 @@ fn panicked(trigger: Trigger) -> Outcome {
 /// is only told stays as it is.
 fn is_transient(outcome: &Outcome) -> bool {
     let waits = |f: &Failure| matches!(f, Failure::Suspended(_) | Failure::DependencyNotReady(_));
-    let is_failed = |failure: &Failure| !waits(failure);
+    let is_refused = |f: &Failure| matches!(f, Failure::Source(error) if error.is_refusal());
+    let is_failed = |failure: &Failure| !waits(failure) && !is_refused(failure);
     outcome.failure.as_ref().is_some_and(is_failed)
         || !outcome.unlisted.is_empty()
         || outcome.done.iter().any(|done| done.action.is_failure())

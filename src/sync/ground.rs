@@ -14,7 +14,7 @@ use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::lanes::Lanes;
 use crate::plan::Reach;
-use crate::source::{Clones, Credentials, Fetcher, Repository};
+use crate::source::{Clones, Credentials, Fetcher, Repository, tidy};
 
 /// A cluster, and what all who work in it share.
 #[derive(Clone)]
@@ -101,7 +101,8 @@ impl Checkout {
     /// not read a repository must not find it fetched by others. `owner` says whose credentials they are.
     pub fn fetcher(&self, repository: Repository, path: &str, owner: &str) -> Fetcher {
         let Repository { url, branch, .. } = &repository;
-        let name = hex::encode(&Sha256::digest(format!("{url}\n{branch}\n{owner}"))[..12]);
+        let name =
+            hex::encode(&Sha256::digest(format!("{url}\n{branch}\n{owner}"))[..tidy::NAME / 2]);
         let dir = self.data_dir.join(name);
         let shared: Arc<_> = self.clones.at(&dir);
         let (path, timeout, program) = (path.to_owned(), self.timeout, self.program.clone());

@@ -8,6 +8,7 @@ use super::App;
 use super::atomic::Refused;
 use super::consent::Read;
 use super::settled::{Resolved, Settled};
+use super::verify::Verdict;
 use super::watches::Watches;
 use crate::cluster::store::Loaded;
 use crate::object::marks::HashKey;
@@ -22,6 +23,8 @@ use crate::source::Revision;
 pub struct Memory {
     /// The last commit rendered, and what it declared.
     pub rendered: Option<(Revision, Arc<Rendered>)>,
+    /// What that hangs on, if it can be told.
+    pub scope: Option<String>,
     /// What that resolved to, with the kinds of then.
     pub resolved: Option<Arc<Resolved>>,
     /// The last state that was accepted as a whole, with `--atomic`.
@@ -68,6 +71,8 @@ pub struct Memory {
     pub left: BTreeMap<ObjectId, Duration>,
     /// Objects that were handed over to other apps, abandoned or deleted, and when, by the clock of the fights.
     pub handed: BTreeMap<ObjectId, Duration>,
+    /// Whether the last commit may be applied, where that is asked.
+    pub verdict: Option<Verdict>,
     /// What the trailers of commits approve.
     pub consent: Option<Read>,
     /// What people ask of the app.
@@ -86,8 +91,8 @@ impl Memory {
     /// another replica's doing by now.
     #[must_use]
     pub fn without_writes(self) -> Self {
-        let Self { rendered, observed, watches, kinds, .. } = self;
-        Self { rendered, observed, watches, kinds, ..Self::default() }
+        let Self { rendered, scope, observed, watches, kinds, .. } = self;
+        Self { rendered, scope, observed, watches, kinds, ..Self::default() }
     }
 
     /// What is known when something is planned.

@@ -36,6 +36,7 @@ pub mod stop;
 pub mod sweep;
 mod tell;
 mod twins;
+mod verify;
 pub mod watches;
 mod write;
 

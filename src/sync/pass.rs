@@ -8,7 +8,7 @@ use super::observe::observe;
 use super::record::{orphans, reach, recall, record, remember, store};
 use super::resolve::resolve;
 use super::settled::{Resolved, Settled, add_unchanged};
-use super::{App, Memory, Stop, apply, atomic, claims, prune, read, twins};
+use super::{App, Memory, Stop, apply, atomic, claims, prune, read, twins, verify};
 use crate::plan::steps::Circumstances;
 use crate::plan::{Cause, Desired, Plan, steps};
 use crate::report::{Failure, Outcome, Trigger};
@@ -40,8 +40,12 @@ async fn run(
     let source = read::source(app, memory, start, stop, outcome, &mut clock).await?;
     memory.is_stale = source.is_stale;
     end_fights(memory, outcome);
-    let commit = outcome.revision.as_ref().map(|revision| revision.commit.as_str());
-    if let Some(blocked) = app.blocked(commit) {
+    let commit = match &source.trouble {
+        // What stays in place was let through before.
+        Some(trouble) if trouble.is_refusal() => memory.rendered.as_ref().map(|(known, _)| known),
+        _ => outcome.revision.as_ref(),
+    };
+    if let Some(blocked) = app.blocked(commit.map(|revision| revision.commit.as_str())) {
         return Err(Failure::DependencyNotReady(blocked));
     }
     outcome.found(&source.rendered);
@@ -69,6 +73,9 @@ async fn run(
             return Err(source.trouble.map_or(failure, Failure::from));
         }
         clock.stage("check", outcome);
+    }
+    if !source.is_stale {
+        verify::note(app, &mut plan.superset, outcome);
     }
     store(app, memory, std::mem::take(&mut plan.superset)).await?;
     clock.stage("record", outcome);
@@ -106,7 +113,7 @@ async fn run(
 /// Ends all fights with a new commit: it may have settled them.
 fn end_fights(memory: &mut Memory, outcome: &Outcome) {
     let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
-    if commit.is_some() && commit != memory.commit {
+    if !memory.is_stale && commit.is_some() && commit != memory.commit {
         memory.fights.end();
         memory.commit = commit;
     }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::{App, Memory, Origin, Stop};
+use super::{App, Memory, Origin, Stop, verify};
 use crate::render::{self, Rendered};
 use crate::report::{Failure, Outcome, Trigger};
-use crate::source::{Snapshot, SourceError, folder};
+use crate::source::{Fetcher, Revision, Snapshot, SourceError, folder};
 
 /// Part of an interval for which a fetch is new enough. Intervals vary by less.
 const SHARED: f64 = 0.9;
@@ -42,7 +42,7 @@ pub async fn source(
     or_last_good(read, memory)
 }
 
-/// While the source cannot be read, what it last declared is kept in place. A path that is gone from a
+/// While the source cannot be read, or its commit is refused, what it last declared is kept in place. A path that is gone from a
 /// commit declares nothing, which the guard takes as an accident.
 fn or_last_good(
     read: Result<Arc<Rendered>, SourceError>,
@@ -62,7 +62,7 @@ fn or_last_good(
     }
 }
 
-/// Fetches and renders the source; an unchanged commit is not read again.
+/// Fetches and renders the source; what did not change is not read again.
 async fn read(
     app: &App,
     memory: &mut Memory,
@@ -81,20 +81,45 @@ async fn read(
             clock.stage("fetch", outcome);
             let revision = fetched?;
             outcome.revision = Some(revision.clone());
-            if let Some((known, rendered)) = &memory.rendered
-                && *known == revision
-            {
-                return Ok(rendered.clone());
+            verify::verify(app, memory, fetcher, &revision, outcome).await?;
+            if let Some(rendered) = unchanged(fetcher, memory, &revision, outcome).await {
+                return Ok(rendered);
             }
             let before = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
             (fetcher.read(&revision, before).await?, Some(revision))
         }
     };
     clock.stage("read", outcome);
+    let scope = snapshot.scope.clone();
     let rendered = Arc::new(blocking(move || render(snapshot)).await?);
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
+    memory.scope = scope;
     clock.stage("render", outcome);
     Ok(rendered)
+}
+
+/// What was rendered before, if nothing that it hangs on is another in this commit.
+async fn unchanged(
+    fetcher: &Fetcher,
+    memory: &mut Memory,
+    revision: &Revision,
+    outcome: &mut Outcome,
+) -> Option<Arc<Rendered>> {
+    let (known, rendered) = memory.rendered.clone()?;
+    if known == *revision {
+        return Some(rendered);
+    }
+    // Of artifacts none builds on another.
+    let is_news = revision.digest.is_none() && memory.commit.as_ref() != Some(&revision.commit);
+    if is_news && fetcher.is_rewritten(&known, revision).await {
+        outcome.rewritten = Some(known);
+    }
+    let scope = memory.scope.as_ref()?;
+    if fetcher.scope(revision).await.as_ref() != Some(scope) {
+        return None;
+    }
+    memory.rendered = Some((revision.clone(), rendered.clone()));
+    Some(rendered)
 }
 
 /// How old a fetch by another app may be in a pass that began at `start`. Whoever asks for a sync has a reason to

@@ -290,6 +290,7 @@ fn values_of_one_app_become_arguments() {
             "protectKinds": ["Namespace", "Database.example.com"], "allowEmpty": true, "atomic": true,
             "drift": "warn", "additions": "report", "conflicts": "yield", "replace": true, "parallel": 4,
             "credentials": {"secretName": "git", "passwordKey": "token"},
+            "verify": {"mode": "Range", "secretName": "signers", "noRollback": true},
         }}),
         &[
             "--additions=report",
@@ -301,6 +302,7 @@ fn values_of_one_app_become_arguments() {
             "--git-password-file=/etc/gitops-sync/git/token",
             "--interval=1m",
             "--name=web",
+            "--no-rollback",
             "--parallel=4",
             "--path=apps",
             "--protect-kinds=Namespace,Database.example.com",
@@ -309,6 +311,8 @@ fn values_of_one_app_become_arguments() {
             "--replace",
             of,
             "--target-namespace=web",
+            "--verify-keys=/etc/gitops-sync/verify",
+            "--verify=Range",
         ],
     );
     let managed = json!([{"namespace": "b", "role": "x"}, {"namespace": "a", "role": "x"}, {"namespace": "b", "role": "y"}]);

@@ -135,6 +135,7 @@ fn a_source_that_is_wrong_is_refused_with_its_field() {
         ("https://hunter2@git.example/c", "put credentials into a Secret"),
         ("ssh://ada:hunter2@git.example/c", "put credentials into a Secret"),
         ("https://git.example/c?token=hunter2", "put credentials into a Secret"),
+        ("oci://ada:hunter2@r.example/c", "put credentials into a Secret"),
         ("ftp://ada:hunter2@git.example/c", "must be a URL"),
         (&long, "2048"),
     ] {
@@ -222,6 +223,15 @@ fn a_reference_that_is_wrong_is_refused_with_its_field() {
     let proxied = json!({"proxySecretRef": {"name": "proxy"}, "repoURL": "git@git.example:c.git"});
     check(proxied, "proxySecretRef", "ssh does not go through a proxy");
     check(json!({"serviceAccountName": "a/b"}), "serviceAccountName", "should match");
+    check(json!({"verify": {"mode": "Range"}}), "verify.mode", "needs secretRef or keys");
+    check(json!({"verify": {"mode": "All", "keys": ["a"]}}), "verify.mode", "Unsupported value");
+    check(json!({"verify": {}}), "verify", "must have one of");
+    let artifact = json!({"repoURL": "oci://r.example/app", "verify": {"noRollback": true}});
+    check(artifact, "verify", "is for repositories of git");
+    check(json!({"verify": {"noRollback": false}}), "verify", "must have one of");
+    check(json!({"verify": {"keys": []}}), "verify.keys", "at least 1");
+    check(json!({"verify": {"keys": [""]}}), "verify.keys", "at least 1");
+    check(json!({"verify": {"secretRef": {"name": "A"}}}), "verify.secretRef.name", "should match");
     let kube_config = json!({"secretRef": {"name": "remote"}});
     let both = json!({"serviceAccountName": "a", "kubeConfig": kube_config});
     check(both, "serviceAccountName", "kubeConfig");
@@ -237,7 +247,12 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         apply(&test, &object, &["--dry-run=server"]).unwrap();
         api::decode(&object).unwrap_or_else(|invalid| panic!("{object}: {invalid}"));
     };
-    for url in ["http://127.0.0.1:80/c", "ssh://git@git.example/c", "git@git.example:team/c.git"] {
+    for url in [
+        "http://127.0.0.1:80/c",
+        "ssh://git@git.example/c",
+        "git@git.example:team/c.git",
+        "oci://r.example:5000/team/app",
+    ] {
         check(json!({"repoURL": url}));
     }
     for revision in ["main", "v1.2.3", ">=1.2 <2", "^1", "release/1.x", "*", "münchen"] {
@@ -265,6 +280,11 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "retry": {"limit": 0, "backoff": {"factor": 1}},
     }));
     check(json!({"kubeConfig": {"secretRef": {"name": "remote"}}}));
+    for mode in ["HEAD", "Tag", "TagAndHEAD", "Range"] {
+        check(json!({"verify": {"mode": mode, "secretRef": {"name": "keys"}, "noRollback": true}}));
+    }
+    check(json!({"verify": {"keys": ["ssh-ed25519 AAAA"]}}));
+    check(json!({"verify": {"noRollback": true}}));
     // A null stands for the default.
     apply(&test, &with(json!({"interval": null})), &["--dry-run=server"]).unwrap();
     let unknown = apply(&test, &with(json!({"color": "red"})), &["--dry-run=server"]).unwrap_err();
@@ -277,6 +297,8 @@ fn status() -> GitOpsAppStatus {
     let object = ObjectId::new(GroupKind::new("apps", "Deployment"), "web", "shop");
     let sha = "0123456789abcdef0123456789abcdef01234567";
     let revision = Revision::new(sha, "Ada <ada@example.com>", "Scale the shop\n\nBody", now);
+    let verified_by = Some(format!("OpenPGP key {}", sha.to_uppercase()));
+    let revision = Revision { verified_by: verified_by.clone(), ..revision };
     let mut status = GitOpsAppStatus { observed_generation: Some(1), ..Default::default() };
     status.last_attempted_revision = Some(revision.clone());
     status.last_applied_revision = Some(revision);
@@ -289,7 +311,8 @@ fn status() -> GitOpsAppStatus {
     status.abandoned = api::status::Abandoned::new(objects.iter());
     status.last_drifts.push(Drift::new(object, Some("spec.replicas"), Some("kubectl"), now));
     let took = std::time::Duration::from_millis(1250);
-    status.history.push(SyncRecord::new(Some(sha), "interval", took, "Synced", now));
+    let record = SyncRecord::new(Some(sha), "interval", took, "Synced", now);
+    status.history.push(SyncRecord { verified_by, ..record });
     let mut set = |kind, status_of, reason, message: &str| {
         let found = Finding { status: status_of, reason, message: message.to_owned() };
         status.conditions.set(kind, found, 1, now);

@@ -46,7 +46,12 @@
   "prune" $app.prune
   "allow-empty" $app.allowEmpty
   "atomic" $app.atomic
+  "verify" $app.verify.mode
+  "no-rollback" $app.verify.noRollback
   "replace" $app.replace -}}
+{{- if $app.verify.secretName -}}
+{{- $_ := set $flags "verify-keys" "/etc/gitops-sync/verify" -}}
+{{- end -}}
 {{- if $app.credentials.secretName -}}
 {{- $_ := set $flags "git-password-file" (printf "/etc/gitops-sync/git/%s" $app.credentials.passwordKey) -}}
 {{- end -}}

@@ -86,8 +86,9 @@ fn suspended(by: &Suspension) -> String {
 }
 
 fn revision(commit: &Revision, now: Timestamp) -> String {
-    let Revision { short, subject, author, time, .. } = commit;
-    format!("{short} {subject} ({author}, {time}, {} ago)", age(*time, now))
+    let Revision { short, subject, author, time, verified_by, .. } = commit;
+    let by = verified_by.as_ref().map(|by| format!(", signed by {by}")).unwrap_or_default();
+    format!("{short} {subject} ({author}, {time}, {} ago{by})", age(*time, now))
 }
 
 fn counts(app: &Shown) -> String {
@@ -186,7 +187,7 @@ fn drifts(all: &[Drift], now: Timestamp) -> String {
 
 fn history(all: &[SyncRecord], now: Timestamp) -> String {
     let mut lines = Table::new(&["AGE", "RESULT", "REVISION", "TRIGGER", "DURATION"]);
-    for SyncRecord { revision, trigger, duration, result, time } in all.iter().cloned() {
+    for SyncRecord { revision, trigger, duration, result, time, .. } in all.iter().cloned() {
         let revision = revision.unwrap_or_default().chars().take(8).collect();
         lines.add([age(time, now), result, revision, trigger, duration]);
     }

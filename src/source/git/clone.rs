@@ -8,17 +8,29 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use git2::Remote;
+
 use super::github;
 use super::remote::Link;
 use super::trouble::Trouble;
+use super::wanted::{ALL, Target, Wanted};
 use crate::source::SourceError;
 use crate::source::credentials::Login;
 use crate::source::error::display_url;
-use crate::source::fetch::{Answer, Head, Repository, Request};
+use crate::source::fetch::{Answer, Head, Request};
+use crate::source::oci::{self, Address};
 
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
 /// is smaller.
 const PACKS_MAX: usize = 100;
+/// Bytes of a clone beyond which a fresh one takes its place.
+const BYTES_MAX: u64 = 2 << 30;
+
+/// Bytes that a fetch of what is new may take. History that was rewritten may be endless, for all that comes before
+/// the first commit of a shallow clone: then that much of it is given up, and its newest commit fetched alone.
+const NEWS_MAX: usize = 16 << 20;
+/// Bytes that any fetch may take.
+const FETCH_MAX: usize = 1 << 30;
 
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
@@ -69,45 +81,103 @@ fn answer(request: &Request) -> Answer {
 fn fetch(request: &Request, link: &Link) -> Result<Head, SourceError> {
     let unusable = |why: String| SourceError::CloneUnusable { dir: request.dir.clone(), why };
     let _lock = lock(&request.dir).map_err(|error| unusable(error.to_string()))?;
-    if request.fresh || packs(&request.dir) > PACKS_MAX {
+    let (packs, bytes) = packs(&request.dir);
+    if request.fresh || packs > PACKS_MAX || bytes > BYTES_MAX || oci::is_full(&request.dir) {
         wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
     }
     match attempt(request, link) {
         Err(Trouble::Clone(_)) => {}
-        Err(Trouble::Source(error)) => return Err(error),
+        Err(trouble) => return Err(said(trouble, request)),
         Ok(head) => return Ok(head),
     }
     wipe(&request.dir).map_err(|error| unusable(error.to_string()))?;
-    attempt(request, link).map_err(|trouble| match trouble {
-        Trouble::Clone(error) => unusable(error.message().to_owned()),
+    attempt(request, link).map_err(|trouble| said(trouble, request))
+}
+
+fn said(trouble: Trouble, request: &Request) -> SourceError {
+    match trouble {
         Trouble::Source(error) => error,
-    })
+        Trouble::TooMuch => {
+            SourceError::RepositoryTooLarge { url: display_url(&request.repository.url) }
+        }
+        Trouble::Clone(error) => {
+            let (dir, why) = (request.dir.clone(), error.message().to_owned());
+            SourceError::CloneUnusable { dir, why }
+        }
+    }
 }
 
 fn attempt(request: &Request, link: &Link) -> Result<Head, Trouble> {
-    let source = &request.repository;
-    let tracking = format!("refs/remotes/origin/{}", source.branch);
-    let clone = open(&request.dir, &tracking)?;
+    if Address::is_in(&request.repository.url) {
+        let clone = open(&request.dir, "HEAD")?;
+        return oci::fetch(request, &clone).map_err(Trouble::Source);
+    }
+    let wanted = Wanted::new(&request.repository);
+    let clone = open(&request.dir, &wanted.tracking)?;
     link.prepare().map_err(|error| git2::Error::from_str(&error.to_string()))?;
-    let mut remote = clone.remote_anonymous(&source.url)?;
-    let known = clone.find_reference(&tracking).and_then(|known| known.peel_to_commit());
-    let known = known.ok().map(|commit| commit.id());
-    // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
-    let depth = request.depth.or(known.is_none().then_some(1));
-    let mut connection = link.connect(&mut remote, source)?;
-    let (name, head) = followed(connection.list()?, source)?;
-    let is_whole =
-        request.depth.is_none() && known == Some(head) && clone.find_commit(head).is_ok();
-    if !is_whole {
-        link.download(connection.remote(), request, &format!("+{name}:{tracking}"), depth)?;
-    }
-    drop(connection);
-    let commit = clone.find_commit(head)?;
+    let at_hand = wanted.at_hand(&clone).filter(|_| request.depth.is_none());
+    let target = at_hand.map_or_else(|| bring(request, link, &wanted, &clone), Ok)?;
+    let commit = wanted.commit(&clone, &target)?;
     // Last: until HEAD moved, nothing counts as done.
-    if clone.head().ok().and_then(|h| h.target()) != Some(head) {
-        clone.set_head_detached(head)?;
+    if clone.head().ok().and_then(|h| h.target()) != Some(commit.id()) {
+        clone.set_head_detached(commit.id())?;
     }
-    Ok(super::head::head(&commit))
+    let (kind, tag) = (target.kind, target.tag());
+    Ok(Head { reference: target.reference, kind, tag, ..super::head::head(&commit) })
+}
+
+/// Has the server give what is wanted, as far as it is not in the clone.
+fn bring(
+    request: &Request,
+    link: &Link,
+    wanted: &Wanted<'_>,
+    clone: &git2::Repository,
+) -> Result<Target, Trouble> {
+    let mut remote = clone.remote_anonymous(&request.repository.url)?;
+    // Only the first fetch is shallow: asking for depth 1 each time costs more than it saves.
+    let depth = request.depth.or(wanted.known(clone).is_none().then_some(1));
+    let is_there = |target: &Target| {
+        let is_here = clone.find_commit(target.commit).is_ok() && target.has_object(clone);
+        request.depth.is_none() && is_here
+    };
+    let mut connection = link.connect(&mut remote, &request.repository)?;
+    let target = wanted.choose(clone, connection.list()?)?;
+    if is_there(&target) {
+        return Ok(target);
+    }
+    fill(connection.remote(), request, link, wanted, clone, target, depth)
+}
+
+/// Downloads what is missing, and says what that came to: something may have been pushed since it was listed.
+fn fill(
+    remote: &mut Remote<'_>,
+    request: &Request,
+    link: &Link,
+    wanted: &Wanted<'_>,
+    clone: &git2::Repository,
+    target: Target,
+    depth: Option<usize>,
+) -> Result<Target, Trouble> {
+    let refspec = wanted.refspec(&target.source(), target.kind);
+    let again = |refspec: &str, depth| {
+        let mut remote = clone.remote_anonymous(&request.repository.url)?;
+        link.download(&mut remote, request, refspec, depth, FETCH_MAX)?;
+        Ok::<_, Trouble>(remote.list().ok().and_then(|list| wanted.choose(clone, list).ok()))
+    };
+    let is_news = depth.is_none() && clone.is_shallow();
+    let limit = if is_news { NEWS_MAX } else { FETCH_MAX };
+    let now = match link.download(remote, request, &refspec, depth, limit) {
+        Err(Trouble::TooMuch) if is_news => again(&refspec, Some(1))?,
+        Err(_) if Wanted::needs_detour(&target) => {
+            for refspec in ALL {
+                again(refspec, None)?;
+            }
+            None
+        }
+        Err(trouble) => return Err(trouble),
+        Ok(()) => remote.list().ok().and_then(|list| wanted.choose(clone, list).ok()),
+    };
+    Ok(now.filter(|now| clone.find_commit(now.commit).is_ok()).unwrap_or(target))
 }
 
 /// Opens the clone, without what a killed predecessor left in it, or starts an empty one.
@@ -133,31 +203,12 @@ fn remove_unfinished_packs(dir: &Path) {
     }
 }
 
-/// The number of packs of a clone.
-fn packs(dir: &Path) -> usize {
+/// The number of packs of a clone, and their bytes.
+fn packs(dir: &Path) -> (usize, u64) {
     let entries = fs::read_dir(dir.join("objects/pack")).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack")).count()
-}
-
-/// The ref that is followed in the remote's list of refs, and its commit: a branch, HEAD, or a tag, of which one
-/// that is annotated is listed a second time with its commit.
-fn followed(
-    list: &[git2::RemoteHead<'_>],
-    source: &Repository,
-) -> Result<(String, git2::Oid), Trouble> {
-    let find = |name: &str| list.iter().find(|head| head.name() == name).map(git2::RemoteHead::oid);
-    let (branch, tag) =
-        (format!("refs/heads/{}", source.branch), format!("refs/tags/{}", source.branch));
-    let head = Some("HEAD".to_owned()).filter(|head| *head == source.branch);
-    let names = [Some(branch), head, Some(tag)].into_iter().flatten();
-    let found = names.into_iter().find_map(|name| {
-        let commit = find(&format!("{name}^{{}}")).or_else(|| find(&name))?;
-        Some((name, commit))
-    });
-    found.ok_or_else(|| {
-        let (url, branch) = (display_url(&source.url), source.branch.clone());
-        Trouble::Source(SourceError::BranchNotFound { url, branch })
-    })
+    let packs = entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "pack"));
+    let sizes = packs.filter_map(|pack| Some(pack.metadata().ok()?.len()));
+    sizes.fold((0, 0), |(packs, bytes), size| (packs + 1, bytes + size))
 }
 
 /// Holds the clone for this process; the system lets go of it even after a kill.

@@ -1,5 +1,6 @@
 //! What is told of a commit. People wrote it: it is text, one line of bounded length, and nothing more.
 
+use crate::render::text::is_plain;
 use crate::source::fetch::Head;
 
 /// Characters of an author's name or of a subject.
@@ -9,9 +10,11 @@ const LINE: usize = 200;
 pub fn head(commit: &git2::Commit<'_>) -> Head {
     Head {
         commit: commit.id().to_string(),
+        tree: commit.tree_id().to_string(),
         time: commit.time().seconds(),
         author: author(commit.author().name_bytes()),
         subject: line(commit.summary_bytes().unwrap_or_default()),
+        ..Head::default()
     }
 }
 
@@ -28,11 +31,6 @@ fn line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let plain = text.chars().map(|c| if is_plain(c) { c } else { ' ' });
     plain.collect::<String>().trim().chars().take(LINE).collect()
-}
-
-fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]
@@ -66,8 +64,9 @@ mod tests {
             );
             let odb = repository.odb().unwrap();
             let id = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
-            let Head { commit, time, author, subject } = head(&repository.find_commit(id).unwrap());
-            assert_eq!((commit, time), (id.to_string(), 200));
+            let head = head(&repository.find_commit(id).unwrap());
+            let Head { commit, tree: root, time, author, subject, .. } = head;
+            assert_eq!((commit, root, time), (id.to_string(), tree.to_string(), 200));
             assert_eq!((author.as_str(), subject.as_str()), expect, "{text}");
         };
         check("Ada <ada@example.com>", "Scale the web\n\nBody", ("Ada", "Scale the web"));

@@ -12,7 +12,7 @@ const ALL: &str = "all";
 /// Longest value of the trailer that is kept, in bytes.
 const VALUE_MAX: usize = 128;
 /// Commits that are looked at; older ones are left out.
-const COMMITS_MAX: usize = 1_000;
+pub(super) const COMMITS_MAX: usize = 1_000;
 /// Commits that may approve all they remove: each costs two trees.
 const ALL_MAX: usize = 20;
 
@@ -59,10 +59,24 @@ pub fn read(clone: &Path, head: &str, since: Option<&str>) -> Result<Reading, St
     read().map_err(|error: Error| error.message().to_owned())
 }
 
-struct History {
-    repository: Repository,
+/// Whether a commit is in the clone and not in the history of another one. Of history that begins with that one,
+/// nothing can be told.
+pub fn is_rewritten(clone: &Path, before: &str, now: &str) -> Result<bool, String> {
+    let read = || {
+        let history = History::open(clone)?;
+        let (before, now) = (Oid::from_str(before)?, Oid::from_str(now)?);
+        let is_told = history.repository.find_commit(before).is_ok() && !history.cut.contains(&now);
+        Ok(is_told && before != now && !history.is_ancestor(before, now)?)
+    };
+    read().map_err(|error: Error| error.message().to_owned())
+}
+
+/// A clone, as far as it goes.
+pub(super) struct History {
+    /// The clone.
+    pub repository: Repository,
     /// Commits whose parents are not in the clone; libgit2 shows them without any.
-    cut: HashSet<Oid>,
+    pub cut: HashSet<Oid>,
 }
 
 /// Commits, newest first, that may give approvals.
@@ -75,15 +89,18 @@ struct Range {
 }
 
 /// Whether a commit comes after another.
-enum After {
+pub(super) enum After {
+    /// It does.
     Yes,
+    /// It does not.
     No,
     /// More history would tell.
     Unknown,
 }
 
 impl History {
-    fn open(clone: &Path) -> Result<Self, Error> {
+    /// Opens it.
+    pub fn open(clone: &Path) -> Result<Self, Error> {
         // `open_bare` would not heed the cuts.
         let flags = RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
         let nowhere: [&Path; 0] = [];
@@ -194,7 +211,7 @@ impl History {
 
     /// Whether a commit is not in the history of `since`. The walk is not sure of it: it goes by the
     /// time of commits, and ends at cuts.
-    fn is_after(&self, commit: Oid, since: Oid) -> Result<After, Error> {
+    pub fn is_after(&self, commit: Oid, since: Oid) -> Result<After, Error> {
         Ok(if self.is_ancestor(since, commit)? {
             After::Yes
         } else if self.is_ancestor(commit, since)? {
@@ -208,18 +225,19 @@ impl History {
     }
 
     /// Whether history that ends in a commit is cut anywhere.
-    fn is_cut_below(&self, commit: Oid) -> Result<bool, Error> {
+    pub fn is_cut_below(&self, commit: Oid) -> Result<bool, Error> {
         Ok(!self.cut.is_empty() && self.ancestors(commit)?.iter().any(|id| self.cut.contains(id)))
     }
 
     /// A commit and all before it.
-    fn ancestors(&self, commit: Oid) -> Result<Vec<Oid>, Error> {
+    pub fn ancestors(&self, commit: Oid) -> Result<Vec<Oid>, Error> {
         let mut walk = self.repository.revwalk()?;
         walk.push(commit)?;
         walk.collect()
     }
 
-    fn is_ancestor(&self, ancestor: Oid, commit: Oid) -> Result<bool, Error> {
+    /// Whether a commit is in the history of another one.
+    pub fn is_ancestor(&self, ancestor: Oid, commit: Oid) -> Result<bool, Error> {
         let is_here = self.repository.find_commit(ancestor).is_ok();
         Ok(is_here && self.repository.graph_descendant_of(commit, ancestor)?)
     }

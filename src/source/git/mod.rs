@@ -1,10 +1,13 @@
-//! git by libgit2: the fetching child's work, reading a commit's blobs, and the history of commits.
+//! git by libgit2: the fetching child's work, reading a commit's blobs, the history of commits, and who
+//! signed them.
 
 mod answer;
 pub mod clone;
 mod github;
 pub mod head;
 pub mod history;
+#[cfg(test)]
+mod hostile;
 mod http;
 mod options;
 mod redirect;
@@ -13,6 +16,8 @@ mod ssh;
 mod transport;
 pub mod tree;
 mod trouble;
+pub mod verify;
+mod wanted;
 
 /// The hidden verb under which this program is its own fetching child.
 pub const CHILD_VERB: &str = "git-fetch";

@@ -67,17 +67,20 @@ impl Link {
         connection.map_err(|error| self.note.remote_error(&error, source).into())
     }
 
-    /// Downloads a ref that is listed.
+    /// Downloads what a refspec names, if it takes no more bytes than this.
     pub fn download(
         &self,
         remote: &mut Remote<'_>,
         request: &Request,
         refspec: &str,
         depth: Option<usize>,
+        limit: usize,
     ) -> Result<(), Trouble> {
         let source = &request.repository;
         let mut options = FetchOptions::new();
-        options.remote_callbacks(self.callbacks());
+        let mut callbacks = self.callbacks();
+        callbacks.transfer_progress(move |progress| progress.received_bytes() <= limit);
+        options.remote_callbacks(callbacks);
         options.download_tags(AutotagOption::None).update_fetchhead(false);
         // libgit2's local transport cannot make a shallow clone.
         if let Some(depth) = depth.filter(|_| Way::of(&source.url) != Way::Other) {

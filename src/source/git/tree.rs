@@ -1,18 +1,30 @@
 //! A commit as a tree of files, read from its blobs.
 
+use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
-use git2::{ObjectType, Oid, Repository, TreeEntry};
+use git2::{Oid, Repository, TreeEntry};
 
 use crate::render::{ContentId, Rendered};
-use crate::source::Snapshot;
-use crate::source::tree::{self, Entry, Node, Tree};
+use crate::source::tree::{Entry, Listing, Node, Place, Tree, folder, joined, resolve};
+use crate::source::{Snapshot, ignore, walk};
 
-/// Mode of a symbolic link in a git tree.
+/// The part of a mode that says what an entry is.
+const KIND: i32 = 0o170_000;
+/// Kind of a file.
+const FILE: i32 = 0o100_000;
+/// Kind of a folder.
+const FOLDER: i32 = 0o040_000;
+/// Kind of a symbolic link.
 const LINK: i32 = 0o120_000;
+/// Kind of a submodule.
+const SUBMODULE: i32 = 0o160_000;
 
 /// Longest target of a link, in bytes: `PATH_MAX` of Linux.
 const LINK_LIMIT: u64 = 4096;
+/// Largest list of a folder that is read, in bytes.
+const LIST_LIMIT: u64 = 16 << 20;
 
 /// Reads the manifests below `path` of a commit, but for what was rendered before. `None` if the
 /// commit has no such folder.
@@ -22,17 +34,58 @@ pub fn read(
     path: &str,
     before: Option<&Rendered>,
 ) -> Result<Option<Snapshot>, String> {
-    let commit_tree = || {
-        let repository = Repository::open_bare(clone)?;
-        let root = repository.find_commit(Oid::from_str(commit)?)?.tree_id();
-        Ok(CommitTree { repository, root })
-    };
-    tree::read(&commit_tree().map_err(said)?, path, before)
+    let tree = CommitTree::open(clone, commit)?;
+    let Some(snapshot) = walk::read(&tree, path, before)? else { return Ok(None) };
+    let scope = if snapshot.has_left { None } else { tree.scope(path)? };
+    Ok(Some(Snapshot { scope, ..snapshot }))
+}
+
+/// What everything below `path` of a commit hangs on, as long as no link leads out of it: where it is, what it
+/// holds, and what is ignored. `None` if the commit has no such folder.
+pub fn scope(clone: &Path, commit: &str, path: &str) -> Result<Option<String>, String> {
+    CommitTree::open(clone, commit)?.scope(path)
 }
 
 struct CommitTree {
     repository: Repository,
     root: Oid,
+}
+
+impl CommitTree {
+    fn open(clone: &Path, commit: &str) -> Result<Self, String> {
+        let open = || {
+            let repository = Repository::open_bare(clone)?;
+            let root = repository.find_commit(Oid::from_str(commit)?)?.tree_id();
+            Ok(Self { repository, root })
+        };
+        open().map_err(said)
+    }
+
+    fn scope(&self, path: &str) -> Result<Option<String>, String> {
+        let Place::At(root) = resolve(self, &[], path)?.place else { return Ok(None) };
+        let Some(id) = folder(self, &root) else { return Ok(None) };
+        let mut scope = format!("{}\n{id}", joined(&root));
+        for depth in 0..root.len() {
+            let folder = folder(self, &root[..depth]);
+            let file = folder.map(|folder| self.find(&folder, ignore::NAME)).transpose()?.flatten();
+            let _ = write!(scope, "\n{file:?}");
+        }
+        Ok(Some(scope))
+    }
+
+    /// A folder, or why it cannot be read although the clone is sound: then somebody made it so.
+    fn folder(&self, id: Oid) -> Result<Result<git2::Tree<'_>, &'static str>, String> {
+        let odb = self.repository.odb().map_err(said)?;
+        let (size, _) = odb.read_header(id).map_err(said)?;
+        if size as u64 > LIST_LIMIT {
+            return Ok(Err("is a folder of too many entries"));
+        }
+        match self.repository.find_tree(id) {
+            Ok(tree) => Ok(Ok(tree)),
+            Err(_) if odb.read(id).is_ok() => Ok(Err("is a folder that git cannot read")),
+            Err(error) => Err(said(error)),
+        }
+    }
 }
 
 impl Tree for CommitTree {
@@ -42,13 +95,23 @@ impl Tree for CommitTree {
         self.root
     }
 
-    fn list(&self, folder: &Oid) -> Result<Vec<Entry<Oid>>, String> {
-        let tree = self.repository.find_tree(*folder).map_err(said)?;
-        Ok(tree.iter().map(|entry| named(&entry)).collect())
+    fn list(&self, folder: &Oid) -> Result<Listing<Oid>, String> {
+        let tree = match self.folder(*folder)? {
+            Ok(tree) => tree,
+            Err(why) => return Ok(Listing::Unreadable(why)),
+        };
+        let mut names = HashSet::new();
+        let entries = tree.iter().map(|entry| match named(&entry) {
+            (name, _) if !names.insert(name.clone()) => {
+                (name, Node::Other("stands in its folder a second time"))
+            }
+            entry => entry,
+        });
+        Ok(Listing::Entries(entries.collect()))
     }
 
     fn find(&self, folder: &Oid, name: &str) -> Result<Option<Node<Oid>>, String> {
-        let tree = self.repository.find_tree(*folder).map_err(said)?;
+        let Ok(tree) = self.folder(*folder)? else { return Ok(None) };
         Ok(tree.get_name(name).map(|entry| node(&entry)))
     }
 
@@ -65,7 +128,8 @@ impl Tree for CommitTree {
     }
 
     fn content(&self, file: &Oid) -> Result<Vec<u8>, String> {
-        Ok(self.repository.find_blob(*file).map_err(said)?.content().to_vec())
+        let odb = self.repository.odb().map_err(said)?;
+        Ok(odb.read(*file).map_err(said)?.data().to_vec())
     }
 
     fn content_id(&self, file: &Oid) -> Option<ContentId> {
@@ -73,20 +137,23 @@ impl Tree for CommitTree {
     }
 }
 
-/// An entry with its name. One that is no name of a file is shown, but nothing to read.
+/// An entry with its name.
 fn named(entry: &TreeEntry<'_>) -> Entry<Oid> {
-    match entry.name() {
-        Ok(name) if !name.contains('/') => (name.to_owned(), node(entry)),
-        _ => (String::from_utf8_lossy(entry.name_bytes()).into_owned(), Node::Other),
+    if let Ok(name) = entry.name() {
+        return (name.to_owned(), node(entry));
     }
+    let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+    (name, Node::Other("has a name that is not UTF-8"))
 }
 
+/// What an entry is by its mode, also by one that git never writes.
 fn node(entry: &TreeEntry<'_>) -> Node<Oid> {
-    match entry.kind() {
-        Some(ObjectType::Tree) => Node::Folder(entry.id()),
-        Some(ObjectType::Blob) if entry.filemode() == LINK => Node::Link(entry.id()),
-        Some(ObjectType::Blob) => Node::File(entry.id()),
-        _ => Node::Other,
+    match entry.filemode_raw() & KIND {
+        FOLDER => Node::Folder(entry.id()),
+        FILE => Node::File(entry.id()),
+        LINK => Node::Link(entry.id()),
+        SUBMODULE => Node::Other("is a submodule, and submodules are not fetched"),
+        _ => Node::Other("has the mode of a pipe, socket or device"),
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Trouble {
     Source(SourceError),
     /// The clone.
     Clone(git2::Error),
+    /// It takes more bytes than it may.
+    TooMuch,
 }
 
 impl From<git2::Error> for Trouble {
@@ -58,6 +60,7 @@ impl Note {
         );
         match self.take() {
             Some(known) => known.into(),
+            None if error.code() == ErrorCode::User => Trouble::TooMuch,
             None if is_remote => sorted(&error, source).into(),
             None => error.into(),
         }

@@ -67,6 +67,9 @@ fn what_does_not_fit_together_is_refused_with_a_way_out() {
     let repo = "https://git.example/config.git";
     check(json!({"app": {"path": "apps"}}), "app.path is set, and app.repo is not");
     check(json!({"app": {"credentials": {"secretName": "git"}}}), "secretRef of a GitOpsApp");
+    check(json!({"app": {"verify": {"noRollback": true}}}), "spec.verify of a GitOpsApp");
+    let verify = json!({"mode": "Tag"});
+    check(json!({"app": {"repo": repo, "verify": verify}}), "app.verify.mode needs app.verify");
     for url in [
         "https://me:hunter2@git.example/a",
         "ssh://me:hunter2@git.example/a",

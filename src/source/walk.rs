@@ -1,0 +1,478 @@
+//! Walks a tree of files, following links inside it: the same for a git commit and a folder.
+//!
+//! What is read is bounded in number, size and depth, whatever the tree holds.
+
+use std::collections::HashSet;
+
+use super::Snapshot;
+use super::ignore::Ignores;
+use super::tree::{
+    Entry, Listing, Node, Place, Resolved, Trail, Tree, folder, is_link, join, joined, resolve,
+};
+use crate::render::{Content, Diagnostic, Origin, Problem, Rendered, SourceFile, text};
+
+/// Largest file that is read, in bytes. The largest object etcd takes is 1.5 MiB.
+const FILE_LIMIT: u64 = 8 << 20;
+/// Bytes read from one source at most.
+const TOTAL_LIMIT: u64 = 64 << 20;
+/// Entries of folders looked at in one source at most, and names on the way of links.
+const COUNT_LIMIT: usize = 100_000;
+/// Folders in one another at most.
+const DEPTH_LIMIT: usize = 64;
+
+/// Reads the manifests below `path` of a tree, shown by their paths from the tree's root. What was
+/// rendered before is not read again. `None` if there is no such folder.
+pub fn read<T: Tree>(
+    tree: &T,
+    path: &str,
+    before: Option<&Rendered>,
+) -> Result<Option<Snapshot>, String> {
+    let Place::At(mut root) = resolve(tree, &[], path)?.place else { return Ok(None) };
+    if folder(tree, &root).is_none() {
+        return Ok(None);
+    }
+    let (snapshot, shown, floor) = (Snapshot::default(), joined(&root), root.len());
+    let (seen, ignores) = (HashSet::new(), Ignores::default());
+    let mut walk =
+        Walk { tree, before, floor, ignores, next: 0, seen, entries: 0, bytes: 0, snapshot };
+    if !walk.ignores.has(tree, &root)? {
+        walk.folder(&mut root, &shown, 0)?;
+    }
+    let Walk { ignores, mut snapshot, .. } = walk;
+    snapshot.diagnostics.extend(ignores.diagnostics);
+    snapshot.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(Some(snapshot))
+}
+
+struct Walk<'a, T: Tree> {
+    tree: &'a T,
+    before: Option<&'a Rendered>,
+    /// Names on the way to the folder that is read.
+    floor: usize,
+    ignores: Ignores,
+    /// Where in what was rendered before the next file probably is.
+    next: usize,
+    /// Real paths read or entered, so that each is shown once.
+    seen: HashSet<String>,
+    entries: usize,
+    bytes: u64,
+    snapshot: Snapshot,
+}
+
+impl<T: Tree> Walk<'_, T> {
+    /// Walks the folder at the place `at`, shown as `shown`.
+    fn folder(&mut self, at: &mut Trail<T::Id>, shown: &str, depth: usize) -> Result<(), String> {
+        if !self.seen.insert(joined(at)) {
+            return Ok(());
+        }
+        if depth > DEPTH_LIMIT {
+            self.problem(shown, Problem::TooMuch(format!("{DEPTH_LIMIT} folders in one another")));
+            return Ok(());
+        }
+        let Some(folder) = folder(self.tree, at) else { return Ok(()) };
+        let entries = match self.tree.list(&folder)? {
+            Listing::Entries(entries) => entries,
+            Listing::Unreadable(why) => {
+                self.problem(shown, Problem::NotRead(why));
+                return Ok(());
+            }
+        };
+        self.entries += entries.len();
+        if self.is_too_much() {
+            self.too_much(shown);
+            return Ok(());
+        }
+        for (name, node) in self.visible(at, entries, shown)? {
+            if self.is_too_much() {
+                break;
+            }
+            self.entry(at, name, node, shown, depth)?;
+        }
+        Ok(())
+    }
+
+    /// What of a folder is looked at, links last: a file is shown under its own name where it has one.
+    fn visible(
+        &mut self,
+        at: &[Entry<T::Id>],
+        entries: Vec<Entry<T::Id>>,
+        shown: &str,
+    ) -> Result<Vec<Entry<T::Id>>, String> {
+        let rules = self.ignores.rules(self.tree, at)?;
+        let mut visible: Vec<Entry<T::Id>> = Vec::new();
+        for (name, node) in entries {
+            if let Some(why) = flaw(&name) {
+                self.problem(&join(shown, &name), Problem::NotRead(why));
+            } else if !name.starts_with('.') && !rules.ignore(at, &name, &node) {
+                visible.push((name, node));
+            }
+        }
+        visible.sort_unstable_by(|(a, x), (b, y)| (is_link(x), a).cmp(&(is_link(y), b)));
+        Ok(visible)
+    }
+
+    /// Looks at an entry of the folder `at`.
+    fn entry(
+        &mut self,
+        at: &mut Trail<T::Id>,
+        name: String,
+        node: Node<T::Id>,
+        shown: &str,
+        depth: usize,
+    ) -> Result<(), String> {
+        let (shown, has_manifest) = (join(shown, &name), is_manifest(&name));
+        if !is_link(&node) {
+            at.push((name, node));
+            self.visit(at, has_manifest, &shown, depth)?;
+            at.pop();
+            return Ok(());
+        }
+        let Resolved { place, highest, steps } = resolve(self.tree, at, &name)?;
+        self.entries += steps;
+        self.snapshot.has_left |= highest < self.floor;
+        match place {
+            Place::At(mut to) if !self.ignores.has(self.tree, &to)? => {
+                self.visit(&mut to, has_manifest, &shown, depth)?;
+            }
+            Place::At(_) => {}
+            Place::Nowhere(why) => self.problem(&shown, Problem::BadLink(why)),
+        }
+        Ok(())
+    }
+
+    /// Takes in what stands at a place without links.
+    fn visit(
+        &mut self,
+        at: &mut Trail<T::Id>,
+        has_manifest: bool,
+        shown: &str,
+        depth: usize,
+    ) -> Result<(), String> {
+        match at.last().map(|(_, node)| node) {
+            None | Some(Node::Folder(_)) => self.folder(at, shown, depth + 1),
+            Some(Node::File(file)) if has_manifest => self.file(joined(at), file, shown),
+            Some(Node::File(_) | Node::Link(_)) => Ok(()),
+            // Whatever is not read might hold manifests, and what is not seen must not be pruned.
+            Some(Node::Other(why)) => {
+                self.problem(shown, Problem::NotRead(why));
+                Ok(())
+            }
+        }
+    }
+
+    fn file(&mut self, real: String, file: &T::Id, shown: &str) -> Result<(), String> {
+        if !self.seen.insert(real) {
+            return Ok(());
+        }
+        let id = self.tree.content_id(file);
+        let next = &mut self.next;
+        let known = self.before.zip(id).and_then(|(before, id)| before.known(next, shown, id));
+        let size = known.map_or_else(|| self.tree.size(file), |part| Ok(part.size))?;
+        if size > FILE_LIMIT {
+            self.problem(shown, Problem::TooLarge { size, limit: FILE_LIMIT });
+            return Ok(());
+        }
+        self.bytes += size;
+        if self.is_too_much() {
+            self.too_much(shown);
+            return Ok(());
+        }
+        let content = match known {
+            Some(part) => Content::Known(part.clone()),
+            None => Content::Read(self.tree.content(file)?, id),
+        };
+        self.snapshot.files.push(SourceFile { path: shown.to_owned(), content });
+        Ok(())
+    }
+
+    fn is_too_much(&self) -> bool {
+        self.bytes > TOTAL_LIMIT || self.entries > COUNT_LIMIT
+    }
+
+    /// Says once that the source is too large; what is beyond is not read.
+    fn too_much(&mut self, shown: &str) {
+        let said = |d: &Diagnostic| matches!(d.problem, Problem::TooMuch(_));
+        if !self.snapshot.diagnostics.iter().any(said) {
+            let limit = format!("{COUNT_LIMIT} entries or {} MiB", TOTAL_LIMIT >> 20);
+            self.problem(shown, Problem::TooMuch(limit));
+        }
+    }
+
+    fn problem(&mut self, shown: &str, problem: Problem) {
+        self.snapshot.diagnostics.push(Diagnostic::at(Origin::file(shown), problem));
+    }
+}
+
+/// Why what has this name is not read, if so.
+fn flaw(name: &str) -> Option<&'static str> {
+    match name {
+        "" => Some("has no name"),
+        "." | ".." => Some("has a name that leads elsewhere"),
+        name if name.contains('/') => Some("has a name with a / in it"),
+        name if !name.chars().all(text::is_plain) => {
+            Some("has a name with control characters in it")
+        }
+        _ => None,
+    }
+}
+
+fn is_manifest(name: &str) -> bool {
+    [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
+
+    use crate::render::{ContentId, plain};
+
+    /// A tree in memory: `path -> content`, where `-> target` is a link.
+    #[derive(Clone, Debug, Default)]
+    struct Memory(BTreeMap<String, String>);
+
+    impl Memory {
+        fn new(files: &[(&str, &str)]) -> Self {
+            Self(files.iter().map(|(path, text)| ((*path).into(), (*text).into())).collect())
+        }
+
+        fn node(&self, path: String) -> Option<Node<String>> {
+            let inside = format!("{path}/");
+            match self.0.get(&path) {
+                Some(content) if content.starts_with("-> ") => Some(Node::Link(path)),
+                Some(_) => Some(Node::File(path)),
+                None if self.0.keys().any(|p| p.starts_with(&inside)) => Some(Node::Folder(path)),
+                None => None,
+            }
+        }
+    }
+
+    impl Tree for Memory {
+        type Id = String;
+
+        fn root(&self) -> String {
+            String::new()
+        }
+
+        fn list(&self, folder: &String) -> Result<Listing<String>, String> {
+            let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+            let first = |p: &str| p.split('/').next().unwrap_or_default().to_owned();
+            let names = self.0.keys().filter_map(|p| p.strip_prefix(prefix.as_str()).map(first));
+            let names: BTreeSet<_> = names.collect();
+            let node = |name: String| Some((name.clone(), self.node(join(folder, &name))?));
+            Ok(Listing::Entries(names.into_iter().filter_map(node).collect()))
+        }
+
+        fn find(&self, folder: &String, name: &str) -> Result<Option<Node<String>>, String> {
+            Ok(self.node(join(folder, name)))
+        }
+
+        fn target(&self, link: &String) -> Result<Option<String>, String> {
+            Ok(self.0[link].strip_prefix("-> ").map(str::to_owned))
+        }
+
+        fn size(&self, file: &String) -> Result<u64, String> {
+            Ok(self.0[file].len() as u64)
+        }
+
+        fn content(&self, file: &String) -> Result<Vec<u8>, String> {
+            Ok(self.0[file].as_bytes().to_vec())
+        }
+
+        fn content_id(&self, file: &String) -> Option<ContentId> {
+            Sha256::digest(&self.0[file]).first_chunk().copied().map(ContentId)
+        }
+    }
+
+    #[test]
+    fn what_is_not_read_is_said() {
+        check(
+            &[("a.d", "-> gone"), ("b.yaml", "")],
+            "",
+            &[
+                "b.yaml",
+                "a.d: is a link that leads nowhere: links may only lead to files of the same tree",
+            ],
+        );
+        let deep = format!("{}/a.yaml", vec!["d"; 70].join("/"));
+        let snapshot = read(&Memory::new(&[(&deep, "")]), "", None).unwrap().unwrap();
+        assert!(snapshot.files.is_empty());
+        assert!(matches!(snapshot.diagnostics[0].problem, Problem::TooMuch(_)));
+    }
+
+    fn check(files: &[(&str, &str)], path: &str, expect: &[&str]) {
+        let snapshot = read(&Memory::new(files), path, None).unwrap().unwrap_or_default();
+        let mut shown: Vec<_> = snapshot.files.into_iter().map(|f| f.path).collect();
+        shown.extend(snapshot.diagnostics.iter().map(ToString::to_string));
+        assert_eq!(shown, expect, "{path}");
+    }
+
+    #[test]
+    fn manifests_are_found_and_hidden_names_are_not() {
+        let files = [
+            ("a.yaml", ""),
+            ("b/c.yml", ""),
+            ("b/d.json", ""),
+            ("b/readme.md", ""),
+            (".github/x.yaml", ""),
+            ("b/.hidden.yaml", ""),
+        ];
+        check(&files, "", &["a.yaml", "b/c.yml", "b/d.json"]);
+        check(&files, "b", &["b/c.yml", "b/d.json"]);
+        check(&files, "./b/", &["b/c.yml", "b/d.json"]);
+    }
+
+    #[test]
+    fn what_is_ignored_is_not_read() {
+        let files = |ignore: &'static str| {
+            [
+                (".sourceignore", ignore),
+                ("a.yaml", ""),
+                ("b/a.yaml", ""),
+                ("b/c/d.yaml", ""),
+                ("b/c/gone", "-> nowhere"),
+                ("l.yaml", "-> b/c/d.yaml"),
+            ]
+        };
+        let gone =
+            "b/c/gone: is a link that leads nowhere: links may only lead to files of the same tree";
+        let check = |ignore: &'static str, path: &str, expect: &[&str]| {
+            super::tests::check(&files(ignore), path, expect);
+        };
+        check("# nothing\n\n", "", &["a.yaml", "b/a.yaml", "b/c/d.yaml", gone]);
+        check("a.yaml", "", &["b/c/d.yaml", gone]);
+        check("/a.yaml\r\n", "", &["b/a.yaml", "b/c/d.yaml", gone]);
+        check("a.yaml\n!b/a.yaml", "", &["b/a.yaml", "b/c/d.yaml", gone]);
+        // Not even by a link.
+        check("b/c/", "", &["a.yaml", "b/a.yaml"]);
+        check("c/", "b", &["b/a.yaml"]);
+        check("/b", "b", &[]);
+        check("*\n!*.yaml", "", &["a.yaml"]);
+        check("gone", "", &["a.yaml", "b/a.yaml", "b/c/d.yaml"]);
+        check("\u{feff}b", "", &["a.yaml"]);
+        check("l.yaml", "", &["a.yaml", "b/a.yaml", "b/c/d.yaml", gone]);
+        check(
+            "[z-a]\nb",
+            "",
+            &[
+                "a.yaml",
+                ".sourceignore:1: has a pattern that means nothing: write it as a .gitignore",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_nearest_file_decides_what_is_ignored() {
+        let files = [
+            (".sourceignore", "*.json\nkeep/"),
+            ("b/.sourceignore", "!a.json\n/x.yaml"),
+            ("b/a.json", ""),
+            ("b/c.json", ""),
+            ("b/x.yaml", ""),
+            ("b/c/x.yaml", ""),
+            ("b/c/.sourceignore", "-> ../../a"),
+            ("keep/.sourceignore", "!*"),
+            ("keep/a.yaml", ""),
+        ];
+        let said = "b/c/.sourceignore: is no file: write it as a .gitignore";
+        check(&files, "", &["b/a.json", "b/c/x.yaml", said]);
+        check(&files, "b/c", &["b/c/x.yaml", said]);
+    }
+
+    #[test]
+    fn a_path_that_is_no_folder_is_none() {
+        let tree = Memory::new(&[("a.yaml", "")]);
+        for path in ["x", "a.yaml", "../..", "a/../../..", "/"] {
+            assert_eq!(read(&tree, path, None), Ok(None), "{path}");
+        }
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_tree_and_each_file_shown_once() {
+        let mounted =
+            [("..2026/web.yaml", "x"), ("..data", "-> ..2026"), ("web.yaml", "-> ..data/web.yaml")];
+        check(&mounted, "", &["web.yaml"]);
+        let twice = [("base/a.yaml", ""), ("again", "-> base"), ("b.yaml", "-> base/a.yaml")];
+        check(&twice, "", &["base/a.yaml"]);
+        let beside = [("base/a.yaml", ""), ("prod/base", "-> ../base")];
+        check(&beside, "prod", &["prod/base/a.yaml"]);
+    }
+
+    #[test]
+    fn links_that_leave_or_circle_are_said() {
+        let out =
+            " is a link that leads out of the tree: links may only lead to files of the same tree";
+        check(&[("a.yaml", "-> ../../etc/x.yaml")], "", &[&format!("a.yaml:{out}")]);
+        check(&[("a.yaml", "-> /etc/x.yaml")], "", &[&format!("a.yaml:{out}")]);
+        let circle =
+            " is a link that leads in a circle: links may only lead to files of the same tree";
+        check(
+            &[("a.yaml", "-> b.yaml"), ("b.yaml", "-> a.yaml")],
+            "",
+            &[&format!("a.yaml:{circle}"), &format!("b.yaml:{circle}")],
+        );
+        check(&[("x/up", "-> .."), ("x/a.yaml", "")], "x", &["x/a.yaml"]);
+    }
+
+    fn rendered(tree: &Memory, before: Option<&Rendered>) -> Rendered {
+        let snapshot = read(tree, "", before).unwrap().unwrap_or_default();
+        let mut rendered = plain(snapshot.files);
+        rendered.diagnostics.extend(snapshot.diagnostics);
+        rendered
+    }
+
+    #[test]
+    fn a_file_that_did_not_change_is_neither_read_nor_parsed_again() {
+        let map = |name| format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: {name}}}}}");
+        let before = rendered(&Memory::new(&[("a.yaml", &map("a")), ("b.yaml", &map("b"))]), None);
+        let after = Memory::new(&[("a.yaml", &map("a")), ("b.yaml", &map("c"))]);
+        let after = rendered(&after, Some(&before));
+        assert!(Arc::ptr_eq(&before.manifests[0], &after.manifests[0]));
+        assert_eq!(after.manifests[1].id.name, "c");
+        let moved = Memory::new(&[("c.yaml", &map("a"))]);
+        let moved = rendered(&moved, Some(&after));
+        assert_eq!(&*moved.manifests[0].origin.path, "c.yaml");
+    }
+
+    /// Few names and contents, so that files often collide, come back, or become links or folders.
+    fn trees() -> impl Strategy<Value = Memory> {
+        let names = ["a.yaml", "b.yaml", "c.json", "d/a.yaml", "d/e.yaml", "f.yaml/a.yaml"];
+        let map = "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\":";
+        let contents = vec![
+            format!("{map} \"x\"}}}}"),
+            format!("{map} \"y\"}}}}"),
+            format!("{map} \"x\"}}}}\n---\n{map} \"z\"}}}}"),
+            "replicas: 1".to_owned(),
+            "a: [".to_owned(),
+            "-> a.yaml".to_owned(),
+            "-> ../b.yaml".to_owned(),
+            "-> d".to_owned(),
+        ];
+        let files = proptest::sample::subsequence(names.to_vec(), 0..=names.len());
+        files.prop_flat_map(move |names| {
+            let content = proptest::sample::select(contents.clone());
+            let contents = proptest::collection::vec(content, names.len());
+            contents.prop_map(move |contents| {
+                Memory(names.iter().map(|name| (*name).to_owned()).zip(contents).collect())
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn rendering_again_is_rendering_afresh(
+            trees in proptest::collection::vec(trees(), 1..6),
+        ) {
+            let mut before = None;
+            for tree in &trees {
+                let again = rendered(tree, before.as_ref());
+                prop_assert_eq!(&again, &rendered(tree, None));
+                before = Some(again);
+            }
+        }
+    }
+}
