@@ -181,7 +181,7 @@ fn list_confided(
     let fetched = download(remote, request, &refspec, depth, FETCH_MAX);
     match (fetched, remote.list()) {
         // It did not come to looking at the clone.
-        (Err(Trouble::Clone(_)), Err(error)) => Err(failed(error)),
+        (Err(Trouble::Clone(error)), Err(_)) => Err(failed(error)),
         (Err(trouble), Err(_)) => Err(trouble),
         (_, list) => wanted.choose(clone, list.map_err(failed)?),
     }
