@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod controller;
 pub mod election;
 pub mod health;
+pub mod lanes;
 pub mod object;
 pub mod plan;
 pub mod render;

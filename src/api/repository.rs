@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 /// Host and path of a repository.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepoAddress {
     /// The host in lower case, with its port if that is an unusual one. A local path has none.
     pub host: String,

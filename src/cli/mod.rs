@@ -18,6 +18,8 @@ use crate::source::git;
 /// Threads that carry requests. The work is waiting; one for each of a node's many cores would cost
 /// memory and save no time. What takes long runs beside them.
 const WORKERS: usize = 2;
+/// Threads that read disks and render. Each has memory of its own.
+const READERS: usize = 16;
 
 /// Keeps a Kubernetes cluster as a git repository declares it.
 #[derive(Debug, Parser)]
@@ -85,7 +87,8 @@ pub fn main() -> ExitCode {
 
 fn block_on(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    let runtime = runtime.worker_threads(WORKERS).enable_all().build()?;
+    runtime.worker_threads(WORKERS).max_blocking_threads(READERS).enable_all();
+    let runtime = runtime.build()?;
     let done = runtime.block_on(task);
     // Whatever still reads a disk that hangs does not hold up the end.
     runtime.shutdown_background();

@@ -27,7 +27,7 @@ use crate::api::{self, GitOpsAppSpec};
 use crate::cluster::events::Event;
 use crate::cluster::store::inbox::Inbox;
 use crate::controller::prepare::Clusters;
-use crate::controller::{Common, Controller};
+use crate::controller::{Common, Controller, status_lanes};
 use crate::election::{Campaign, Candidacy, Mode, Ownership};
 use crate::object::AppId;
 use crate::object::marks::LABEL_APP;
@@ -307,6 +307,7 @@ fn all_apps(arguments: &Arguments, process: &Process) -> Work {
         board: Board::default(),
         tenancy: arguments.tenancy.rules(),
         clusters: Clusters::default(),
+        statuses: status_lanes(),
         remote: Remote {
             timeout: arguments.cluster.connection.endpoint.request_timeout,
             count: counter(metrics),

@@ -170,7 +170,8 @@ impl Cluster {
             let writing = self.enter(request.method())?;
             self.exchange(request.clone(), writing).await
         });
-        let answer = answer.await;
+        // What waits for many things in turn keeps no room for a request.
+        let answer = Box::pin(answer).await;
         let is_hanging = answer.as_ref().is_err_and(ApiError::answers_others);
         if is_hanging && !self.breaker.is_open(&sort) {
             self.breaker.open(sort, Instant::now() + self.timeout);

@@ -13,6 +13,7 @@ use super::status::{Writer, tell_others};
 use super::tenure::Tenure;
 use super::{Common, Seen, farewell, prepare};
 use crate::api::reference::AppReference;
+use crate::api::repository::RepoAddress;
 use crate::api::{GitOpsApp, SyncPolicy};
 use crate::cluster::{ApiError, Cluster, Term};
 use crate::object::{AppId, ObjectId};
@@ -68,7 +69,9 @@ impl Actor {
         let tenure = self.tenure.clone();
         let told = tell_others(self.common.board.clone(), first.app.clone(), tenure.shown());
         let _telling = Ended(tokio::spawn(told).abort_handle());
-        let writing = tokio::spawn(Writer::new(&tenure).run(tenure.status.subscribe()));
+        let writing = tokio::spawn(
+            Writer::new(&tenure, self.common.statuses.clone()).run(tenure.status.subscribe()),
+        );
         drop(tenure);
         let mut publisher = self.publisher(&first);
         while !self.stop.is_set() {
@@ -94,7 +97,8 @@ impl Actor {
     /// Deals with the objects of a resource that is being deleted, until it wants that otherwise.
     async fn part(&mut self, seen: &Seen, publisher: &mut Publisher) {
         let (common, tenure, stop) = (self.common.clone(), self.tenure.clone(), self.stop.clone());
-        let farewell = farewell::say(&common, &tenure, seen, &stop, publisher);
+        let asked = self.asked.subscribe();
+        let farewell = farewell::say(&common, &tenure, seen, &asked, &stop, publisher);
         tokio::select! {
             () = farewell => self.superseded(seen).await,
             () = self.superseded(seen) => {}
@@ -104,7 +108,7 @@ impl Actor {
     /// Does what the resource wants until it wants something else.
     async fn serve(&mut self, seen: &Seen, mut publisher: Publisher) -> Publisher {
         let prepared = tokio::select! {
-            prepared = prepare::app(&self.common, seen) => prepared,
+            prepared = Box::pin(prepare::app(&self.common, seen)) => prepared,
             () = self.stop.wait() => return publisher,
         };
         match prepared {
@@ -142,7 +146,7 @@ impl Actor {
             AppId::of_resource(namespace, &reference.name.0).within(seen.app.namespace())
         };
         let state = State {
-            source: (spec.repo_url.clone(), spec.target_revision.clone()),
+            source: (RepoAddress::of(&spec.repo_url), spec.target_revision.clone()),
             is_idle: seen.controls.suspended || spec.sync_policy == SyncPolicy::Manual,
             depends_on: spec.depends_on.iter().map(other).collect(),
             ..State::default()
@@ -179,7 +183,8 @@ impl Actor {
         let _admitting = Ended(tokio::spawn(admitting).abort_handle());
         {
             let mut running = Box::pin(daemon.run(&stop));
-            let renewed = renewed(self.common.ground.destination.cluster.clone(), seen, secrets);
+            let cluster = self.common.ground.destination.cluster.clone();
+            let renewed = Box::pin(renewed(cluster, seen, secrets));
             tokio::select! {
                 () = &mut running => error!("The loop of the app ended by itself"),
                 () = self.superseded(seen) => halt.halt(),
@@ -262,10 +267,29 @@ async fn admit(mut tenure: Tenure, held: watch::Sender<Option<Term>>) {
         let term = tenure.begin().await;
         if hold(&mut tenure).await {
             held.send_replace(Some(term));
-            tenure.end(term).await;
+            let mut keeping = tenure.clone();
+            tokio::select! {
+                () = tenure.end(term) => {}
+                () = keep_hold(&mut keeping) => {}
+            }
             held.send_replace(None);
         }
     }
+}
+
+/// Puts our finalizer back whenever somebody takes it away.
+async fn keep_hold(tenure: &mut Tenure) {
+    let is_seen = |seen: &Arc<Seen>| seen.is_held() || seen.is_deleting;
+    let is_taken = |seen: &Arc<Seen>| !is_seen(seen);
+    // The watch may yet have to show it.
+    while tenure.seen.wait_for(is_seen).await.is_ok()
+        && tenure.seen.wait_for(is_taken).await.is_ok()
+    {
+        warn!("Our finalizer was taken from the GitOpsApp, and is put back");
+        while !hold(tenure).await && tenure.fence.is_open() {}
+    }
+    // The resource is gone.
+    std::future::pending::<()>().await;
 }
 
 /// Sees to it that the resource stays until its objects are dealt with. `false` if that cannot be said yet.

@@ -11,6 +11,7 @@ use super::tenure::Tenure;
 use super::{Common, Seen, prepare};
 use crate::api::{DeletionPolicy, GitOpsAppSpec};
 use crate::cluster::{ApiError, Cluster, Fence};
+use crate::plan::Controls;
 use crate::report::{Notice, Publisher};
 use crate::sync::finalize::{Farewell, Obstacle, finalize, forget};
 use crate::sync::{App, Ground, Origin, Stop};
@@ -26,6 +27,7 @@ pub async fn say(
     common: &Common,
     tenure: &Tenure,
     seen: &Seen,
+    asked: &watch::Receiver<Controls>,
     stop: &Stop,
     publisher: &mut Publisher,
 ) {
@@ -35,7 +37,7 @@ pub async fn say(
     let (mut retry, mut tried) = (RETRIES.0, 0);
     while !stop.is_set() {
         let term = tenure.begin().await;
-        let attempt = attempt(common, &tenure.fence, seen, stop, tried, publisher);
+        let attempt = attempt(common, &tenure.fence, seen, (asked, stop), tried, publisher);
         let attempted = Box::pin(attempt).await;
         let is_over = *tenure.fence.held().borrow() != Some(term);
         match attempted {
@@ -59,7 +61,7 @@ async fn attempt(
     common: &Common,
     fence: &Arc<Fence>,
     seen: &Seen,
-    stop: &Stop,
+    (asked, stop): (&watch::Receiver<Controls>, &Stop),
     tried: u32,
     publisher: &mut Publisher,
 ) -> Result<(), String> {
@@ -72,8 +74,7 @@ async fn attempt(
     if let Some((ground, cluster)) = place_of(common, seen, &spec, tried).await? {
         let app = App::new(seen.app.clone(), &spec, Origin::Nothing(seen.source()), &ground);
         let app = app.map_err(|error| error.to_string())?;
-        let asked = watch::channel(seen.controls.clone()).1;
-        let app = App { cluster, asked, ..app }.fenced(fence);
+        let app = App { cluster, asked: asked.clone(), ..app }.fenced(fence);
         let mut say = |obstacles: &[Obstacle]| publisher.notice(&Notice::undeleted(obstacles));
         let farewell = finalize(&app, policy, stop, &mut say).await;
         let farewell = farewell.map_err(|error| error.to_string())?;

@@ -33,6 +33,7 @@ use crate::cluster::follow::Sight;
 use crate::cluster::list::{Content, Target};
 use crate::cluster::store::inbox::Inbox;
 use crate::election::Ownership;
+use crate::lanes::Lanes;
 use crate::object::AppId;
 use crate::report::{Metrics, Part};
 use crate::sync::ground::Remote;
@@ -41,6 +42,7 @@ use crate::sync::{Board, Directory, Ground, Stop};
 use actor::{Actor, Ended};
 use prepare::Clusters;
 use seen::Seen;
+pub use status::lanes as status_lanes;
 
 /// Pause after a defect ended an app.
 const ANEW: Duration = Duration::from_secs(30);
@@ -75,6 +77,8 @@ pub struct Common {
     pub clusters: Clusters,
     /// How other clusters are reached.
     pub remote: Remote,
+    /// Where statuses are written.
+    pub statuses: Lanes,
     /// Time between two sweeps of an app.
     pub sweep: Option<Duration>,
     /// Labels of the resources to sync, empty for all.

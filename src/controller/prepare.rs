@@ -150,8 +150,10 @@ impl Clusters {
         (known == version).then(|| destination.clone())
     }
 
+    /// Keeps it for the others that go there. Those that no app goes to any more are forgotten.
     fn keep(&self, place: String, version: String, destination: Destination) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, (_, known)| known.informers.is_shared());
         all.insert(place, (version, destination));
     }
 }

@@ -11,6 +11,7 @@ use super::Seen;
 use super::tenure::{Office, Shown, Tenure};
 use crate::api::GitOpsAppStatus;
 use crate::cluster::{ApiError, Cluster};
+use crate::lanes::Lanes;
 use crate::object::{AppId, ObjectId};
 use crate::sync::Board;
 
@@ -19,9 +20,21 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// First and longest time before a write that failed is tried again.
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
+/// Statuses that are written side by side: an API server takes several times longer for one than for an object, and
+/// what waits here is replaced by what is newer.
+const LANES: usize = 2;
+/// A write that takes longer holds up no others.
+const QUICK: Duration = Duration::from_secs(1);
+
+/// Lanes for the statuses of all apps.
+pub fn lanes() -> Lanes {
+    Lanes::new(LANES, QUICK)
+}
+
 /// Writes the status of an app.
 pub struct Writer {
     cluster: Cluster,
+    lanes: Lanes,
     /// Whether the app is this replica's to write.
     office: Office,
     /// What its resource is like.
@@ -34,11 +47,11 @@ pub struct Writer {
 
 impl Writer {
     /// One for the resource as it is seen now.
-    pub fn new(tenure: &Tenure) -> Self {
+    pub fn new(tenure: &Tenure, lanes: Lanes) -> Self {
         let (now, seen) = (tenure.seen.borrow().clone(), tenure.seen.clone());
         let (cluster, office) = (tenure.cluster.clone(), tenure.office());
         let (id, uid, written) = (now.id.clone(), now.uid.clone(), now.status.clone());
-        Self { cluster, office, seen, id, uid, written }
+        Self { cluster, lanes, office, seen, id, uid, written }
     }
 
     /// Writes each status until the last one is written, or the app is gone.
@@ -55,13 +68,9 @@ impl Writer {
                 is_due = true;
                 continue;
             }
-            let status = statuses.borrow_and_update().clone();
             is_due = false;
-            if status == self.written {
-                continue;
-            }
-            match self.cluster.write_status(&self.id, &self.uid, &status).await {
-                Ok(()) => (self.written, retry) = (status, RETRIES.0),
+            match self.lanes.run(|| self.write(&mut statuses)).await {
+                Ok(status) => (self.written, retry) = (status, RETRIES.0),
                 Err(error) if is_last => return debug!("Status not written: {error}"),
                 Err(ApiError::NotLeader) => is_due = true,
                 Err(error) => {
@@ -76,6 +85,18 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// Writes the status as it is when its turn has come, unless that is written already.
+    async fn write(
+        &self,
+        statuses: &mut watch::Receiver<GitOpsAppStatus>,
+    ) -> Result<GitOpsAppStatus, ApiError> {
+        let status = statuses.borrow_and_update().clone();
+        if status != self.written {
+            self.cluster.write_status(&self.id, &self.uid, &status).await?;
+        }
+        Ok(status)
     }
 
     /// While the status is another replica's: waits until this one takes over. `false` if it never does.
@@ -131,7 +152,7 @@ mod tests {
         let seen = watch::Sender::new(Arc::new(Seen::of(&app, "ops"))).subscribe();
         let statuses = watch::Sender::new(GitOpsAppStatus::default());
         let tenure = Tenure::new(cluster.fenced(fence.clone()), fence, seen, statuses.clone());
-        let writer = Writer::new(&tenure);
+        let writer = Writer::new(&tenure, lanes());
         drop(tenure);
         statuses.send_modify(|status| status.observed_generation = Some(1));
         let writing = writer.run(statuses.subscribe());

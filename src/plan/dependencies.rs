@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::api::repository::RepoAddress;
 use crate::object::AppId;
 
 /// What the apps say of themselves.
@@ -12,7 +13,7 @@ pub type States = BTreeMap<AppId, State>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     /// The repository and what of it is followed: apps of one revision see a commit together.
-    pub source: (String, String),
+    pub source: (RepoAddress, String),
     /// The commit that was applied last.
     pub applied: Option<String>,
     /// Whether it tries none.
@@ -124,7 +125,7 @@ mod tests {
             let (name, depends_on) = text.split_once(':').unwrap();
             let name = name.chars().next().unwrap();
             let state = State {
-                source: ("repo".into(), "main".into()),
+                source: (RepoAddress::of("https://git.example/repo"), "main".into()),
                 applied: Some("old".into()),
                 is_ready: name.is_ascii_uppercase(),
                 is_idle: false,
@@ -148,7 +149,8 @@ mod tests {
         check(&|b| b.applied = Some("new".into()), "new", false);
         check(&|b| b.is_idle = true, "new", false);
         check(&|b| b.source.1 = "other".into(), "new", false);
-        check(&|b| b.source.0 = "other".into(), "new", false);
+        check(&|b| b.source.0 = RepoAddress::of("https://git.example/other"), "new", false);
+        check(&|b| b.source.0 = RepoAddress::of("git@git.example:repo.git"), "new", true);
         assert!(!are_behind(&states("a:"), &app('a'), "new"));
         assert!(!are_behind(&states("b:"), &app('a'), "new"));
     }

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex as Lock, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore, watch};
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 use super::SourceError;
 use super::fetch::Head;
+use crate::lanes::Lanes;
 
 /// Children that begin to fetch at the same time.
 const LANES: usize = 16;
@@ -21,23 +22,20 @@ const QUICK: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, Default)]
 pub struct Clones(Arc<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     clones: Lock<BTreeMap<PathBuf, Weak<Shared>>>,
     lanes: Lanes,
 }
 
-/// Where fetches begin.
-#[derive(Clone, Debug)]
-struct Lanes {
-    free: Arc<Semaphore>,
-    quick: Duration,
+impl Default for Inner {
+    fn default() -> Self {
+        Self { clones: Lock::default(), lanes: lanes() }
+    }
 }
 
-impl Default for Lanes {
-    fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(LANES)), quick: QUICK }
-    }
+fn lanes() -> Lanes {
+    Lanes::new(LANES, QUICK)
 }
 
 impl Clones {
@@ -67,7 +65,7 @@ impl Clones {
 }
 
 /// What all apps of a clone share: its last fetch.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shared {
     last: Mutex<Option<Fetched>>,
     head: watch::Sender<Option<String>>,
@@ -79,6 +77,12 @@ struct Fetched {
     began: Instant,
     is_fresh: bool,
     result: Result<Head, SourceError>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { last: Mutex::default(), head: watch::Sender::default(), lanes: lanes() }
+    }
 }
 
 impl Shared {
@@ -96,7 +100,7 @@ impl Shared {
             return last.result.clone();
         }
         let began = Instant::now();
-        let result = self.in_lane(fetch).await;
+        let result = self.lanes.run(|| fetch).await;
         if let Ok(head) = &result {
             let is_new = |known: &mut Option<String>| {
                 let is_new = known.as_ref() != Some(&head.commit);
@@ -114,17 +118,6 @@ impl Shared {
         let mut head = self.head.subscribe();
         // The sender lives as long as this does.
         let _ = head.wait_for(|head| head.is_some() && head.as_deref() != commit).await;
-    }
-
-    /// Has only so many fetches begin at once; one that hangs holds up no other.
-    async fn in_lane<T>(&self, fetch: impl Future<Output = T>) -> T {
-        let lane = self.lanes.free.acquire().await;
-        let mut fetch = std::pin::pin!(fetch);
-        tokio::select! {
-            done = &mut fetch => return done,
-            () = sleep(self.lanes.quick) => drop(lane),
-        }
-        fetch.await
     }
 }
 
@@ -160,7 +153,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_hangs_holds_up_no_other_repository() {
-        let lanes = Lanes { quick: Duration::from_millis(1), ..Lanes::default() };
+        let lanes = Lanes::new(LANES, Duration::from_millis(1));
         let clones = Clones(Arc::new(Inner { lanes, ..Inner::default() }));
         let hung: Vec<_> = (0..2 * LANES).map(|n| clones.at(Path::new(&n.to_string()))).collect();
         let hang = |shared: Arc<Shared>| {

@@ -17,6 +17,7 @@ use crate::api::{GitOpsAppSpec, PruneGuard, SyncPolicy};
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Fence, Term};
+use crate::lanes::Lanes;
 use crate::object::AppId;
 use crate::object::handling::Policy;
 use crate::plan::dependencies::Blocked;
@@ -115,7 +116,7 @@ impl App {
         ground: &Ground,
     ) -> Result<Self, BadKind> {
         let Ground { destination, store, reach, parallel, .. } = ground.clone();
-        let Destination { cluster, informers, discovery } = destination;
+        let Destination { cluster, informers, discovery, lanes } = destination;
         let default_namespace = cluster.default_namespace();
         let target = spec.target_namespace.as_ref().map_or(default_namespace, |name| &name.0);
         let GitOpsAppSpec { drift, additions, conflicts, replace, .. } = *spec;
@@ -132,6 +133,7 @@ impl App {
             cluster,
             informers,
             discovery,
+            lanes,
             store,
             reach,
             policy: Policy { drift, additions, conflicts, replace },
@@ -179,6 +181,8 @@ pub struct App {
     pub informers: Informers,
     /// The kinds that it serves.
     pub discovery: CachedDiscovery,
+    /// Where the apps of that cluster begin what they do to objects.
+    pub lanes: Lanes,
     /// Where its inventory is.
     pub store: Store,
     /// Namespace of namespaced objects that name none.

@@ -36,12 +36,12 @@ pub async fn apply(
         outcome.done.extend(idle.into_iter().map(in_sync));
         let run = |step: &'_ Step| {
             let (step, new) = (step.clone(), &new);
-            async move {
+            app.lanes.run(async move || {
                 if stop.is_set() {
                     return Ok(Done::of(&step, Action::Skipped));
                 }
                 execute(app, &step, new).await
-            }
+            })
         };
         let mut running = stream::iter(able).map(run).buffer_unordered(app.parallel);
         while let Some(done) = running.next().await {

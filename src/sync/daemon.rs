@@ -85,7 +85,7 @@ impl Daemon {
                 if state.term.is_some() || !self.app.cluster.may_write() {
                     trigger = Trigger::Election;
                 }
-                state = self.stand_by(state, stop).await;
+                state = Box::pin(self.stand_by(state, stop)).await;
                 failures = 0;
                 continue;
             };
@@ -119,7 +119,9 @@ impl Daemon {
                 n => self.app.retry.wait(n).map_or(self.app.interval, |w| w.min(self.app.interval)),
             };
             trigger = if failures == 0 { Trigger::Interval } else { Trigger::Retry };
-            trigger = self.watch(&mut state, &outcome, delay, trigger, stop).await;
+            let last = Last::of(&outcome);
+            drop(outcome);
+            trigger = self.watch(&mut state, &last, delay, trigger, stop).await;
         }
         self.publisher.tell_drift();
     }
@@ -227,13 +229,13 @@ impl Daemon {
     async fn watch(
         &mut self,
         state: &mut Loop,
-        last: &Outcome,
+        last: &Last,
         delay: Duration,
         mut trigger: Trigger,
         stop: &Stop,
     ) -> Trigger {
         let (origin, mut gate) = (self.app.origin.clone(), self.app.gate.clone());
-        let commit = last.revision.as_ref().map(|revision| revision.commit.as_str());
+        let commit = last.commit.as_deref();
         let mut news = pin!(origin.other_than(commit));
         let mut opening = pin!(opening(gate.as_mut(), last, commit));
         let mut due = Instant::now() + jittered(delay);
@@ -339,6 +341,20 @@ impl Daemon {
     }
 }
 
+/// What the time after a pass has to know of it.
+struct Last {
+    commit: Option<String>,
+    /// Whether another app held it back.
+    is_blocked: bool,
+}
+
+impl Last {
+    fn of(outcome: &Outcome) -> Self {
+        let commit = outcome.revision.as_ref().map(|revision| revision.commit.clone());
+        Self { commit, is_blocked: is_blocked(outcome) }
+    }
+}
+
 impl Loop {
     /// When the first of the objects that have to wait may be put back or looked at.
     fn peace(&self) -> Option<Instant> {
@@ -414,8 +430,8 @@ fn is_transient(outcome: &Outcome) -> bool {
 }
 
 /// Waits until nothing holds back an app that was held back.
-async fn opening(gate: Option<&mut Gate>, last: &Outcome, commit: Option<&str>) {
-    let Some(gate) = gate.filter(|_| is_blocked(last)) else { return pending().await };
+async fn opening(gate: Option<&mut Gate>, last: &Last, commit: Option<&str>) {
+    let Some(gate) = gate.filter(|_| last.is_blocked) else { return pending().await };
     while gate.blocked(commit).is_some() {
         gate.changed().await;
     }

@@ -1,6 +1,7 @@
 //! Posts events one after the other, beside the syncing, and no more of them than an API server
 //! should bear.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -13,7 +14,8 @@ use crate::object::ObjectId;
 
 /// Events that may wait to be posted.
 const QUEUE: usize = 1024;
-/// Events on objects that may be posted at once after a quiet time, and per second beyond that.
+/// Events on the objects of a namespace that may be posted at once after a quiet time, and per second beyond that:
+/// one tenant's fights leave the events of others.
 const OBJECTS: (f64, f64) = (25.0, 1.0);
 /// The same of events on apps, which are few for each: what many of them share may happen to all at once.
 const APPS: (f64, f64) = (1000.0, 10.0);
@@ -41,9 +43,10 @@ impl Poster {
     /// Posts until nobody can hand over any more and the queue is empty.
     pub async fn run(mut self) {
         let (start, app) = (Instant::now(), crate::cluster::apps::kind());
-        let (mut objects, mut apps) = (Limits::of(OBJECTS), Limits::of(APPS));
+        let (mut objects, mut apps) = (Namespaces::default(), Limits::of(APPS));
         while let Some(event) = self.queue.recv().await {
-            let limits = if event.regarding.id.kind == app { &mut apps } else { &mut objects };
+            let is_of_app = event.regarding.id.kind == app;
+            let limits = if is_of_app { &mut apps } else { objects.of(&event, start.elapsed()) };
             if !limits.admit(&event, start.elapsed()) {
                 let Event { regarding, reason, .. } = &event;
                 debug!(object = %regarding.id, reason, "Event not posted: told already, or one too many");
@@ -66,6 +69,18 @@ impl Poster {
     }
 }
 
+/// The limits of each namespace of which there was news of late.
+#[derive(Debug, Default)]
+struct Namespaces(BTreeMap<String, Limits>);
+
+impl Namespaces {
+    fn of(&mut self, event: &Event, now: Duration) -> &mut Limits {
+        self.0.retain(|_, limits| !limits.is_idle(now));
+        let namespace = event.regarding.id.namespace.clone();
+        self.0.entry(namespace).or_insert_with(|| Limits { at: now, ..Limits::of(OBJECTS) })
+    }
+}
+
 /// Says which events are too many. Times are since any fixed moment.
 #[derive(Debug)]
 struct Limits {
@@ -80,6 +95,12 @@ struct Limits {
 impl Limits {
     fn of((burst, rate): (f64, f64)) -> Self {
         Self { burst, rate, tokens: burst, at: Duration::ZERO, posted: Vec::new() }
+    }
+
+    /// Whether nothing of them matters any more: all may be posted at once again, and nothing is repeated.
+    fn is_idle(&self, now: Duration) -> bool {
+        let since = now.saturating_sub(self.at);
+        since >= REPEAT && self.tokens + since.as_secs_f64() * self.rate >= self.burst
     }
 
     /// Whether an event may be posted now; it then counts as posted.
@@ -127,6 +148,28 @@ mod tests {
         assert_eq!(admitted("a", 0), 25);
         assert_eq!(admitted("b", 3), 3);
         assert_eq!(admitted("c", 1000), 25);
+    }
+
+    #[test]
+    fn each_namespace_has_its_own_limits_for_as_long_as_they_matter() {
+        let mut all = Namespaces::default();
+        let mut check = |namespace: &str, seconds: u64, expect: usize| {
+            let now = Duration::from_secs(seconds);
+            let events = (0..100).map(|n| {
+                let mut event = event(&format!("{seconds}-{n}"), "x");
+                event.regarding.id.namespace = namespace.to_owned();
+                event
+            });
+            let admitted = events.filter(|event| all.of(event, now).admit(event, now)).count();
+            assert_eq!(admitted, expect, "{namespace} at {seconds}");
+        };
+        check("loud", 0, 25);
+        check("quiet", 1, 25);
+        check("loud", 1, 1);
+        check("loud", 59, 25);
+        check("loud", 118, 25);
+        check("third", 300, 25);
+        assert_eq!(all.0.keys().collect::<Vec<_>>(), ["third"]);
     }
 
     #[test]

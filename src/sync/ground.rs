@@ -12,6 +12,7 @@ use crate::cluster::Cluster;
 use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
+use crate::lanes::Lanes;
 use crate::plan::Reach;
 use crate::source::{Clones, Credentials, Fetcher, Repository, tidy};
 
@@ -24,14 +25,23 @@ pub struct Destination {
     pub informers: Informers,
     /// The kinds that it serves.
     pub discovery: CachedDiscovery,
+    /// Where apps begin what they do to objects: of many apps only so much at a time, or all would hold in memory
+    /// what they wait to send.
+    pub lanes: Lanes,
 }
+
+/// Objects that are dealt with side by side in one cluster.
+const LANES: usize = 64;
+/// What takes longer holds up no others.
+const QUICK: Duration = Duration::from_secs(3);
 
 impl Destination {
     /// A cluster in which objects with labels that match the selector are watched, for apps whose inventories
     /// are in this namespace.
     pub fn new(cluster: Cluster, selector: String, namespace: &str) -> Self {
         let informers = Informers::new(cluster.clone(), selector, namespace);
-        Self { informers, discovery: CachedDiscovery::new(cluster.clone()), cluster }
+        let discovery = CachedDiscovery::new(cluster.clone());
+        Self { informers, discovery, lanes: Lanes::new(LANES, QUICK), cluster }
     }
 }
 

@@ -14,8 +14,11 @@ use crate::plan::observed::Sighting;
 use crate::plan::routing::{Routed, Routing};
 use crate::plan::{Resource, Scope};
 
+/// What an app hears of its objects, and in which scope.
+pub type Heard = (Scope, Sighting);
+
 /// Where an app hears of its objects.
-pub type Ear = UnboundedSender<(Scope, Sighting)>;
+pub type Ear = UnboundedSender<Box<Heard>>;
 
 /// What is watched: a scope, at a version of its kind.
 type Watched = (Scope, String);
@@ -53,7 +56,7 @@ impl Hub {
     fn pass_on(&self, (app, sighting): Routed) {
         if let Some(ear) = self.ears.get(&app) {
             // Whoever no longer listens leaves in a moment.
-            let _ = ear.send((self.scope.clone(), sighting));
+            let _ = ear.send(Box::new((self.scope.clone(), sighting)));
         }
     }
 }
@@ -64,6 +67,11 @@ impl Informers {
     pub fn new(cluster: Cluster, selector: String, namespace: &str) -> Self {
         let (namespace, feeds) = (namespace.to_owned(), Mutex::default());
         Self(Arc::new(Shared { cluster, selector, namespace, feeds }))
+    }
+
+    /// Whether anyone else has them at hand.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     /// Lets an app hear of its objects in a scope, first of all that are known, until what is returned is

@@ -1,7 +1,7 @@
 //! One pass over one app: the story of the data flow, from source to report.
 
 use std::sync::Arc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::observe::observe;
@@ -18,7 +18,7 @@ pub async fn pass(app: &App, memory: &mut Memory, trigger: Trigger, stop: &Stop)
     let start = Instant::now();
     let mut outcome = Outcome::new(trigger);
     let result = tokio::select! {
-        result = run(app, memory, &mut outcome, stop) => result,
+        result = run(app, memory, &mut outcome, start, stop) => result,
         () = stop.overdue() => Err(Failure::Stopped),
     };
     outcome.failure = result.err();
@@ -30,13 +30,14 @@ async fn run(
     app: &App,
     memory: &mut Memory,
     outcome: &mut Outcome,
+    start: Instant,
     stop: &Stop,
 ) -> Result<(), Failure> {
     let mut clock = Clock::start();
     let key = recall(app, memory).await?;
     claims::exchange(app, memory, outcome).await?;
     clock.stage("recall", outcome);
-    let source = read::source(app, memory, stop, outcome, &mut clock).await?;
+    let source = read::source(app, memory, start, stop, outcome, &mut clock).await?;
     memory.is_stale = source.is_stale;
     end_fights(memory, outcome);
     let commit = outcome.revision.as_ref().map(|revision| revision.commit.as_str());
@@ -155,6 +156,6 @@ fn settle(
 fn forget_new_kinds(memory: &mut Memory, outcome: &Outcome) {
     if outcome.has_new_kinds() {
         memory.kinds = None;
-        memory.new_kinds = Some(tokio::time::Instant::now());
+        memory.new_kinds = Some(Instant::now());
     }
 }

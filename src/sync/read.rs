@@ -26,16 +26,17 @@ pub struct Source {
     pub is_stale: bool,
 }
 
-/// Fetches and renders the source, or takes what it declared before while that fails.
+/// Fetches and renders the source as it is after `start`, or takes what it declared before while that fails.
 pub async fn source(
     app: &App,
     memory: &mut Memory,
+    start: Instant,
     stop: &Stop,
     outcome: &mut Outcome,
     clock: &mut Clock,
 ) -> Result<Source, Failure> {
     let read = tokio::select! {
-        read = read(app, memory, outcome, clock) => read,
+        read = read(app, memory, start, outcome, clock) => read,
         () = stop.wait() => return Err(Failure::Stopped),
     };
     or_last_good(read, memory)
@@ -65,6 +66,7 @@ fn or_last_good(
 async fn read(
     app: &App,
     memory: &mut Memory,
+    start: Instant,
     outcome: &mut Outcome,
     clock: &mut Clock,
 ) -> Result<Arc<Rendered>, SourceError> {
@@ -75,7 +77,7 @@ async fn read(
         }
         Origin::Nothing(_) => (Snapshot::default(), None),
         Origin::Git(fetcher) => {
-            let fetched = fetcher.fetch(since(app, outcome.trigger)).await;
+            let fetched = fetcher.fetch(since(app, outcome.trigger, start)).await;
             clock.stage("fetch", outcome);
             let revision = fetched?;
             outcome.revision = Some(revision.clone());
@@ -118,15 +120,13 @@ async fn unchanged(
     Some(rendered)
 }
 
-/// How old a fetch by another app may be. Whoever asks for a sync has a reason to think that there is
-/// something new.
-fn since(app: &App, trigger: Trigger) -> Instant {
-    let now = Instant::now();
+/// How old a fetch by another app may be in a pass that began at `start`. Whoever asks for a sync has a reason to
+/// think that there is something new by then.
+fn since(app: &App, trigger: Trigger, start: Instant) -> Instant {
     let age = match trigger {
         Trigger::Interval | Trigger::Commit | Trigger::Dependency => app.interval.mul_f64(SHARED),
         Trigger::Retry => RETRY,
-        // Who declares an app may have pushed what it is to be a moment ago. Those that begin together share a
-        // fetch all the same: it serves all who waited for the one before.
+        // Who declares an app may have pushed what it is to be a moment ago.
         Trigger::Start
         | Trigger::Election
         | Trigger::Deletion
@@ -135,7 +135,7 @@ fn since(app: &App, trigger: Trigger) -> Instant {
         | Trigger::Drift
         | Trigger::Command => Duration::ZERO,
     };
-    now.checked_sub(age).unwrap_or(now)
+    start.checked_sub(age).unwrap_or(start)
 }
 
 /// Manifests of the files of a source, and all that is wrong with it.

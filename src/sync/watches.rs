@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, timeout_at};
 
-use super::informers::{Informers, Subscription};
+use super::informers::{Ear, Heard, Informers, Subscription};
 use crate::object::{AppId, ObjectId};
 use crate::plan::observed::{Blind, Observed, Sighting};
 use crate::plan::{Kinds, Resource, Scope};
@@ -17,8 +17,9 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// The scopes of an app, each watched. Dropping it ends that.
 pub struct Watches {
     running: BTreeMap<Scope, (Resource, Subscription)>,
-    sender: UnboundedSender<(Scope, Sighting)>,
-    receiver: UnboundedReceiver<(Scope, Sighting)>,
+    sender: Ear,
+    /// Boxed, since a channel has room for many from the beginning.
+    receiver: UnboundedReceiver<Box<Heard>>,
     unsettled: BTreeSet<Scope>,
 }
 
@@ -63,16 +64,15 @@ impl Watches {
     /// late is unknown, not empty. Returns the objects that something was seen of.
     pub async fn settle(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {
         let mut touched = BTreeSet::new();
-        while let Ok((scope, sighting)) = self.receiver.try_recv() {
+        while let Ok(heard) = self.receiver.try_recv() {
+            let (scope, sighting) = *heard;
             touched.extend(self.note(app, observed, &scope, sighting));
         }
         let deadline = Instant::now() + SETTLE;
         let is_out = |observed: &Observed| observed.blind.values().any(|blind| blind.is_outage);
         while !self.unsettled.is_empty() || is_out(observed) {
-            let Ok(Some((scope, sighting))) = timeout_at(deadline, self.receiver.recv()).await
-            else {
-                break;
-            };
+            let Ok(Some(heard)) = timeout_at(deadline, self.receiver.recv()).await else { break };
+            let (scope, sighting) = *heard;
             touched.extend(self.note(app, observed, &scope, sighting));
         }
         for scope in &self.unsettled {
@@ -86,7 +86,10 @@ impl Watches {
     /// Waits for something to be seen, and returns the objects it is about.
     pub async fn next(&mut self, app: &AppId, observed: &mut Observed) -> BTreeSet<ObjectId> {
         match self.receiver.recv().await {
-            Some((scope, sighting)) => self.note(app, observed, &scope, sighting),
+            Some(heard) => {
+                let (scope, sighting) = *heard;
+                self.note(app, observed, &scope, sighting)
+            }
             // The sender is ours, so there is always one.
             None => BTreeSet::new(),
         }

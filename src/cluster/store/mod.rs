@@ -15,6 +15,7 @@ use kube::api::{DeleteParams, PostParams};
 use rand::RngExt as _;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
 
 use self::register::Register;
 use crate::cluster::{ApiError, Cluster, Fence, Term, client};
@@ -140,13 +141,15 @@ pub struct Store {
     cluster: Cluster,
     namespace: String,
     register: Register,
+    /// The hash key, once it is known.
+    key: Arc<OnceCell<HashKey>>,
 }
 
 impl Store {
     /// The store in a namespace. Whatever the cluster's handle acts as, what is stored is the daemon's own.
     pub fn new(cluster: Cluster, namespace: &str) -> Self {
         let (cluster, namespace) = (cluster.in_own_name(), namespace.to_owned());
-        Self { cluster, namespace, register: Register::default() }
+        Self { cluster, namespace, register: Register::default(), key: Arc::default() }
     }
 
     /// The same, written to only while the fence is open.
@@ -343,15 +346,31 @@ impl Store {
         self.strike(app).await
     }
 
-    /// Reads the hash key; `None` if there is none yet.
+    /// The hash key, which all apps share and which is read once; `None` if there is none yet.
     pub async fn key(&self) -> Result<Option<HashKey>, StoreError> {
+        if let Some(known) = self.key.get() {
+            return Ok(Some(known.clone()));
+        }
+        let found = self.stored_key().await?;
+        if let Some(found) = &found {
+            // Another app may have been first, with the same one.
+            let _ = self.key.set(found.clone());
+        }
+        Ok(found)
+    }
+
+    /// The hash key; one is made if there is none.
+    pub async fn key_or_new(&self) -> Result<HashKey, StoreError> {
+        self.key.get_or_try_init(|| self.stored_or_new_key()).await.cloned()
+    }
+
+    async fn stored_key(&self) -> Result<Option<HashKey>, StoreError> {
         let secret = self.read(KEY).await?;
         Ok(secret.and_then(|secret| data(&secret, "key")).map(HashKey))
     }
 
-    /// Reads the hash key, and makes one if there is none.
-    pub async fn key_or_new(&self) -> Result<HashKey, StoreError> {
-        if let Some(key) = self.key().await? {
+    async fn stored_or_new_key(&self) -> Result<HashKey, StoreError> {
+        if let Some(key) = self.stored_key().await? {
             return Ok(key);
         }
         let key: [u8; 32] = rand::rng().random();
@@ -362,7 +381,7 @@ impl Store {
         }
         let (namespace, name) = (self.namespace.clone(), KEY.to_owned());
         let why = "it has no key".to_owned();
-        self.key().await?.ok_or(StoreError::Damaged { namespace, name, why })
+        self.stored_key().await?.ok_or(StoreError::Damaged { namespace, name, why })
     }
 
     async fn read(&self, name: &str) -> Result<Option<Value>, StoreError> {

@@ -221,3 +221,28 @@ fn what_may_not_be_deleted_is_left_to_others_after_a_while_or_when_asked_to() {
     apps.gone("gapp/asked");
     is_free(&apps.test, "configmap/b");
 }
+
+#[test]
+fn who_takes_the_finalizer_away_finds_it_put_back() {
+    let apps = Apps::new("fin-back");
+    apps.test.commit(&[("app/a.yaml", &config_map("a", "1"))]);
+    apps.app("app", "app", json!({}));
+    apps.wait("app", "Ready");
+    let finalizers =
+        || apps.test.kubectl(&["get", "gapp/app", "-o", "jsonpath={.metadata.finalizers}"]);
+    let ours = finalizers();
+    assert!(ours.contains("gitops-sync.dev/finalizer"), "{ours}");
+    for others in [json!(null), json!(["example.com/other"])] {
+        let patch = json!({"metadata": {"finalizers": others}}).to_string();
+        apps.test.kubectl(&["patch", "gapp/app", "--type=merge", "-p", &patch]);
+        eventually(DEADLINE, "our finalizer, beside those of others", || {
+            let now = finalizers();
+            let is_back = now.contains("gitops-sync.dev/finalizer");
+            let is_kept = others.is_null() || now.contains("example.com/other");
+            if is_back && is_kept { Ok(Some(())) } else { Err(now) }
+        })
+        .unwrap();
+    }
+    let mine = json!({"metadata": {"finalizers": ["gitops-sync.dev/finalizer"]}}).to_string();
+    apps.test.kubectl(&["patch", "gapp/app", "--type=merge", "-p", &mine]);
+}

@@ -23,7 +23,7 @@ impl Tenant {
         let cluster = self.runtime.block_on(cluster)?;
         let _entered = self.runtime.enter();
         let there = Destination::new(cluster, selector(&self.app.id), &self.test.namespace);
-        let Destination { cluster, informers, discovery } = there;
+        let Destination { cluster, informers, discovery, .. } = there;
         self.app = App { cluster, informers, discovery, ..self.app.clone() };
         self.memory = Memory::default();
         Ok(())
