@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 const RETRIES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// Statuses that are written side by side: an API server takes several times longer for one than for an object, and
-/// what waits here is replaced by what is newer.
-const LANES: usize = 2;
+/// what waits here is replaced by what is newer. Alone, one is written in milliseconds.
+const LANES: usize = 1;
 /// A write that takes longer holds up no others.
 const QUICK: Duration = Duration::from_secs(1);
 
