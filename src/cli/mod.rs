@@ -21,7 +21,7 @@ use crate::source::git;
 /// memory and save no time. What takes long runs beside them.
 const WORKERS: usize = 2;
 /// Threads that read disks and render. Each has memory of its own.
-const READERS: usize = 16;
+const READERS: usize = 8;
 
 /// Keeps a Kubernetes cluster as a git repository declares it.
 #[derive(Debug, Parser)]

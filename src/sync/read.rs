@@ -42,8 +42,8 @@ pub async fn source(
     or_last_good(read, memory)
 }
 
-/// While the source cannot be read, or its commit is refused, what it last declared is kept in place. A path that is gone from a
-/// commit declares nothing, which the guard takes as an accident.
+/// While the source cannot be read, or its commit is refused, what it last declared is kept in place. A path that is
+/// gone from a commit declares nothing, which the guard takes as an accident.
 fn or_last_good(
     read: Result<Arc<Rendered>, SourceError>,
     memory: &Memory,

@@ -79,7 +79,8 @@ fn push_next(repo: &Repo, name: &str, signer: Option<&Signer>) -> String {
 
 #[test]
 fn a_commit_counts_by_who_has_signed_it() {
-    let (apps, people) = (Apps::new("verify"), People::new());
+    let Some(people) = People::new() else { return };
+    let apps = Apps::new("verify");
     let (ada, eve) = (people.gpg("ada", "ed25519"), people.gpg("eve", "rsa2048"));
     let (old, lost) = (people.gpg_expired("old"), people.gpg("lost", "nistp256"));
     let ssh = |name: &str, algorithm: &[&str]| people.ssh(name, algorithm);
@@ -145,7 +146,8 @@ fn a_commit_counts_by_who_has_signed_it() {
 
 #[test]
 fn a_refused_commit_is_told_once_and_what_is_in_place_stays() {
-    let (apps, people) = (Apps::new("verify-stays"), People::new());
+    let Some(people) = People::new() else { return };
+    let apps = Apps::new("verify-stays");
     let (ada, repo) = (people.ssh("ada", &["ed25519"]), &apps.test.repo);
     write(repo, "a", "1");
     repo.write("apps/b.yaml", config_map("b", "1")).unwrap();
@@ -193,7 +195,8 @@ fn a_refused_commit_is_told_once_and_what_is_in_place_stays() {
 
 #[test]
 fn without_its_keys_nothing_is_applied_and_new_ones_count_at_once() {
-    let (apps, people) = (Apps::new("verify-keys"), People::new());
+    let Some(people) = People::new() else { return };
+    let apps = Apps::new("verify-keys");
     let (ada, bob) = (people.ssh("ada", &["ed25519"]), people.ssh("bob", &["ed25519"]));
     write(&apps.test.repo, "a", "1");
     let first = ada.push(&apps.test.repo, "One");
@@ -222,7 +225,7 @@ fn without_its_keys_nothing_is_applied_and_new_ones_count_at_once() {
 
 #[test]
 fn one_app_is_told_by_flags_whose_commits_count() {
-    let people = People::new();
+    let Some(people) = People::new() else { return };
     let (ada, eve) = (people.gpg("ada", "ed25519"), people.ssh("eve", &["ed25519"]));
     let test = crate::support::Fixture::new("verify-flags");
     let keys = test.data.path().join("keys");

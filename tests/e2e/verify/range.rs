@@ -20,7 +20,8 @@ fn merge(repo: &Repo, name: &str, ada: &super::Signer, sign: impl Fn(&Repo)) -> 
 
 #[test]
 fn what_a_merge_brings_has_to_be_signed_as_well() {
-    let (apps, people) = (Apps::new("verify-merge"), People::new());
+    let Some(people) = People::new() else { return };
+    let apps = Apps::new("verify-merge");
     let ada = people.ssh("ada", &["ed25519"]);
     let repo = &apps.test.repo;
     // Two apps of one clone: what one refuses the other takes.
@@ -58,7 +59,8 @@ fn what_a_merge_brings_has_to_be_signed_as_well() {
 
 #[test]
 fn a_new_daemon_knows_which_commit_was_the_last() {
-    let (mut apps, people) = (Apps::new("verify-since"), People::new());
+    let Some(people) = People::new() else { return };
+    let mut apps = Apps::new("verify-since");
     let ada = people.ssh("ada", &["ed25519"]);
     let repo = &apps.test.git.create_repo("since").unwrap();
     let other = &apps.test.git.create_repo("other").unwrap();
@@ -109,7 +111,8 @@ fn a_new_daemon_knows_which_commit_was_the_last() {
 
 #[test]
 fn who_takes_over_has_not_accepted_what_the_leader_refused() {
-    let (test, people) = (Fixture::new("verify-lead"), People::new());
+    let Some(people) = People::new() else { return };
+    let test = Fixture::new("verify-lead");
     let (ada, repo) = (people.ssh("ada", &["ed25519"]), &test.repo);
     let keys = test.data.path().join("keys");
     std::fs::write(&keys, &ada.public).unwrap();

@@ -9,7 +9,8 @@ use crate::apps::Apps;
 
 #[test]
 fn a_tag_counts_by_who_has_signed_it() {
-    let (apps, people) = (Apps::new("verify-tag"), People::new());
+    let Some(people) = People::new() else { return };
+    let apps = Apps::new("verify-tag");
     let (ada, eve) = (people.gpg("ada", "ed25519"), people.ssh("eve", &["ed25519"]));
     let push_tag = |repo: &Repo, name: &str| {
         repo.git(&["push", "-q", "--force", "origin", name]).unwrap();

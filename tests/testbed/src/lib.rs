@@ -61,7 +61,7 @@ pub use rogue::{RogueAnswer, RogueServer};
 pub use rustix::process::Signal;
 pub use site::User;
 pub use spawned::Spawned;
-pub use sshd::{Sshd, rsa_key};
+pub use sshd::{Sshd, may_skip, rsa_key};
 pub use tls_front::TlsFront;
 pub use tool::Tool;
 pub use wait::eventually;

@@ -36,7 +36,7 @@ impl Sshd {
         let Some(program) = find("sshd") else {
             let remedy = "install openssh-server";
             let missing = Error::Missing { program: "sshd", remedy };
-            return if env::var_os(NO_SKIP).is_some() { Err(missing) } else { Ok(None) };
+            return if may_skip() { Ok(None) } else { Err(missing) };
         };
         let folder = RunFolder::create()?;
         for kind in KINDS {
@@ -112,12 +112,17 @@ impl Sshd {
     }
 }
 
+/// Whether a test may be skipped for want of a program.
+pub fn may_skip() -> bool {
+    env::var_os(NO_SKIP).is_none()
+}
+
 /// A private RSA key as PEM, the way GitHub gives one to an app, if `ssh-keygen` is installed.
 ///
 /// # Errors
 /// If it fails; or it is not installed, and tests may not be skipped.
 pub fn rsa_key() -> Result<Option<String>, Error> {
-    if find("ssh-keygen").is_none() && env::var_os(NO_SKIP).is_none() {
+    if find("ssh-keygen").is_none() && may_skip() {
         return Ok(None);
     }
     let folder = tempfile::tempdir().map_err(Error::io("make a folder"))?;
