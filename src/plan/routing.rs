@@ -1,6 +1,6 @@
 //! Which app a sighting of a shared watch concerns: the one that an object names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::observed::{Blind, Sighting};
@@ -13,9 +13,7 @@ pub struct Routing {
     /// What the marks of this installation's apps begin with.
     ours: String,
     /// The objects of this installation's apps, also of those that have yet to ask. By namespace and name.
-    objects: BTreeMap<Arc<str>, Arc<Live>>,
-    /// Which are of which app, by how they name it.
-    owned: BTreeMap<String, BTreeSet<Arc<str>>>,
+    objects: BTreeMap<Box<str>, Arc<Live>>,
     state: State,
     /// The apps, by how objects name them.
     apps: BTreeMap<String, AppId>,
@@ -35,9 +33,8 @@ impl Routing {
     /// Nothing is known yet of this kind's objects. Only those of apps whose inventories are in this namespace
     /// are kept.
     pub fn new(kind: GroupKind, namespace: &str) -> Self {
-        let (objects, owned, apps) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (ours, state) = (format!("{namespace}_"), State::Unlisted);
-        Self { kind, ours, objects, owned, state, apps }
+        let (ours, objects, apps) = (format!("{namespace}_"), BTreeMap::new(), BTreeMap::new());
+        Self { kind, ours, objects, state: State::Unlisted, apps }
     }
 
     /// Adds an app, and says what is known for it.
@@ -73,13 +70,8 @@ impl Routing {
 
     fn listed(&mut self, objects: Vec<(ObjectId, Arc<Live>)>) -> Vec<Routed> {
         self.state = State::Listed;
-        self.objects.clear();
-        self.owned.clear();
-        for (id, live) in objects {
-            if let Some(owner) = self.owner(&id, &live).map(str::to_owned) {
-                self.keep(key(&id), &owner, live);
-            }
-        }
+        let owned = objects.into_iter().filter(|(id, live)| self.owner(id, live).is_some());
+        self.objects = owned.map(|(id, live)| (key(&id), live)).collect();
         let listed =
             |(mark, app): (&String, &AppId)| (app.clone(), Sighting::Listed(self.objects_of(mark)));
         self.apps.iter().map(listed).collect()
@@ -89,37 +81,29 @@ impl Routing {
         let Some(now) = self.owner(id, &live).map(str::to_owned) else {
             return self.gone(id, live.resource_version.clone()).into_iter().collect();
         };
+        let before = self.objects.insert(key(id), live.clone());
+        let before = before.as_ref().and_then(|before| self.owner(id, before));
+        let left = before.filter(|before| *before != now).and_then(|before| self.apps.get(before));
         let version = live.resource_version.clone();
-        let before = self.objects.get(&*key(id)).and_then(|before| self.owner(id, before));
-        let is_other = before.is_some_and(|before| before != now);
-        let left = is_other.then(|| self.gone(id, version)).flatten();
-        self.keep(key(id), &now, live.clone());
+        let left = left.map(|app| (app.clone(), Sighting::Gone(id.clone(), version)));
         let came = self.apps.get(&now).map(|app| (app.clone(), Sighting::Seen(id.clone(), live)));
         left.into_iter().chain(came).collect()
     }
 
     fn gone(&mut self, id: &ObjectId, version: String) -> Option<Routed> {
-        let (key, before) = self.objects.remove_entry(&*key(id))?;
-        let owner = self.owner(id, &before)?;
-        let left = self.owned.get_mut(owner).map(|keys| keys.remove(&key) && keys.is_empty());
-        if left == Some(true) {
-            self.owned.remove(owner);
-        }
-        let app = self.apps.get(owner)?;
+        let before = self.objects.remove(&key(id))?;
+        let app = self.apps.get(self.owner(id, &before)?)?;
         Some((app.clone(), Sighting::Gone(id.clone(), version)))
     }
 
-    fn keep(&mut self, key: Arc<str>, owner: &str, live: Arc<Live>) {
-        match self.owned.get_mut(owner) {
-            Some(keys) => drop(keys.insert(key.clone())),
-            None => drop(self.owned.insert(owner.to_owned(), [key.clone()].into())),
-        }
-        self.objects.insert(key, live);
-    }
-
     fn objects_of(&self, mark: &str) -> Vec<(ObjectId, Arc<Live>)> {
-        let keys = self.owned.get(mark).into_iter().flatten();
-        keys.filter_map(|key| Some((self.id(key), self.objects.get(key)?.clone()))).collect()
+        // Each names its app rightly, or it would not be here: many apps ask, one after the other.
+        let names = |live: &Live| {
+            let rest = live.identity.as_ref().and_then(|text| text.strip_prefix(mark));
+            rest.is_some_and(|rest| rest.starts_with(':'))
+        };
+        let own = self.objects.iter().filter(|(_, live)| names(live));
+        own.map(|(key, live)| (self.id(key), live.clone())).collect()
     }
 
     fn id(&self, key: &str) -> ObjectId {
@@ -136,7 +120,7 @@ impl Routing {
     }
 }
 
-fn key(id: &ObjectId) -> Arc<str> {
+fn key(id: &ObjectId) -> Box<str> {
     format!("{}/{}", id.namespace, id.name).into()
 }
 

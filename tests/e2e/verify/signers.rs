@@ -32,6 +32,7 @@ fn run(program: &str, arguments: &[&str]) -> String {
 
 impl People {
     /// Nobody yet; or `None` where gpg or ssh-keygen is not installed and tests may be skipped.
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests has to hear of it")]
     pub fn new() -> Option<Self> {
         let is_there = |program: &&str| Command::new(program).arg("--version").output().is_ok();
         let missing = ["gpg", "ssh-keygen"].into_iter().find(|program| !is_there(program));
