@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::SourceError;
 use super::credentials::AppToken;
-use super::fetch::Head;
+use super::head::Head;
 use crate::lanes::Lanes;
 
 /// Children that begin to fetch at the same time.

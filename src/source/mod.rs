@@ -11,6 +11,7 @@ pub mod error;
 pub mod fetch;
 pub mod folder;
 pub mod git;
+pub mod head;
 mod ignore;
 pub mod known_hosts;
 pub mod oci;

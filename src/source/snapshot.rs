@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::fetch::Tag;
+use super::head::Tag;
 use super::reference;
 use crate::render::{Diagnostic, SourceFile};
 

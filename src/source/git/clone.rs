@@ -17,7 +17,8 @@ use super::wanted::{ALL, Target, Wanted};
 use crate::source::SourceError;
 use crate::source::credentials::Login;
 use crate::source::error::display_url;
-use crate::source::fetch::{Answer, Head, Request};
+use crate::source::fetch::{Answer, Request};
+use crate::source::head::Head;
 use crate::source::oci::{self, Address};
 
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone

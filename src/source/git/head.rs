@@ -1,7 +1,7 @@
 //! What is told of a commit. People wrote it: it is text, one line of bounded length, and nothing more.
 
 use crate::render::text::is_plain;
-use crate::source::fetch::Head;
+use crate::source::head::Head;
 
 /// Characters of an author's name or of a subject.
 const LINE: usize = 200;

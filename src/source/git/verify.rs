@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::history::{After, COMMITS_MAX, History};
 use crate::source::SourceError;
-use crate::source::fetch::Tag;
+use crate::source::head::Tag;
 use crate::source::snapshot::short;
 use crate::source::verify::{Key, Keyring, Mode, Refused, Signed, signer};
 

@@ -6,7 +6,8 @@ use git2::{Error, ErrorCode, ObjectType, Oid, RemoteHead};
 use super::trouble::Trouble;
 use crate::source::SourceError;
 use crate::source::error::display_url;
-use crate::source::fetch::{Repository, Tag};
+use crate::source::fetch::Repository;
+use crate::source::head::Tag;
 use crate::source::reference::{self, Choice, Kind, Listed, Unmatched};
 
 /// Where a clone keeps what cannot be the name of a ref, such as a range.

@@ -13,8 +13,9 @@ use super::{commit, unpack};
 use crate::source::SourceError;
 use crate::source::credentials::Login;
 use crate::source::error::display_url;
-use crate::source::fetch::{Head, Request};
+use crate::source::fetch::Request;
 use crate::source::git::head;
+use crate::source::head::Head;
 use crate::source::reference::{self, Kind, Listed, Unmatched};
 
 /// Bytes of an artifact that are fetched.
