@@ -46,7 +46,12 @@ pub(super) struct AccessArguments {
     )]
     known_hosts_file: Option<PathBuf>,
     /// Proxy to the repository: http://HOST:PORT or socks5://HOST:PORT [default: the environment's]
-    #[arg(long = "git-proxy", env = "GITOPS_SYNC_GIT_PROXY", value_name = "URL")]
+    #[arg(
+        long = "git-proxy",
+        env = "GITOPS_SYNC_GIT_PROXY",
+        value_name = "URL",
+        hide_env_values = true
+    )]
     proxy: Option<String>,
     /// User name for the proxy
     #[arg(

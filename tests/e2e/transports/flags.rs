@@ -7,7 +7,7 @@ use testbed::{Fault, ProxyKind, ProxyServer, TlsFront};
 
 use super::Site;
 use super::ssh::sshd;
-use crate::support::{Daemon, Fixture, config_map};
+use crate::support::{Daemon, Fixture, config_map, program};
 
 /// Writes files, and gives the flags that name them.
 fn flags(folder: &Path, files: &[(&str, &str)]) -> Vec<String> {
@@ -95,4 +95,19 @@ fn a_deploy_key_in_files_opens_a_repository() {
     test.expect("configmap/site", ".data.key", "1");
     written(folder.path(), "known-hosts", "git.example ssh-ed25519 AAAA");
     daemon.line(&["HostKeyUnknown", "SHA256:"]);
+}
+
+/// A URL may hold a password, be it against the rules.
+#[test]
+fn help_shows_no_url_of_the_environment() {
+    for verb in ["run", "sync"] {
+        let mut command = program();
+        command.args([verb, "--help"]);
+        for variable in ["GITOPS_SYNC_REPO", "GITOPS_SYNC_GIT_PROXY"] {
+            command.env(variable, "http://bob:hunter2@git.example");
+        }
+        let help = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        assert!(help.contains("GITOPS_SYNC_GIT_PROXY"), "{help}");
+        assert!(!help.contains("hunter2"), "{help}");
+    }
 }
