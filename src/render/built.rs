@@ -76,9 +76,53 @@ fn resolved(folder: &str, path: &str) -> Option<String> {
     Some(names.join("/"))
 }
 
-/// What a program complained about, in one line. Whatever it quotes of files is left out: that may be anything.
+/// What a program complained about, in one line. What it quotes of files, in brackets and between backquotes, is left
+/// out: that may be anything.
 pub fn complaint(text: &str) -> String {
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it failed");
-    let line = line.trim_start_matches("Error: ");
-    line.chars().filter(|c| is_plain(*c)).take(COMPLAINT).collect()
+    let text = text.trim().trim_start_matches("Error: ");
+    let (mut said, mut quote) = (String::new(), None);
+    for c in text.chars() {
+        match (quote, c) {
+            (None, '`') => quote = Some('`'),
+            (None, '[') => quote = Some(']'),
+            (None, c) if c.is_whitespace() => said.extend((!said.ends_with(' ')).then_some(' ')),
+            (None, c) => said.extend(is_plain(c).then_some(c)),
+            (Some(end), c) if c == end => {
+                quote = None;
+                said.push('\u{2026}');
+            }
+            (Some(_), _) => {}
+        }
+    }
+    if said.is_empty() { "it failed".to_owned() } else { said.chars().take(COMPLAINT).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_is_one_line_without_what_it_quotes() {
+        let check = |text: &str, expect: &str| assert_eq!(complaint(text), expect);
+        check("Error: no such file\n", "no such file");
+        check(
+            "bad config: `\npassword: x\n`: cannot parse [a: x]",
+            "bad config: \u{2026}: cannot parse \u{2026}",
+        );
+        check("a: [never closed", "a: ");
+        check("", "it failed");
+    }
+
+    #[test]
+    fn each_object_has_the_file_that_it_is_from() {
+        let output = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    config.kubernetes.io/origin: |\n      path: ../../base/a.yaml\n";
+        let check = |says: bool, origin: &str, has: bool| {
+            let built = kustomize(output.as_bytes(), "apps/web", says);
+            let manifest = &built.manifests[0];
+            assert_eq!(manifest.origin.to_string(), origin);
+            assert_eq!(manifest.body()["metadata"].get("annotations").is_some(), has);
+        };
+        check(true, "base/a.yaml", false);
+        check(false, "apps/web", true);
+    }
 }

@@ -134,7 +134,7 @@ impl<T: Tree> Closure<'_, T> {
                 Ok(to) if !is_folder(&to) => self.gather.take(&mut to.clone())?,
                 Ok(to) if reference.role == Role::Resource => folders.push(to),
                 Ok(_) => {
-                    self.gather.problem(origin.clone(), bad("is a folder, and has to be a file"))
+                    self.gather.problem(origin.clone(), bad("is a folder, and has to be a file"));
                 }
             }
         }

@@ -117,13 +117,13 @@ mod tests {
             assert_eq!(found.join(" "), expect, "{text}");
         };
         check("resources: [a.yaml, ../base]\nbases: [b]\ncomponents: [c]", "a.yaml ../base b c");
-        check("Resources: [a]\nRESOURCES: [b]", "a b");
+        check("Resources: [a]\nRESOURCES: [b]", "b a");
         check(
             "crds: [crd.json]\nconfigurations: [c.yaml]\nopenapi: {path: o.json}",
             "crd.json c.yaml o.json",
         );
         check("patches: [{path: p.yaml}, {patch: '[]', target: {kind: A}}]", "p.yaml");
-        check("patches: [{path: p.yaml, Path: q.yaml}]", "p.yaml q.yaml");
+        check("patches: [{path: p.yaml, Path: q.yaml}]", "q.yaml p.yaml");
         check("patchesStrategicMerge:\n- a.yaml\n- |\n  a: b\n", "a.yaml");
         check("patchesJson6902: [{path: j.json}]\nreplacements: [{path: r.yaml}]", "j.json r.yaml");
         check(

@@ -26,7 +26,8 @@ namePrefix: prod-
 images: [{name: web, newTag: '1.4'}]
 patches:
 - target: {kind: Deployment}
-  patch: '[{op: add, path: /spec/paused, value: true}]'
+  patch: |
+    - {op: add, path: /spec/paused, value: true}
 ";
 
 #[test]
@@ -42,7 +43,7 @@ fn an_overlay_is_built_with_its_base_wherever_that_is() {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: not-a-resource}\n",
         ),
     ]);
-    let daemon = test.run_app(&test.namespace, "apps/prod", &[]);
+    let daemon = test.run_app(&test.namespace, "apps/prod", &["--prune"]);
     daemon.line(&["INFO Synced", "created=2"]);
     let image = ".spec.template.spec.containers[0].image";
     test.expect("deploy/prod-web", image, "web:1.4");
