@@ -4,9 +4,12 @@
 //! nothing else, with a deadline and bounds (design.md, rules 8 to 10).
 
 pub mod confine;
+mod keys;
+mod kms;
 mod kustomize;
-pub mod program;
+mod program;
 mod recipe;
+mod sops;
 mod stage;
 mod tools;
 
@@ -15,6 +18,7 @@ use std::sync::Arc;
 use crate::render::{self, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
+pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;
 pub use tools::Tools;
 
@@ -26,21 +30,28 @@ pub async fn build(
     snapshot: Snapshot,
     before: Option<&Arc<Rendered>>,
 ) -> Result<Arc<Rendered>, SourceError> {
+    let keys = recipe.keys.as_ref().map(KeySource::read).transpose()?;
     if snapshot.layout == Layout::Plain {
+        let snapshot = sops::decrypt(tools, keys.as_ref(), snapshot).await?;
         return blocking(move || Arc::new(plain(snapshot))).await;
     }
-    let made_of = recipe.fingerprint(&snapshot);
+    let made_of = recipe.fingerprint(keys.as_deref(), &snapshot);
     if let Some(before) = before.filter(|before| before.hash == made_of) {
         return Ok(before.clone());
     }
-    let mut built = run(tools, snapshot).await?;
+    let mut built = run(tools, keys.as_ref(), snapshot).await?;
     built.hash = made_of;
     keep(&mut built, before);
     Ok(Arc::new(built))
 }
 
 /// The objects that a program makes of a snapshot.
-async fn run(tools: &Tools, snapshot: Snapshot) -> Result<Rendered, SourceError> {
+async fn run(
+    tools: &Tools,
+    keys: Option<&Arc<Keys>>,
+    snapshot: Snapshot,
+) -> Result<Rendered, SourceError> {
+    let snapshot = sops::decrypt(tools, keys, snapshot).await?;
     if !snapshot.diagnostics.is_empty() {
         // Half of what it is made of would be another state than anyone declared.
         return Ok(Rendered::nothing(snapshot.diagnostics));

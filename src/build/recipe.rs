@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::{KeySource, Keys};
 use crate::api::{GitOpsAppSpec, Render};
 use crate::render::Content;
 use crate::source::{Layout, Snapshot};
@@ -11,16 +12,18 @@ use crate::source::{Layout, Snapshot};
 pub struct Recipe {
     /// What makes objects of files, and how.
     pub render: Render,
+    /// What decrypts its files, if anything does.
+    pub keys: Option<KeySource>,
 }
 
 impl Recipe {
     /// What an app says.
     pub fn of(spec: &GitOpsAppSpec) -> Self {
-        Self { render: spec.render.clone() }
+        Self { render: spec.render.clone(), keys: None }
     }
 
     /// Tells everything that is made of a snapshot from what is made of any other.
-    pub(super) fn fingerprint(&self, snapshot: &Snapshot) -> String {
+    pub(super) fn fingerprint(&self, keys: Option<&Keys>, snapshot: &Snapshot) -> String {
         let mut all = Sha256::new();
         let mut add = |part: &[u8]| {
             all.update((part.len() as u64).to_le_bytes());
@@ -31,11 +34,13 @@ impl Recipe {
             Layout::Kustomize { top, .. } => add(top.as_bytes()),
         }
         add(&serde_json::to_vec(&self.render).unwrap_or_default());
+        add(&keys.map(Keys::fingerprint).unwrap_or_default());
         for file in &snapshot.files {
             add(file.path.as_bytes());
             match &file.content {
                 Content::Read(bytes, _) => add(bytes),
                 Content::Known(part) => add(part.digest()),
+                Content::Decrypted(decrypted) => add(&decrypted.digest),
             }
         }
         for link in &snapshot.links {

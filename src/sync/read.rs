@@ -108,6 +108,9 @@ async fn unchanged(
     outcome: &mut Outcome,
 ) -> Option<Arc<Rendered>> {
     let (known, rendered) = memory.rendered.clone()?;
+    if rendered.diagnostics.iter().any(|diagnostic| diagnostic.problem.hangs_on_keys()) {
+        return None;
+    }
     if known == *revision {
         return Some(rendered);
     }

@@ -1,3 +1,5 @@
 //! What is in real repositories, rendered by the real programs.
 
 mod kustomize;
+mod sops;
+mod vault;
