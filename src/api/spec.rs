@@ -108,6 +108,11 @@ pub struct CreateNamespace {
         "fieldPath": ".verify",
     },
     {
+        "rule": "!has(self.submodules) || !self.submodules || !self.repoURL.startsWith('oci://')",
+        "message": "is for repositories of git, and repoURL is one of OCI artifacts",
+        "fieldPath": ".submodules",
+    },
+    {
         "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^https?://')",
         "message": "needs a repoURL of https or http: ssh does not go through a proxy",
         "fieldPath": ".proxySecretRef",
@@ -160,6 +165,10 @@ pub struct GitOpsAppSpec {
     /// for ssh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_secret_ref: Option<SecretReference>,
+    /// Whether submodules are fetched, at the commits that the repository names, and read as folders. The
+    /// credentials are for the repository's own host; what is on another one is fetched without, by https.
+    #[serde(default)]
+    pub submodules: bool,
     /// Time between two looks at the repository, such as 60s, 5m or 1h30m.
     #[serde(default = "GitOpsAppSpec::default_interval")]
     pub interval: Duration,
@@ -240,6 +249,7 @@ impl GitOpsAppSpec {
             secret_ref: None,
             verify: None,
             proxy_secret_ref: None,
+            submodules: false,
             interval: Self::default_interval(),
             timeout: Self::default_timeout(),
             retry: Retry::default(),

@@ -25,7 +25,7 @@ use crate::plan::controls::hashes;
 use crate::plan::guard::{BadKind, ProtectedKind};
 use crate::plan::prune::selector;
 use crate::report::Metrics;
-use crate::source::{Clones, Fetcher, Repository};
+use crate::source::{Clones, Fetcher, Repository, Submodules};
 use crate::sync::{Checkout, Destination, Ground};
 
 /// Which cluster, as whom.
@@ -219,6 +219,9 @@ pub(super) struct GitArguments {
     /// Folder of the repository that holds the manifests
     #[arg(long, env = "GITOPS_SYNC_PATH", default_value = ".", value_name = "DIR")]
     pub path: String,
+    /// Fetch submodules, at the commits that the repository names
+    #[arg(long = "git-submodules", env = "GITOPS_SYNC_GIT_SUBMODULES", value_parser = BoolishValueParser::new())]
+    pub submodules: bool,
     #[command(flatten)]
     pub access: AccessArguments,
     /// Folder for clones [default: gitops-sync in the user's cache folder]
@@ -235,6 +238,7 @@ impl GitArguments {
         let repository = Repository {
             url: url.to_owned(),
             branch: self.branch.clone(),
+            submodules: self.submodules.then(Submodules::default),
             files: Arc::new(self.access.files(url)),
             credentials: None,
         };

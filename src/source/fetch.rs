@@ -16,7 +16,7 @@ use super::error::display_url;
 use super::head::Head;
 use super::reference::Kind;
 use super::way::Way;
-use super::{Credentials, Revision, Snapshot, SourceError, git};
+use super::{Credentials, Revision, Snapshot, SourceError, Submodules, git};
 use crate::render::Rendered;
 
 /// Environment that a fetching child keeps: where homes, certificates, proxies and agents are.
@@ -45,6 +45,8 @@ pub struct Repository {
     pub url: String,
     /// What of it is followed, see [`reference`](super::reference).
     pub branch: String,
+    /// Its submodules, if they are fetched.
+    pub submodules: Option<Submodules>,
     /// Credentials in files.
     #[serde(skip)]
     pub files: Arc<Files>,
@@ -175,7 +177,9 @@ impl Fetcher {
         before: Option<Arc<Rendered>>,
     ) -> Result<Option<Snapshot>, String> {
         let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
-        self.off_thread(move || git::tree::read(&dir, &commit, &path, before.as_deref())).await
+        let submodules = self.repository.submodules.is_some();
+        let read = move || git::tree::read(&dir, &commit, &path, submodules, before.as_deref());
+        self.off_thread(read).await
     }
 
     /// Reads from the clone on a thread of its own, within the deadline.

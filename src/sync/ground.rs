@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::informers::Informers;
 use crate::api::GitOpsAppSpec;
+use crate::api::repository::RepoPattern;
 use crate::cluster::Cluster;
 use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::lanes::Lanes;
 use crate::plan::Reach;
-use crate::source::{Clones, Credentials, Fetcher, Repository, tidy};
+use crate::source::{Clones, Credentials, Fetcher, Repository, Submodules, tidy};
 
 /// A cluster, and what all who work in it share.
 #[derive(Clone)]
@@ -91,18 +92,21 @@ impl Checkout {
         spec: &GitOpsAppSpec,
         owner: &str,
         credentials: Option<Arc<Credentials>>,
+        allowed: &[RepoPattern],
     ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
-        let repository = Repository { url, branch, files: Arc::default(), credentials };
+        let submodules = spec.submodules.then(|| Submodules { allowed: allowed.to_vec() });
+        let repository = Repository { url, branch, submodules, files: Arc::default(), credentials };
         self.fetcher(repository, &spec.path, owner)
     }
 
     /// What fetches a repository, in a clone for all who follow the same with the same credentials: whoever may
     /// not read a repository must not find it fetched by others. `owner` says whose credentials they are.
     pub fn fetcher(&self, repository: Repository, path: &str, owner: &str) -> Fetcher {
-        let Repository { url, branch, .. } = &repository;
-        let name =
-            hex::encode(&Sha256::digest(format!("{url}\n{branch}\n{owner}"))[..tidy::NAME / 2]);
+        let Repository { url, branch, submodules, .. } = &repository;
+        let more = submodules.as_ref().map_or("", |_| "\nsubmodules");
+        let name = format!("{url}\n{branch}\n{owner}{more}");
+        let name = hex::encode(&Sha256::digest(name)[..tidy::NAME / 2]);
         let dir = self.data_dir.join(name);
         let shared: Arc<_> = self.clones.at(&dir);
         let (path, timeout, program) = (path.to_owned(), self.timeout, self.program.clone());

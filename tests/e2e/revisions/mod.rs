@@ -5,4 +5,5 @@ mod hostile;
 mod paths;
 mod references;
 mod rewritten;
+mod submodules;
 mod truth;
