@@ -55,13 +55,13 @@ fn a_submodule_is_a_folder_at_the_commit_that_is_named() {
     let linked = commit(&apps.test.repo);
     apps.app("web", "apps", submodules());
     apps.app("below", "libs/third/deep", submodules());
-    apps.app("without", "apps", json!({}));
+    apps.app("without", "libs", json!({}));
     for (app, map) in [("web", "base"), ("web", "own"), ("web", "inner"), ("below", "third")] {
         apps.applied(app, &linked);
         apps.test.expect(&format!("configmap/{map}"), ".data.key", "1");
     }
     let said = apps.reason("without", "Ready", "NotRead");
-    assert!(said.contains("spec.submodules") && said.contains("apps/base"), "{said}");
+    assert!(said.contains("spec.submodules") && said.contains("libs/third"), "{said}");
     apps.kubectl(&["delete", "gapp", "without"]);
     // Nothing is asked for again.
     let requests = || apps.test.git.requests().iter().filter(|it| it.contains("/base.git")).count();
