@@ -113,6 +113,11 @@ pub struct CreateNamespace {
         "fieldPath": ".submodules",
     },
     {
+        "rule": "!has(self.insecure) || !self.insecure || self.repoURL.startsWith('oci://')",
+        "message": "is for a repoURL of oci: write http:// for a git server without TLS",
+        "fieldPath": ".insecure",
+    },
+    {
         "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^https?://')",
         "message": "needs a repoURL of https or http: ssh does not go through a proxy",
         "fieldPath": ".proxySecretRef",
@@ -169,6 +174,10 @@ pub struct GitOpsAppSpec {
     /// credentials are for the repository's own host; what is on another one is fetched without, by https.
     #[serde(default)]
     pub submodules: bool,
+    /// Whether the registry of artifacts, with a repoURL of oci, is spoken to without TLS: anybody in between may
+    /// read and change everything.
+    #[serde(default)]
+    pub insecure: bool,
     /// Time between two looks at the repository, such as 60s, 5m or 1h30m.
     #[serde(default = "GitOpsAppSpec::default_interval")]
     pub interval: Duration,
@@ -250,6 +259,7 @@ impl GitOpsAppSpec {
             verify: None,
             proxy_secret_ref: None,
             submodules: false,
+            insecure: false,
             interval: Self::default_interval(),
             timeout: Self::default_timeout(),
             retry: Retry::default(),

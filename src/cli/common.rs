@@ -219,6 +219,9 @@ pub(super) struct GitArguments {
     /// Folder of the repository that holds the manifests
     #[arg(long, env = "GITOPS_SYNC_PATH", default_value = ".", value_name = "DIR")]
     pub path: String,
+    /// Speak no TLS with the registry of artifacts, if --repo is one of oci
+    #[arg(long, env = "GITOPS_SYNC_OCI_INSECURE", value_parser = BoolishValueParser::new())]
+    pub oci_insecure: bool,
     /// Fetch submodules, at the commits that the repository names
     #[arg(long = "git-submodules", env = "GITOPS_SYNC_GIT_SUBMODULES", value_parser = BoolishValueParser::new())]
     pub submodules: bool,
@@ -238,6 +241,7 @@ impl GitArguments {
         let repository = Repository {
             url: url.to_owned(),
             branch: self.branch.clone(),
+            insecure: self.oci_insecure,
             submodules: self.submodules.then(Submodules::default),
             files: Arc::new(self.access.files(url)),
             credentials: None,

@@ -45,6 +45,8 @@ pub struct Repository {
     pub url: String,
     /// What of it is followed, see [`reference`](super::reference).
     pub branch: String,
+    /// Whether it is an artifact of a registry that speaks no TLS.
+    pub insecure: bool,
     /// Its submodules, if they are fetched.
     pub submodules: Option<Submodules>,
     /// Credentials in files.

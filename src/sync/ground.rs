@@ -96,15 +96,26 @@ impl Checkout {
     ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
         let submodules = spec.submodules.then(|| Submodules { allowed: allowed.to_vec() });
-        let repository = Repository { url, branch, submodules, files: Arc::default(), credentials };
+        let repository = Repository {
+            url,
+            branch,
+            insecure: spec.insecure,
+            submodules,
+            files: Arc::default(),
+            credentials,
+        };
         self.fetcher(repository, &spec.path, owner)
     }
 
     /// What fetches a repository, in a clone for all who follow the same with the same credentials: whoever may
     /// not read a repository must not find it fetched by others. `owner` says whose credentials they are.
     pub fn fetcher(&self, repository: Repository, path: &str, owner: &str) -> Fetcher {
-        let Repository { url, branch, submodules, .. } = &repository;
-        let more = submodules.as_ref().map_or("", |_| "\nsubmodules");
+        let Repository { url, branch, submodules, insecure, .. } = &repository;
+        let more = match (submodules, insecure) {
+            (Some(_), _) => "\nsubmodules",
+            (None, true) => "\ninsecure",
+            (None, false) => "",
+        };
         let name = format!("{url}\n{branch}\n{owner}{more}");
         let name = hex::encode(&Sha256::digest(name)[..tidy::NAME / 2]);
         let dir = self.data_dir.join(name);

@@ -167,7 +167,8 @@ fn fetch(
 ) -> Result<usize, Trouble> {
     let Repository { files, .. } = &request.repository;
     let (url, branch, files) = (source.url.clone(), commit.to_string(), files.clone());
-    let repository = Repository { url, branch, submodules: None, files, credentials: None };
+    let repository =
+        Repository { url, branch, insecure: false, submodules: None, files, credentials: None };
     let link = Link::beside(&repository, Some(&credentials(request, link, source.host)))?;
     link.prepare().map_err(|error| Error::from_str(&error.to_string()))?;
     let take = |refspec: &str, depth| {
