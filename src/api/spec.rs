@@ -8,7 +8,7 @@ use super::names::{Annotations, Labels};
 use super::reference::{AppReference, KubeConfig, Name, NamespaceName, SecretReference};
 use super::resources::Resources;
 use super::retry::Retry;
-use super::{Duration, GitOpsAppStatus, PruneGuard, Verify};
+use super::{Duration, GitOpsAppStatus, PruneGuard, Render, Verify};
 use crate::object::handling::{OnAdditions, OnConflict, OnDrift};
 
 /// Whether what git says is done without asking.
@@ -158,6 +158,9 @@ pub struct GitOpsAppSpec {
         },
     ]))]
     pub path: String,
+    /// How its files become objects.
+    #[serde(default, skip_serializing_if = "Render::is_empty")]
+    pub render: Render,
     /// Name of a Secret with the credentials for the repository: username and password, bearerToken,
     /// ca.crt, tls.crt and tls.key, githubAppID and its companions, or for ssh identity, password
     /// and `known_hosts`.
@@ -255,6 +258,7 @@ impl GitOpsAppSpec {
             repo_url: repo_url.to_owned(),
             target_revision: Self::default_target_revision(),
             path: Self::default_path(),
+            render: Render::default(),
             secret_ref: None,
             verify: None,
             proxy_secret_ref: None,

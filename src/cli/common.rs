@@ -14,6 +14,7 @@ use super::access::AccessArguments;
 use super::logging::LogFormat;
 use crate::api::reference::NamespaceName;
 use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
+use crate::build::{Tools, program};
 use crate::cluster::client::Count;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
@@ -107,7 +108,8 @@ impl ClusterArguments {
         let selector = app.map_or_else(|| LABEL_APP.to_owned(), selector);
         let destination = Destination::new(cluster, selector, store.namespace());
         let (reach, parallel) = (self.reach(), parallel.into());
-        Ok(Ground { destination, store, reach, parallel, checkout })
+        let tools = Tools::new(&checkout.program, &checkout.data_dir, program::TIMEOUT);
+        Ok(Ground { destination, store, reach, parallel, checkout, tools })
     }
 
     /// An app whose objects go where these say.

@@ -109,6 +109,32 @@ pub enum Problem {
     /// An annotation of ours whose value means nothing.
     #[error("has the annotation {} with a value that means nothing: it has to be {}", .0.key, .0.expected)]
     BadAnnotation(BadAnnotation),
+    /// A kustomization refers to what is not there.
+    #[error("refers to {path} in {field}, which {why}")]
+    BadReference {
+        /// The field.
+        field: &'static str,
+        /// The path, made fit for a log line.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// What kustomize has only as a plugin that runs helm.
+    #[error(
+        "has {0}, which kustomize leaves to a plugin: render the chart by an app of its own, with render.type helm"
+    )]
+    HelmInKustomize(&'static str),
+    /// There is not what the app is to be rendered by.
+    #[error("has no {0}, which render.type wants: add it, or correct path or render.type")]
+    NothingToRender(&'static str),
+    /// The program that makes objects of the files refused them.
+    #[error("{program} says: {why}")]
+    BuildFailed {
+        /// The program.
+        program: &'static str,
+        /// Its words, of which everything that may be secret is taken out.
+        why: String,
+    },
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),

@@ -48,6 +48,13 @@ pub struct Part {
     read: manifest::Read,
 }
 
+impl Part {
+    /// Sha256 of the file.
+    pub fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+}
+
 /// What a source declares, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rendered {
@@ -57,13 +64,18 @@ pub struct Rendered {
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that are no Kubernetes objects.
     pub skipped: usize,
-    /// Hash of the files' content, whatever their names and order.
+    /// Hash of what it was made of; of manifests, of the files' content, whatever their names and order.
     pub hash: String,
     /// The files, in the order of their paths.
     parts: Vec<Arc<Part>>,
 }
 
 impl Rendered {
+    /// Nothing, for these reasons.
+    pub fn nothing(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics, ..Self::default() }
+    }
+
     /// What the file under this path was rendered to, if it had this content: then it need not be
     /// read again.
     /// `next` is where it probably is: behind the one that was found last.

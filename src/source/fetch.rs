@@ -17,6 +17,7 @@ use super::head::Head;
 use super::reference::Kind;
 use super::way::Way;
 use super::{Credentials, Revision, Snapshot, SourceError, Submodules, git};
+use crate::api::Render;
 use crate::render::Rendered;
 
 /// Environment that a fetching child keeps: where homes, certificates, proxies and agents are.
@@ -101,6 +102,8 @@ pub struct Fetcher {
     pub dir: PathBuf,
     /// Folder of the repository that holds the manifests.
     pub path: String,
+    /// How its files become objects: that decides which are read.
+    pub render: Arc<Render>,
     /// Longest time a fetch may take.
     pub timeout: Duration,
     /// This program, which is its own fetching child.
@@ -179,8 +182,9 @@ impl Fetcher {
         before: Option<Arc<Rendered>>,
     ) -> Result<Option<Snapshot>, String> {
         let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
-        let submodules = self.repository.submodules.is_some();
-        let read = move || git::tree::read(&dir, &commit, &path, submodules, before.as_deref());
+        let (submodules, render) = (self.repository.submodules.is_some(), self.render.clone());
+        let read =
+            move || git::tree::read(&dir, &commit, &path, submodules, &render, before.as_deref());
         self.off_thread(read).await
     }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::informers::Informers;
 use crate::api::GitOpsAppSpec;
 use crate::api::repository::RepoPattern;
+use crate::build::Tools;
 use crate::cluster::Cluster;
 use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;
@@ -70,6 +71,8 @@ pub struct Ground {
     pub parallel: usize,
     /// What fetches.
     pub checkout: Checkout,
+    /// What builds objects of files.
+    pub tools: Tools,
 }
 
 /// How repositories are fetched.
@@ -96,15 +99,10 @@ impl Checkout {
     ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
         let submodules = spec.submodules.then(|| Submodules { allowed: allowed.to_vec() });
-        let repository = Repository {
-            url,
-            branch,
-            insecure: spec.insecure,
-            submodules,
-            files: Arc::default(),
-            credentials,
-        };
-        self.fetcher(repository, &spec.path, owner)
+        let (insecure, files) = (spec.insecure, Arc::default());
+        let repository = Repository { url, branch, insecure, submodules, files, credentials };
+        let render = Arc::new(spec.render.clone());
+        Fetcher { render, ..self.fetcher(repository, &spec.path, owner) }
     }
 
     /// What fetches a repository, in a clone for all who follow the same with the same credentials: whoever may
@@ -121,6 +119,7 @@ impl Checkout {
         let dir = self.data_dir.join(name);
         let shared: Arc<_> = self.clones.at(&dir);
         let (path, timeout, program) = (path.to_owned(), self.timeout, self.program.clone());
-        Fetcher { repository, dir, path, timeout, program, shared }
+        let render = Arc::default();
+        Fetcher { repository, dir, path, render, timeout, program, shared }
     }
 }

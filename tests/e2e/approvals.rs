@@ -33,6 +33,7 @@ impl Fixture {
             credentials: None,
         };
         let fetcher = Fetcher {
+            render: Arc::default(),
             repository,
             dir: data.path().join("clone"),
             path: "apps".to_owned(),
@@ -238,6 +239,7 @@ fn what_cannot_be_fetched_approves_nothing() {
     }
     test.git.set_fault(Fault::Hang);
     let hurried = Fetcher {
+        render: Arc::default(),
         timeout: Duration::from_secs(1),
         repository: test.fetcher.repository.clone(),
         dir: test.fetcher.dir.clone(),

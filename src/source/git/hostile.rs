@@ -4,6 +4,7 @@ use git2::{ObjectType, Oid, Repository};
 use tempfile::TempDir;
 
 use super::tree::{read, scope};
+use crate::api::Render;
 use crate::render::Problem;
 use crate::source::Snapshot;
 
@@ -52,7 +53,8 @@ impl Raw {
 
     fn read(&self, tree: Oid, path: &str) -> Option<Snapshot> {
         let commit = self.commit(tree);
-        let snapshot = read(self.folder.path(), &commit, path, false, None).unwrap();
+        let snapshot =
+            read(self.folder.path(), &commit, path, false, &Render::default(), None).unwrap();
         assert!(scope(self.folder.path(), &commit, path, false).is_ok());
         snapshot
     }

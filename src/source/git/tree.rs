@@ -7,9 +7,10 @@ use std::path::Path;
 use git2::{Oid, Repository, TreeEntry};
 
 use super::submodules;
+use crate::api::Render;
 use crate::render::{ContentId, Rendered};
 use crate::source::tree::{Entry, Listing, Node, Place, Tree, folder, joined, resolve};
-use crate::source::{Snapshot, ignore, walk};
+use crate::source::{Snapshot, ignore, layout};
 
 /// The part of a mode that says what an entry is.
 const KIND: i32 = 0o170_000;
@@ -27,17 +28,18 @@ const LINK_LIMIT: u64 = 4096;
 /// Largest list of a folder that is read, in bytes.
 const LIST_LIMIT: u64 = 16 << 20;
 
-/// Reads the manifests below `path` of a commit, but for what was rendered before. `None` if the
+/// Reads what the app at `path` of a commit is made of; of manifests, not what was rendered before. `None` if the
 /// commit has no such folder.
 pub fn read(
     clone: &Path,
     commit: &str,
     path: &str,
     submodules: bool,
+    render: &Render,
     before: Option<&Rendered>,
 ) -> Result<Option<Snapshot>, String> {
     let tree = CommitTree::open(clone, commit, submodules)?;
-    let Some(snapshot) = walk::read(&tree, path, before)? else { return Ok(None) };
+    let Some(snapshot) = layout::read(&tree, path, render, before)? else { return Ok(None) };
     let scope = if snapshot.has_left { None } else { tree.scope(path)? };
     Ok(Some(Snapshot { scope, ..snapshot }))
 }
