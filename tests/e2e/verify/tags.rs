@@ -70,7 +70,9 @@ fn a_tag_counts_by_who_has_signed_it() {
     let clones = std::fs::read_dir(apps.test.data.path()).unwrap().flatten();
     let clones = clones.map(|entry| entry.path()).filter(|path| path.is_dir());
     let marks: Vec<_> = clones.map(|clone| clone.join("mark")).collect();
-    marks.iter().for_each(|mark| std::fs::write(mark, "").unwrap());
+    for mark in &marks {
+        std::fs::write(mark, "").unwrap();
+    }
     let repo = &repos[1];
     signed(repo);
     push_tag(repo, "v1");
