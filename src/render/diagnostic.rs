@@ -1,5 +1,6 @@
 //! What is wrong with a source: one clear sentence, where, and what to do. Never file content.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::object::handling::BadAnnotation;
@@ -143,6 +144,9 @@ pub enum Problem {
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),
+    /// More diagnostics than anybody reads.
+    #[error("is where telling ends, for {0} places before it are wrong: mend these first")]
+    MoreWrong(usize),
 }
 
 impl Problem {
@@ -152,7 +156,19 @@ impl Problem {
     }
 }
 
+/// Diagnostics of a source that are kept: each takes memory in many places.
+const KEPT: usize = 1000;
+
 impl Diagnostic {
+    /// Adds it to others, as long as they are not so many that they are no longer kept. That is said once.
+    pub fn add_to(self, others: &mut Vec<Self>) {
+        match others.len().cmp(&KEPT) {
+            Ordering::Less => others.push(self),
+            Ordering::Equal => others.push(Self::at(self.origin, Problem::MoreWrong(KEPT))),
+            Ordering::Greater => {}
+        }
+    }
+
     /// A diagnostic about a place, before any object is known.
     pub fn at(origin: Origin, problem: Problem) -> Self {
         Self { origin, object: None, problem }

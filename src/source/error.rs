@@ -234,6 +234,22 @@ pub enum SourceError {
         /// libgit2's words.
         why: String,
     },
+    /// A submodule that is not fetched.
+    #[error("submodule {path} is not fetched: {why}")]
+    SubmoduleRefused {
+        /// Where it stands.
+        path: String,
+        /// What is the matter, and what to do.
+        why: String,
+    },
+    /// A submodule that could not be fetched.
+    #[error("submodule {path} cannot be fetched: {why}")]
+    SubmoduleUnavailable {
+        /// Where it stands.
+        path: String,
+        /// What is the matter, and what to do.
+        why: String,
+    },
     /// A file with credentials could not be read.
     #[error("cannot read the file {file:?} with credentials: {why}")]
     CredentialsUnreadable {

@@ -77,7 +77,7 @@ impl<'a, T: Tree> Gather<'a, T> {
 
     /// Says what is wrong at a place.
     pub fn problem(&mut self, origin: Origin, problem: Problem) {
-        self.diagnostics.push(Diagnostic::at(origin, problem));
+        Diagnostic::at(origin, problem).add_to(&mut self.diagnostics);
     }
 
     /// Follows a path from a place, gathering the links that it leads through.
