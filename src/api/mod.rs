@@ -7,6 +7,8 @@ pub mod decode;
 pub mod decryption;
 pub mod duration;
 pub mod guard;
+pub mod helm;
+mod helm_rules;
 pub mod kustomize;
 pub mod names;
 pub mod reference;

@@ -24,7 +24,7 @@ pub enum KeySource {
 
 impl KeySource {
     /// The keys as they are now.
-    pub(super) fn read(&self) -> Result<Arc<Keys>, SourceError> {
+    pub fn read(&self) -> Result<Arc<Keys>, SourceError> {
         let places = match self {
             Self::Given(keys) => return Ok(keys.clone()),
             Self::Files(places) => places,

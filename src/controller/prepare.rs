@@ -51,13 +51,14 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let keys = keys(&own, namespace, spec, &mut secrets).await?;
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
-    let fetcher = ground.checkout.fetcher_of(spec, &owner, credentials);
+    let allowed = &common.tenancy.allowed_repos;
+    let fetcher = ground.checkout.fetcher_of(spec, &owner, credentials, allowed);
     let app = App::new(seen.app.clone(), spec, Origin::Git(fetcher), &ground).map_err(|bad| {
         let fault = Fault::new("spec.pruneGuard.protectKinds", &bad.to_string());
         Notice::InvalidSpec(fault.into())
     })?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    let recipe = Arc::new(Recipe { keys, ..Recipe::clone(&app.recipe) });
+    let recipe = Arc::new(Recipe { keys, ..Recipe::of(spec, &seen.id.name, &target) });
     let app = App { target_namespace: target, cluster, verification, recipe, ..app };
     Ok(Prepared { resource, app, secrets })
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a source: one clear sentence, where, and what to do. Never file content.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::object::handling::BadAnnotation;
@@ -147,6 +148,11 @@ pub enum Problem {
     /// There is not what the app is to be rendered by.
     #[error("has no {0}, which render.type wants: add it, or correct path or render.type")]
     NothingToRender(&'static str),
+    /// Charts that another is made of are not there.
+    #[error(
+        "lacks charts that it depends on, which are not fetched: {0}: have them in its folder charts (helm dependency update) and commit that"
+    )]
+    DependenciesMissing(String),
     /// The program that makes objects of the files refused them.
     #[error("{program} says: {why}")]
     BuildFailed {
@@ -158,21 +164,31 @@ pub enum Problem {
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),
+    /// More diagnostics than anybody reads.
+    #[error("is where telling ends, for {0} places before it are wrong: mend these first")]
+    MoreWrong(usize),
 }
 
 impl Problem {
-    /// Whether it hangs on the keys that an app has, which may change any time.
-    pub fn hangs_on_keys(&self) -> bool {
-        matches!(self, Self::Encrypted | Self::DecryptionKeyMissing(_))
-    }
-
     /// Whether the cluster does not serve a kind, which may change any time.
     pub fn is_unknown_kind(&self) -> bool {
         matches!(self, Self::UnknownKind { .. })
     }
 }
 
+/// Diagnostics of a source that are kept: each takes memory in many places.
+const KEPT: usize = 1000;
+
 impl Diagnostic {
+    /// Adds it to others, as long as they are not so many that they are no longer kept. That is said once.
+    pub fn add_to(self, others: &mut Vec<Self>) {
+        match others.len().cmp(&KEPT) {
+            Ordering::Less => others.push(self),
+            Ordering::Equal => others.push(Self::at(self.origin, Problem::MoreWrong(KEPT))),
+            Ordering::Greater => {}
+        }
+    }
+
     /// A diagnostic about a place, before any object is known.
     pub fn at(origin: Origin, problem: Problem) -> Self {
         Self { origin, object: None, problem }

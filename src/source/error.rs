@@ -124,6 +124,14 @@ pub enum SourceError {
         /// The program.
         program: String,
     },
+    /// What the cluster can do is not known, which charts ask for.
+    #[error(
+        "cannot ask the cluster for its version and its kinds, which charts are rendered by: {why}; retrying"
+    )]
+    ClusterUnknown {
+        /// Why.
+        why: String,
+    },
     /// A program took too long.
     #[error("{program} was not done within {} s; retrying", .limit.as_secs())]
     BuildTimedOut {
@@ -224,6 +232,22 @@ pub enum SourceError {
         /// The clone.
         dir: PathBuf,
         /// libgit2's words.
+        why: String,
+    },
+    /// A submodule that is not fetched.
+    #[error("submodule {path} is not fetched: {why}")]
+    SubmoduleRefused {
+        /// Where it stands.
+        path: String,
+        /// What is the matter, and what to do.
+        why: String,
+    },
+    /// A submodule that could not be fetched.
+    #[error("submodule {path} cannot be fetched: {why}")]
+    SubmoduleUnavailable {
+        /// Where it stands.
+        path: String,
+        /// What is the matter, and what to do.
         why: String,
     },
     /// A file with credentials could not be read.

@@ -16,7 +16,7 @@ use super::error::display_url;
 use super::head::Head;
 use super::reference::Kind;
 use super::way::Way;
-use super::{Credentials, Revision, Snapshot, SourceError, git};
+use super::{Credentials, Revision, Snapshot, SourceError, Submodules, git};
 use crate::api::Render;
 use crate::render::Rendered;
 
@@ -46,6 +46,10 @@ pub struct Repository {
     pub url: String,
     /// What of it is followed, see [`reference`](super::reference).
     pub branch: String,
+    /// Whether it is an artifact of a registry that speaks no TLS.
+    pub insecure: bool,
+    /// Its submodules, if they are fetched.
+    pub submodules: Option<Submodules>,
     /// Credentials in files.
     #[serde(skip)]
     pub files: Arc<Files>,
@@ -178,8 +182,9 @@ impl Fetcher {
         before: Option<Arc<Rendered>>,
     ) -> Result<Option<Snapshot>, String> {
         let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
-        let render = self.render.clone();
-        let read = move || git::tree::read(&dir, &commit, &path, &render, before.as_deref());
+        let (submodules, render) = (self.repository.submodules.is_some(), self.render.clone());
+        let read =
+            move || git::tree::read(&dir, &commit, &path, submodules, &render, before.as_deref());
         self.off_thread(read).await
     }
 

@@ -76,9 +76,14 @@ impl<'a, T: Tree> Gather<'a, T> {
         self.files.insert(path.clone(), SourceFile { path, content });
     }
 
+    /// Adds a link that is not in the tree.
+    pub fn link(&mut self, link: Link) {
+        self.links.insert(link.path.clone(), link);
+    }
+
     /// Says what is wrong at a place.
     pub fn problem(&mut self, origin: Origin, problem: Problem) {
-        self.diagnostics.push(Diagnostic::at(origin, problem));
+        Diagnostic::at(origin, problem).add_to(&mut self.diagnostics);
     }
 
     /// Follows a path from a place, gathering the links that it leads through.

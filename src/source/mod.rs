@@ -5,6 +5,7 @@
 
 pub mod approval;
 mod changes;
+mod chart;
 pub mod clones;
 pub mod credentials;
 pub mod error;
@@ -20,6 +21,7 @@ mod layout;
 pub mod oci;
 pub mod reference;
 pub mod snapshot;
+pub mod submodule;
 pub mod tidy;
 pub mod tree;
 pub mod verification;
@@ -35,5 +37,6 @@ pub use fetch::{Fetcher, Repository};
 pub use git::history::{Approval, Approvals};
 pub use git::verify::Question;
 pub use snapshot::{Layout, Revision, Snapshot};
+pub use submodule::Submodules;
 pub use tree::Link;
 pub use verification::{Keys, Verification};

@@ -25,6 +25,8 @@ impl Fixture {
         let repo = git.create_repo("config").unwrap();
         let data = TempDir::new().unwrap();
         let repository = Repository {
+            insecure: false,
+            submodules: None,
             url: repo.url().to_owned(),
             branch: "main".to_owned(),
             files: Arc::default(),

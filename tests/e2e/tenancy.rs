@@ -114,6 +114,8 @@ impl Tenant {
 /// What fetches the whole repository.
 fn fetcher(test: &Fixture) -> Fetcher {
     let repository = Repository {
+        insecure: false,
+        submodules: None,
         url: test.repo.url().to_owned(),
         branch: "main".to_owned(),
         files: Arc::default(),

@@ -42,7 +42,7 @@ fn keys(vault: &Vault) -> [&str; 2] {
 fn encrypted_manifests_are_decrypted_alone_together_and_joined() {
     let test = Fixture::new("sops");
     let vault = Vault::new();
-    let ada = vault.age("ada");
+    let ada = Vault::age("ada");
     vault.give(&ada);
     let encrypt = |name: &str, text: &str| vault.encrypt(name, text, &ada);
     let together = encrypt("t.yaml", &format!("{}---\n{}", secret("b"), secret("c")));
@@ -69,7 +69,7 @@ fn encrypted_manifests_are_decrypted_alone_together_and_joined() {
 fn what_generators_read_is_decrypted_first() {
     let test = Fixture::new("sopsgen");
     let vault = Vault::new();
-    let (ada, eve) = (vault.age("ada"), vault.age("eve"));
+    let (ada, eve) = (Vault::age("ada"), Vault::age("eve"));
     vault.give(&ada);
     let env = vault.encrypt("a.env", &format!("USER=me\nPASSWORD={CANARY}\n"), &ada);
     let key = vault.encrypt("key.pem", &format!("-----BEGIN {CANARY}\n"), &ada);
@@ -104,7 +104,7 @@ generatorOptions: {disableNameSuffixHash: true}
 fn nothing_is_applied_that_cannot_be_decrypted() {
     let test = Fixture::new("sopsbad");
     let vault = Vault::new();
-    let (ada, eve) = (vault.age("ada"), vault.age("eve"));
+    let (ada, eve) = (Vault::age("ada"), Vault::age("eve"));
     vault.give(&ada);
     let good = vault.encrypt("a.yaml", &secret("a"), &ada);
     test.commit(&[("apps/a.yaml", &good), ("apps/open.yaml", &config_map("open", "1"))]);
@@ -155,7 +155,7 @@ fn openpgp_keys_decrypt_too() {
 fn an_app_names_the_secret_with_its_keys_and_a_new_key_counts_at_once() {
     let apps = Apps::new("sopsapp");
     let vault = Vault::new();
-    let (ada, eve) = (vault.age("ada"), vault.age("eve"));
+    let (ada, eve) = (Vault::age("ada"), Vault::age("eve"));
     apps.commit(&[("a/a.yaml", &vault.encrypt("a.yaml", &secret("a"), &ada))]);
     let give = |key: &str| {
         let secret = json!({

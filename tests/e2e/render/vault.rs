@@ -38,7 +38,7 @@ impl Vault {
     }
 
     /// Somebody with a new age key.
-    pub fn age(&self, name: &str) -> Recipient {
+    pub fn age(name: &str) -> Recipient {
         let made = plane().programs().command(Tool::AgeKeygen).output().unwrap();
         let key = String::from_utf8(made.stdout).unwrap();
         let public = key.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
