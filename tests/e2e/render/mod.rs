@@ -2,5 +2,6 @@
 
 mod helm;
 mod kustomize;
+mod same;
 mod sops;
 mod vault;
