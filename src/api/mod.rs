@@ -6,6 +6,8 @@ pub mod crd;
 pub mod decode;
 pub mod duration;
 pub mod guard;
+pub mod helm;
+mod helm_rules;
 pub mod kustomize;
 pub mod names;
 pub mod reference;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Common, Seen};
 use crate::api::reference::{SecretKeyReference, SecretReference};
 use crate::api::{Fault, GitOpsApp, GitOpsAppSpec};
+use crate::build::Recipe;
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
@@ -56,7 +57,8 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         Notice::InvalidSpec(fault.into())
     })?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    let app = App { target_namespace: target, cluster, verification, ..app };
+    let recipe = Arc::new(Recipe::of(spec, &seen.id.name, &target));
+    let app = App { target_namespace: target, cluster, verification, recipe, ..app };
     Ok(Prepared { resource, app, secrets })
 }
 

@@ -128,6 +128,11 @@ pub enum Problem {
     /// There is not what the app is to be rendered by.
     #[error("has no {0}, which render.type wants: add it, or correct path or render.type")]
     NothingToRender(&'static str),
+    /// Charts that another is made of are not there.
+    #[error(
+        "lacks charts that it depends on, which are not fetched: {0}: have them in its folder charts (helm dependency update) and commit that"
+    )]
+    DependenciesMissing(String),
     /// The program that makes objects of the files refused them.
     #[error("{program} says: {why}")]
     BuildFailed {

@@ -64,6 +64,8 @@ pub struct Rendered {
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that are no Kubernetes objects.
     pub skipped: usize,
+    /// Objects that helm would run at some moment, and that are not applied.
+    pub hooks: Vec<ObjectId>,
     /// Hash of what it was made of; of manifests, of the files' content, whatever their names and order.
     pub hash: String,
     /// The files, in the order of their paths.

@@ -70,6 +70,11 @@ impl<'a, T: Tree> Gather<'a, T> {
         self.files.insert(path.clone(), SourceFile { path, content });
     }
 
+    /// Adds a link that is not in the tree.
+    pub fn link(&mut self, link: Link) {
+        self.links.insert(link.path.clone(), link);
+    }
+
     /// Says what is wrong at a place.
     pub fn problem(&mut self, origin: Origin, problem: Problem) {
         Diagnostic::at(origin, problem).add_to(&mut self.diagnostics);

@@ -167,7 +167,7 @@ fn is_folder<Id>(at: &[Entry<Id>]) -> bool {
 }
 
 /// A path as it may be shown: without what may be a password, and without what moves a cursor.
-fn shown(path: &str) -> String {
+pub(super) fn shown(path: &str) -> String {
     const LENGTH: usize = 200;
     let path = super::error::display_url(path);
     path.chars().filter(|c| text::is_plain(*c)).take(LENGTH).collect()
