@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::Inputs;
+use super::{Inputs, KeySource, Keys};
 use crate::api::{GitOpsAppSpec, Render};
 use crate::render::Content;
 use crate::source::{Layout, Snapshot};
@@ -12,6 +12,8 @@ use crate::source::{Layout, Snapshot};
 pub struct Recipe {
     /// What makes objects of files, and how.
     pub render: Render,
+    /// Where the keys are that decrypt its files, if any do.
+    pub keys: Option<KeySource>,
     /// The app's name.
     pub app: String,
     /// The namespace that its objects go to.
@@ -22,7 +24,7 @@ impl Recipe {
     /// What an app of this name says, whose objects go to this namespace.
     pub fn of(spec: &GitOpsAppSpec, app: &str, namespace: &str) -> Self {
         let (app, namespace) = (app.to_owned(), namespace.to_owned());
-        Self { render: spec.render.clone(), app, namespace }
+        Self { render: spec.render.clone(), keys: None, app, namespace }
     }
 
     /// The name of the release that a chart is rendered for.
@@ -61,11 +63,13 @@ impl Recipe {
             }
         }
         add(&serde_json::to_vec(&self.render).unwrap_or_default());
+        add(&inputs.keys.as_deref().map(Keys::fingerprint).unwrap_or_default());
         for file in &snapshot.files {
             add(file.path.as_bytes());
             match &file.content {
                 Content::Read(bytes, _) => add(bytes),
                 Content::Known(part) => add(part.digest()),
+                Content::Decrypted(decrypted) => add(&decrypted.digest),
             }
         }
         for link in &snapshot.links {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::resolve::since;
 use super::{App, Memory};
-use crate::build::Inputs;
+use crate::build::{Inputs, KeySource};
 use crate::plan::Capabilities;
 use crate::source::{Layout, Snapshot, SourceError};
 
@@ -16,7 +16,8 @@ pub async fn again(app: &App, memory: &Memory) -> Result<Inputs, SourceError> {
         Some(_) => Some(capabilities(app, memory).await?),
         None => None,
     };
-    Ok(Inputs { capabilities })
+    let keys = app.recipe.keys.as_ref().map(KeySource::read).transpose()?;
+    Ok(Inputs { capabilities, keys })
 }
 
 /// The inputs that a snapshot is built with.
@@ -26,12 +27,12 @@ pub async fn of(
     snapshot: &Snapshot,
     known: Inputs,
 ) -> Result<Inputs, SourceError> {
-    let capabilities = match (&snapshot.layout, known.capabilities) {
+    let capabilities = match (&snapshot.layout, known.capabilities.clone()) {
         (Layout::Helm { .. }, None) => Some(capabilities(app, memory).await?),
         (Layout::Helm { .. }, known) => known,
         (Layout::Plain | Layout::Kustomize { .. }, _) => None,
     };
-    Ok(Inputs { capabilities })
+    Ok(Inputs { capabilities, ..known })
 }
 
 /// What the cluster can do that the app's objects go to.

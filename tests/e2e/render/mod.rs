@@ -2,3 +2,5 @@
 
 mod helm;
 mod kustomize;
+mod sops;
+mod vault;
