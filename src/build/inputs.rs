@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Archive;
 use crate::plan::Capabilities;
 
 /// What objects are made of beside the files of a source. With the same, the same is made of them.
@@ -9,4 +10,6 @@ use crate::plan::Capabilities;
 pub struct Inputs {
     /// What the cluster can do that they go to, if that was asked.
     pub capabilities: Option<Arc<Capabilities>>,
+    /// The chart, if it is kept elsewhere.
+    pub chart: Option<Arc<Archive>>,
 }

@@ -3,11 +3,13 @@
 //! The programs are the real ones. They run without a shell, in a private folder that holds what they may read and
 //! nothing else, with a deadline and bounds (design.md, rules 8 to 10).
 
+mod charts;
 pub mod confine;
 mod helm;
 mod inputs;
 mod kustomize;
 pub mod program;
+mod pull;
 mod recipe;
 mod stage;
 mod tools;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use crate::render::{self, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
+pub use charts::{Archive, chart};
 pub use inputs::Inputs;
 pub use recipe::Recipe;
 pub use tools::Tools;

@@ -17,7 +17,10 @@ pub fn read<T: Tree>(
 ) -> Result<Option<Snapshot>, String> {
     let Place::At(root) = resolve(tree, &[], path)?.place else { return Ok(None) };
     let Some(at) = folder(tree, &root) else { return Ok(None) };
-    let found = detect(tree, &at)?;
+    let found = match &render.helm.chart {
+        Some(_) => Some(RenderType::Helm),
+        None => detect(tree, &at)?,
+    };
     match render.kind.or(found).unwrap_or(RenderType::Plain) {
         RenderType::Plain => walk::read(tree, path, before),
         RenderType::Kustomize => kustomization::read(tree, root, &render.kustomize).map(Some),

@@ -85,7 +85,7 @@ async fn read(
             outcome.revision = Some(revision.clone());
             verify::verify(app, memory, fetcher, &revision, outcome).await?;
             let unchanged = unchanged(fetcher, memory, &revision, outcome).await;
-            known = inputs::again(app, memory).await?;
+            known = inputs::again(app, memory, outcome.trigger).await?;
             if let Some(rendered) = unchanged.filter(|_| known == memory.inputs) {
                 return Ok(rendered);
             }

@@ -1,4 +1,5 @@
 //! What is in real repositories, rendered by the real programs.
 
+mod charts;
 mod helm;
 mod kustomize;
