@@ -9,7 +9,7 @@ use super::program::{Ended, Run};
 use super::stage::Stage;
 use super::{Archive, Inputs, Recipe, Tools, blocking};
 use crate::api::helm::{Helm, Parameter};
-use crate::render::{Diagnostic, Origin, Rendered, helm};
+use crate::render::{Content, Diagnostic, Origin, Rendered, helm};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
@@ -59,8 +59,8 @@ pub(super) async fn build(
     let (shown, folder) = (folder.to_owned(), chart.folder.map(str::to_owned));
     match ended {
         Ended::Well(output) => blocking(move || helm::objects(&output, folder.as_deref())).await,
-        Ended::Badly(complaints) => Ok(refused(&shown, &complaints)),
-        Ended::NotConfined => Ok(refused(&shown, "it could not be started")),
+        Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot))),
+        Ended::NotConfined => Ok(refused(&shown, "it could not be started", false)),
     }
 }
 
@@ -134,8 +134,13 @@ fn escaped(value: &str) -> String {
     escaped
 }
 
-fn refused(chart: &str, complaints: &str) -> Rendered {
-    let problem = helm::problem(complaints, false);
+/// Whether there is anything among the files that nobody may see.
+fn is_secret(snapshot: &Snapshot) -> bool {
+    snapshot.files.iter().any(|file| matches!(file.content, Content::Decrypted(_)))
+}
+
+fn refused(chart: &str, complaints: &str, is_secret: bool) -> Rendered {
+    let problem = helm::problem(complaints, is_secret);
     Rendered::nothing(vec![Diagnostic::at(Origin::file(chart), problem)])
 }
 

@@ -7,10 +7,13 @@ mod charts;
 pub mod confine;
 mod helm;
 mod inputs;
+mod keys;
+mod kms;
 mod kustomize;
-pub mod program;
+mod program;
 mod pull;
 mod recipe;
+mod sops;
 mod stage;
 mod tools;
 
@@ -22,6 +25,7 @@ use crate::source::{Layout, Snapshot, SourceError};
 
 pub use charts::{Archive, chart};
 pub use inputs::Inputs;
+pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;
 pub use tools::Tools;
 
@@ -37,6 +41,7 @@ pub async fn build(
     before: Option<&Arc<Rendered>>,
 ) -> Result<Arc<Rendered>, SourceError> {
     if snapshot.layout == Layout::Plain {
+        let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
         return blocking(move || Arc::new(plain(snapshot))).await;
     }
     let made_of = recipe.fingerprint(inputs, &snapshot);
@@ -56,6 +61,7 @@ async fn run(
     inputs: &Inputs,
     snapshot: Snapshot,
 ) -> Result<Rendered, SourceError> {
+    let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
     if !snapshot.diagnostics.is_empty() {
         // Half of what it is made of would be another state than anyone declared.
         return Ok(Rendered::nothing(snapshot.diagnostics));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::Inputs;
+use super::{Inputs, KeySource, Keys};
 use crate::api::{GitOpsAppSpec, Render};
 use crate::render::Content;
 use crate::source::{Credentials, Layout, Snapshot};
@@ -14,6 +14,8 @@ use crate::source::{Credentials, Layout, Snapshot};
 pub struct Recipe {
     /// What makes objects of files, and how.
     pub render: Render,
+    /// Where the keys are that decrypt its files, if any do.
+    pub keys: Option<KeySource>,
     /// The app's name.
     pub app: String,
     /// The namespace that its objects go to.
@@ -68,11 +70,13 @@ impl Recipe {
             }
         }
         add(&serde_json::to_vec(&self.render).unwrap_or_default());
+        add(&inputs.keys.as_deref().map(Keys::fingerprint).unwrap_or_default());
         for file in &snapshot.files {
             add(file.path.as_bytes());
             match &file.content {
                 Content::Read(bytes, _) => add(bytes),
                 Content::Known(part) => add(part.digest()),
+                Content::Decrypted(decrypted) => add(&decrypted.digest),
             }
         }
         for link in &snapshot.links {

@@ -26,6 +26,8 @@ pub struct Tools {
     pub(super) dir: PathBuf,
     /// Longest time that one may run.
     pub(super) timeout: Duration,
+    /// Whether sops may use the daemon's own access to key management services.
+    pub(super) kms: bool,
     /// Where they begin.
     pub(super) lanes: Lanes,
     /// Charts that were fetched.
@@ -43,6 +45,7 @@ impl Tools {
             program: program.to_owned(),
             dir,
             timeout,
+            kms: false,
             lanes: Lanes::new(cores.max(LANES), QUICK),
             charts: Charts::default(),
         }
@@ -60,6 +63,12 @@ impl Tools {
         let tools = self.clone();
         let made = blocking(move || Stage::new(tools.folder()?)).await?;
         made.map_err(|error| SourceError::StageFailed { why: error.to_string() })
+    }
+
+    /// The same, and sops may use the daemon's own access to key management services, if `allowed`.
+    #[must_use]
+    pub fn with_kms(self, allowed: bool) -> Self {
+        Self { kms: allowed, ..self }
     }
 
     /// The folder that folders for programs are made in.

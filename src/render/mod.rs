@@ -3,6 +3,7 @@
 
 pub mod built;
 pub mod diagnostic;
+pub mod encrypted;
 pub mod helm;
 pub mod kustomize;
 pub mod manifest;

@@ -306,6 +306,12 @@ pub enum SourceError {
         /// What is the matter.
         why: String,
     },
+    /// The keys that decrypt files could not be used.
+    #[error("cannot decrypt files: {why}")]
+    DecryptionKeysUnusable {
+        /// What is the matter.
+        why: String,
+    },
     /// A commit or a tag is not signed as it has to be.
     #[error("{what} is refused, and what was applied before stays: {why}")]
     VerificationFailed {

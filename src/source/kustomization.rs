@@ -131,7 +131,7 @@ impl<T: Tree> Closure<'_, T> {
             };
             match self.reference(at, reference.path)? {
                 Err(why) => self.gather.problem(origin.clone(), bad(why)),
-                Ok(to) if !is_folder(&to) => self.gather.take(&mut to.clone())?,
+                Ok(mut to) if !is_folder(&to) => self.gather.take_named(&mut to)?,
                 Ok(to) if reference.role == Role::Resource => folders.push(to),
                 Ok(_) => {
                     self.gather.problem(origin.clone(), bad("is a folder, and has to be a file"));

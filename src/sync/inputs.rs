@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::resolve::since;
 use super::{App, Memory};
-use crate::build::{Inputs, chart};
+use crate::build::{Inputs, KeySource, chart};
 use crate::cluster::ApiError;
 use crate::plan::Capabilities;
 use crate::report::Trigger;
@@ -20,7 +20,8 @@ pub async fn again(app: &App, memory: &Memory, trigger: Trigger) -> Result<Input
         None => None,
     };
     let chart = chart(&app.tools, &app.recipe, chart_since(app, trigger)).await?;
-    Ok(Inputs { capabilities, chart })
+    let keys = app.recipe.keys.as_ref().map(KeySource::read).transpose()?;
+    Ok(Inputs { capabilities, chart, keys })
 }
 
 /// The inputs that a snapshot is built with.
@@ -30,7 +31,7 @@ pub async fn of(
     snapshot: &Snapshot,
     known: Inputs,
 ) -> Result<Inputs, SourceError> {
-    let capabilities = match (&snapshot.layout, known.capabilities) {
+    let capabilities = match (&snapshot.layout, known.capabilities.clone()) {
         (Layout::Helm { .. }, None) => Some(capabilities(app, memory).await?),
         (Layout::Helm { .. }, known) => known,
         (Layout::Plain | Layout::Kustomize { .. }, _) => None,

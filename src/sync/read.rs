@@ -74,6 +74,7 @@ async fn read(
     let mut known = memory.inputs.clone();
     let (snapshot, revision) = match &app.origin {
         Origin::Folder(path) => {
+            known = inputs::again(app, memory, outcome.trigger).await?;
             let (path, recipe) = (path.clone(), app.recipe.clone());
             (blocking(move || folder::read(&path, &recipe.render)).await??, None)
         }
