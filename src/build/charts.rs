@@ -70,12 +70,11 @@ pub async fn chart(
     let failed = |error: io::Error| SourceError::StageFailed { why: error.to_string() };
     let folder = tools.charts().map_err(failed)?;
     let kept = if is_exact { kept(&folder, &key) } else { None };
-    let archive = match kept {
-        Some(archive) => archive,
-        None => {
-            let bytes = pull(tools, wanted, recipe.credentials.as_deref()).await?;
-            keep(&folder, &key, &bytes).map_err(failed)?
-        }
+    let archive = if let Some(archive) = kept {
+        archive
+    } else {
+        let bytes = pull(tools, wanted, recipe.credentials.as_deref()).await?;
+        keep(&folder, &key, &bytes).map_err(failed)?
     };
     let archive = Arc::new(archive);
     *known = Some((asked, archive.clone()));

@@ -40,7 +40,7 @@ fn a_chart_that_loops_is_ended_and_holds_up_no_other_app() {
     let reason = testbed::eventually(crate::support::DEADLINE, "it to be ended", || {
         let reason = ready();
         // Whichever of the clock and the count of its CPU time is first.
-        let is_ended = ["BuildTimedOut", "InvalidSource", "BadManifests"].contains(&&*reason);
+        let is_ended = ["BuildTimedOut", "BuildFailed"].contains(&&*reason);
         if is_ended { Ok(Some(reason)) } else { Err(reason) }
     });
     reason.unwrap_or_else(|error| panic!("{error}\n{:#?}", apps.daemon.0.lines()));
