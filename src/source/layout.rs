@@ -21,7 +21,9 @@ pub fn read<T: Tree>(
         Some(_) => Some(RenderType::Helm),
         None => detect(tree, &at)?,
     };
-    match render.kind.or(found).unwrap_or(RenderType::Plain) {
+    // Who wants something of kustomize wants kustomize.
+    let wanted = (!render.kustomize.is_empty()).then_some(RenderType::Kustomize);
+    match render.kind.or(found).or(wanted).unwrap_or(RenderType::Plain) {
         RenderType::Plain => walk::read(tree, path, before),
         RenderType::Kustomize => kustomization::read(tree, root, &render.kustomize).map(Some),
         RenderType::Helm => chart::read(tree, root, &render.helm).map(Some),

@@ -5,5 +5,6 @@ mod charts;
 mod contained;
 mod helm;
 mod kustomize;
+mod same;
 mod sops;
 mod vault;
