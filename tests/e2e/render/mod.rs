@@ -1,5 +1,8 @@
 //! What is in real repositories, rendered by the real programs.
 
+mod alike;
+mod charts;
+mod contained;
 mod helm;
 mod kustomize;
 mod same;
