@@ -22,8 +22,13 @@ pub struct Diagnostic {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 pub enum Problem {
     /// The text is no YAML or JSON.
-    #[error("{0}")]
-    Malformed(String),
+    #[error("{why}{}", at(.path))]
+    Malformed {
+        /// What is wrong.
+        why: String,
+        /// The keys that lead to the place, such as `spec.containers[0].image`; empty at the root.
+        path: String,
+    },
     /// The file is larger than any manifest.
     #[error(
         "is {size} bytes long, over the limit of {limit}: split it, or move it out of the path"
@@ -112,6 +117,10 @@ pub enum Problem {
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),
+}
+
+fn at(path: &str) -> String {
+    if path.is_empty() { String::new() } else { format!(" (at {path})") }
 }
 
 impl Problem {

@@ -148,7 +148,8 @@ fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
         Ok(documents) => documents,
         Err(bad) => {
             let at = Origin { line: bad.line, column: bad.column, ..origin };
-            let diagnostics = vec![Diagnostic::at(at, Problem::Malformed(bad.why))];
+            let path = bad.path().to_string();
+            let diagnostics = vec![Diagnostic::at(at, Problem::Malformed { why: bad.why, path })];
             return manifest::Read { diagnostics, ..manifest::Read::default() };
         }
     };
@@ -163,13 +164,9 @@ fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
 }
 
 fn documents(path: &str, content: &[u8]) -> Result<Vec<yaml::Document>, yaml::Malformed> {
-    let text = std::str::from_utf8(content).map_err(|error| {
-        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-        let line = u32::try_from(line).unwrap_or_default();
-        yaml::Malformed { line, column: 0, why: "the text is not UTF-8".to_owned() }
-    })?;
+    let text = yaml::text(content)?;
     let is_json = Path::new(path).extension().is_some_and(|end| end == "json");
-    if is_json { yaml::json(text) } else { yaml::documents(text) }
+    if is_json { yaml::json(&text) } else { yaml::documents(&text) }
 }
 
 /// Sha256 over the sorted hashes of the files.

@@ -3,10 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_saphyr::granit_parser::{
+    Event, Options, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag,
+};
 
+use super::Document;
+use super::malformed::{Malformed, NO_ANCHOR, NOT_YAML, TOO_MUCH, TWICE};
 use super::scalar::Scalar;
-use super::{Document, Malformed};
 
 /// The deepest nesting. `serde_json` reads no deeper, so no answer of an API server could hold it.
 const DEPTH: usize = 127;
@@ -16,14 +19,16 @@ const COPIES: usize = 32 << 20;
 const VALUE: usize = 32;
 /// The namespace of YAML's own tags.
 const YAML: &str = "tag:yaml.org,2002:";
+/// The key whose value is merged into the mapping that it stands in.
+const MERGE: &str = "<<";
+const QUESTION: &str = "text in brackets that begins with ? means one thing or another to those who read YAML: quote it";
+const COLON: &str = "a colon right before a comma or bracket means one thing or another to those who read YAML: \
+     put a space behind it, or quotes around the text";
 
 /// Reads all documents of a text; empty ones are left out.
 pub(super) fn documents(text: &str) -> Result<Vec<Document>, Malformed> {
-    let mut reader = Reader {
-        parser: Parser::new_from_str_with_options(text, options()),
-        anchors: HashMap::new(),
-        copied: 0,
-    };
+    let parser = Parser::new_from_str_with_options(text, options());
+    let mut reader = Reader { text, parser, anchors: HashMap::new(), copied: 0 };
     let mut documents = Vec::new();
     loop {
         match reader.event()?.0 {
@@ -55,7 +60,26 @@ struct Anchored {
     weight: usize,
 }
 
+/// Where a node stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Collections around it.
+    depth: usize,
+    /// Whether it stands between brackets or braces.
+    is_flow: bool,
+}
+
+impl Place {
+    const ROOT: Self = Self { depth: 0, is_flow: false };
+
+    /// A place in a collection that stands here.
+    fn inside(self, style: StructureStyle) -> Self {
+        Self { depth: self.depth + 1, is_flow: style == StructureStyle::Flow }
+    }
+}
+
 struct Reader<'t> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Anchored>,
     copied: usize,
@@ -71,22 +95,30 @@ impl<'t> Reader<'t> {
 
     fn document(&mut self) -> Result<Option<Document>, Malformed> {
         let (event, span) = self.event()?;
-        let node = self.node(event, span, 0)?;
+        let node = self.node(event, span, Place::ROOT)?;
         self.anchors.clear();
         let value = value(node, span)?;
         let line = u32::try_from(span.start.line()).unwrap_or_default();
         Ok((!value.is_null()).then_some(Document { line, value }))
     }
 
-    fn node(&mut self, event: Event<'t>, at: Span, depth: usize) -> Result<Node, Malformed> {
+    fn node(&mut self, event: Event<'t>, at: Span, place: Place) -> Result<Node, Malformed> {
         let (node, anchor) = match event {
-            Event::Alias(id) => return self.alias(id, at, depth),
+            Event::Alias(id) => return self.alias(id, at, place),
             Event::Scalar(text, style, anchor, tag) => {
-                (Node::Scalar(scalar(&text, style, tag.as_deref(), at)?), anchor)
+                let is_plain = style == ScalarStyle::Plain;
+                if place.is_flow && is_plain && text.starts_with('?') {
+                    return Err(Malformed::at(at, QUESTION));
+                }
+                (Node::Scalar(scalar(&text, is_plain, tag.as_deref(), at)?), anchor)
             }
-            Event::SequenceStart(_, anchor, _) => (self.sequence(at, depth + 1)?, anchor),
-            Event::MappingStart(_, anchor, _) => (self.mapping(at, depth + 1)?, anchor),
-            _ => return Err(Malformed::at(at, super::NOT_YAML)),
+            Event::SequenceStart(style, anchor, _) => {
+                (self.sequence(at, place.inside(style))?, anchor)
+            }
+            Event::MappingStart(style, anchor, _) => {
+                (self.mapping(at, place.inside(style))?, anchor)
+            }
+            _ => return Err(Malformed::at(at, NOT_YAML)),
         };
         if anchor != 0 {
             self.remember(anchor, &node, at)?;
@@ -94,22 +126,22 @@ impl<'t> Reader<'t> {
         Ok(node)
     }
 
-    fn sequence(&mut self, at: Span, depth: usize) -> Result<Node, Malformed> {
-        bounded(depth <= DEPTH, at)?;
+    fn sequence(&mut self, at: Span, place: Place) -> Result<Node, Malformed> {
+        bounded(place.depth <= DEPTH, at)?;
         let mut items = Vec::new();
         loop {
-            let (event, at) = self.event()?;
+            let (event, at) = self.event().map_err(|bad| bad.in_item(items.len()))?;
             if event == Event::SequenceEnd {
                 return Ok(Node::Collection(Value::Array(items)));
             }
-            let node = self.node(event, at, depth)?;
-            items.push(value(node, at)?);
+            let item = self.node(event, at, place).and_then(|node| value(node, at));
+            items.push(item.map_err(|bad| bad.in_item(items.len()))?);
         }
     }
 
     /// As in go-yaml v2, a merge key overrides the keys before it.
-    fn mapping(&mut self, at: Span, depth: usize) -> Result<Node, Malformed> {
-        bounded(depth <= DEPTH, at)?;
+    fn mapping(&mut self, at: Span, place: Place) -> Result<Node, Malformed> {
+        bounded(place.depth <= DEPTH, at)?;
         let mut fields = Map::new();
         let mut keys = HashSet::new();
         loop {
@@ -118,25 +150,41 @@ impl<'t> Reader<'t> {
                 return Ok(Node::Collection(Value::Object(fields)));
             }
             if is_merge(&event) {
-                fields.extend(self.merged(depth)?);
+                fields.extend(self.merged(place).map_err(|bad| bad.below(MERGE))?);
                 continue;
             }
-            let key = key(self.node(event, at, depth)?, at)?;
+            let is_plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, ..));
+            let key = key(self.node(event, at, place)?, at)?;
             if !keys.insert(key.clone()) {
-                return Err(Malformed::at(at, "a key stands twice in one mapping"));
+                return Err(Malformed::at(at, TWICE).below(&key));
             }
-            let (event, at) = self.event()?;
-            let node = self.node(event, at, depth)?;
-            fields.insert(key, value(node, at)?);
+            let value = self.value(at, is_plain, place).map_err(|bad| bad.below(&key))?;
+            fields.insert(key, value);
         }
     }
 
+    /// The value behind a key.
+    fn value(&mut self, key: Span, is_plain: bool, place: Place) -> Result<Value, Malformed> {
+        let (event, at) = self.event()?;
+        if place.is_flow && is_plain && self.has_clinging_colon(key) {
+            return Err(Malformed::at(key, COLON));
+        }
+        value(self.node(event, at, place)?, at)
+    }
+
+    /// Whether a comma or bracket follows at once on the colon of this key: to YAML 1.1 the colon is part of the text.
+    fn has_clinging_colon(&self, key: Span) -> bool {
+        let behind = key.end.byte_offset().and_then(|end| self.text.get(end..));
+        let behind = behind.and_then(|text| text.trim_start_matches(' ').strip_prefix(':'));
+        behind.is_some_and(|text| text.starts_with([',', ']', '}']))
+    }
+
     /// The value of a merge key: a mapping, or a list of mappings of which the first wins.
-    fn merged(&mut self, depth: usize) -> Result<Map<String, Value>, Malformed> {
+    fn merged(&mut self, place: Place) -> Result<Map<String, Value>, Malformed> {
         let (event, at) = self.event()?;
         let is_alias = matches!(event, Event::Alias(_));
         let refuse = || Malformed::at(at, "a merge key (<<) needs a mapping");
-        let maps = match self.node(event, at, depth)? {
+        let maps = match self.node(event, at, place)? {
             Node::Collection(Value::Object(map)) => return Ok(map),
             Node::Collection(Value::Array(maps)) if !is_alias => maps,
             _ => return Err(refuse()),
@@ -157,11 +205,11 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn alias(&mut self, id: usize, at: Span, depth: usize) -> Result<Node, Malformed> {
+    fn alias(&mut self, id: usize, at: Span, place: Place) -> Result<Node, Malformed> {
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(Malformed::at(at, super::NO_ANCHOR));
+            return Err(Malformed::at(at, NO_ANCHOR));
         };
-        bounded(depth + anchored.depth <= DEPTH, at)?;
+        bounded(place.depth + anchored.depth <= DEPTH, at)?;
         self.copied += anchored.weight;
         bounded(self.copied <= COPIES, at)?;
         Ok(anchored.node.clone())
@@ -172,17 +220,11 @@ fn bounded(is_within: bool, at: Span) -> Result<(), Malformed> {
     if is_within {
         return Ok(());
     }
-    Err(Malformed::at(at, super::TOO_MUCH))
+    Err(Malformed::at(at, TOO_MUCH))
 }
 
-fn scalar(
-    text: &str,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    at: Span,
-) -> Result<Scalar, Malformed> {
+fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>, at: Span) -> Result<Scalar, Malformed> {
     let Some(tag) = tag else {
-        let is_plain = style == ScalarStyle::Plain;
         return Ok(if is_plain { Scalar::plain(text) } else { Scalar::Text(text.to_owned()) });
     };
     let own = tag.suffix_in_namespace(YAML);
@@ -215,7 +257,7 @@ fn is_merge(event: &Event<'_>) -> bool {
     let is_tagged = |tag: &Tag| {
         tag.suffix() == "!" || tag.suffix_in_namespace(YAML).as_deref() == Some("merge")
     };
-    text == "<<" && tag.as_deref().map_or(*style == ScalarStyle::Plain, is_tagged)
+    text == MERGE && tag.as_deref().map_or(*style == ScalarStyle::Plain, is_tagged)
 }
 
 /// Depth and weight.
