@@ -143,7 +143,8 @@ fn since(app: &App, trigger: Trigger, start: Instant) -> Instant {
 /// Manifests of the files of a source, and all that is wrong with it.
 pub fn render(snapshot: Snapshot) -> Rendered {
     let mut rendered = render::plain(snapshot.files);
-    rendered.diagnostics.splice(0..0, snapshot.diagnostics);
+    rendered.diagnostics.extend(snapshot.diagnostics);
+    rendered.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
     rendered
 }
 

@@ -1,122 +1,153 @@
 //! JSON, as a `.json` file holds it.
 
+use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
-use serde_path_to_error::Segment;
+use serde_path_to_error::{Segment, Track};
 
-use super::malformed::TWICE;
-use super::{Document, Malformed, scalar};
+use super::malformed::{TOO_MUCH, TWICE};
+use super::{Document, Malformed, scalar, weight};
 
 /// Reads a stream of JSON values.
 pub fn json(text: &str) -> Result<Vec<Document>, Malformed> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Whole>();
-    let mut documents = Vec::new();
-    loop {
-        let begin = values.byte_offset();
-        match values.next() {
-            None => return Ok(documents),
-            Some(Ok(Whole(value))) => documents.push(Document { line: line(text, begin), value }),
-            Some(Err(error)) => return Err(malformed(&text[begin..], &error)),
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    let (mut documents, mut line, mut begin) = (Vec::new(), 0, 0);
+    while let Some(value) = values.next() {
+        if let Err(error) = value {
+            return Err(malformed(text, begin, &error));
         }
+        let end = values.byte_offset();
+        let value = text[begin..end].trim_start();
+        line += newlines(&text[begin..end - value.len()]);
+        let read = Reader { held: &Cell::new(0) };
+        let read = read.deserialize(&mut serde_json::Deserializer::from_str(value));
+        let read = read.map_err(|error| malformed(text, end - value.len(), &error))?;
+        documents.push(Document { line: line + 1, items: Vec::new(), value: read });
+        line += newlines(value);
+        begin = end;
     }
+    Ok(documents)
 }
 
-/// The line on which the value behind a place begins.
-fn line(text: &str, begin: usize) -> u32 {
-    let rest = text[begin..].trim_start();
-    let before = &text[..text.len() - rest.len()];
-    u32::try_from(before.matches('\n').count() + 1).unwrap_or_default()
+fn newlines(text: &str) -> u32 {
+    u32::try_from(text.matches('\n').count()).unwrap_or_default()
 }
 
-/// Only here the text is read again with a note of the keys that lead to the error.
-fn malformed(text: &str, error: &serde_json::Error) -> Malformed {
+/// Only here a value is read again with a note of the keys that lead to the error.
+fn malformed(text: &str, begin: usize, error: &serde_json::Error) -> Malformed {
+    let (mut track, held) = (Track::new(), Cell::new(0));
+    let mut again = serde_json::Deserializer::from_str(&text[begin..]);
+    let tracked = serde_path_to_error::Deserializer::new(&mut again, &mut track);
+    let again = Reader { held: &held }.deserialize(tracked);
+    let error = again.as_ref().err().unwrap_or(error);
     let why = match error.classify() {
-        serde_json::error::Category::Eof => "the JSON ends too early",
-        serde_json::error::Category::Data => TWICE,
+        Category::Eof => "the JSON ends too early",
+        Category::Data if held.get() > weight::LIMIT => TOO_MUCH,
+        Category::Data => TWICE,
         _ => "this is not JSON",
     };
-    let bad = Malformed::new(error.line(), error.column().saturating_sub(1), why);
-    let mut again = serde_json::Deserializer::from_str(text);
-    let Err(error) = serde_path_to_error::deserialize::<_, Whole>(&mut again) else { return bad };
-    let steps: Vec<_> = error.path().iter().collect();
+    let (line, column) = place(&text[..begin], error);
+    let bad = Malformed::new(line, column, why);
+    let steps: Vec<_> = track.path().iter().cloned().collect();
     steps.into_iter().rev().fold(bad, |bad, step| match step {
-        Segment::Seq { index } => bad.in_item(*index),
-        Segment::Map { key } => bad.below(key),
+        Segment::Seq { index } => bad.in_item(index),
+        Segment::Map { key } => bad.below(&key),
         _ => bad,
     })
 }
 
-/// A value with its numbers as Kubernetes sends them, and each key once.
-struct Whole(Value);
+/// Line from 1 and column from 0 of an error behind what stands before.
+fn place(before: &str, error: &serde_json::Error) -> (usize, usize) {
+    let lines = before.matches('\n').count();
+    let last = before.rsplit('\n').next().unwrap_or_default();
+    let indent = if error.line() == 1 { last.len() } else { 0 };
+    (lines + error.line(), indent + error.column().saturating_sub(1))
+}
 
-impl<'de> Deserialize<'de> for Whole {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Reader)
+/// Reads a value with its numbers as Kubernetes sends them, and each key once.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    /// What has been read, about in bytes.
+    held: &'a Cell<usize>,
+}
+
+impl Reader<'_> {
+    fn hold<E: serde::de::Error>(self, weight: usize) -> Result<(), E> {
+        self.held.set(self.held.get() + weight);
+        if self.held.get() > weight::LIMIT { Err(E::custom(TOO_MUCH)) } else { Ok(()) }
     }
 }
 
-struct Reader;
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Value;
 
-impl<'de> Visitor<'de> for Reader {
-    type Value = Whole;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Whole, E> {
-        Ok(Whole(Value::Null))
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Whole, E> {
-        Ok(Whole(value.into()))
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Whole, E> {
-        Ok(Whole(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Whole, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
         #[expect(clippy::cast_precision_loss, reason = "as Kubernetes does")]
-        Ok(i64::try_from(value).map_or_else(|_| whole(value as f64), |value| Whole(value.into())))
+        Ok(i64::try_from(value).map_or_else(|_| number(value as f64), Value::from))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Whole, E> {
-        Ok(whole(value))
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(number(value))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Whole, E> {
-        Ok(Whole(text.into()))
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(text.into())
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Whole, E> {
-        Ok(Whole(text.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Whole, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(Whole(item)) = all.next_element()? {
+        while let Some(item) = all.next_element_seed(self)? {
+            self.hold(weight::VALUE)?;
             items.push(item);
         }
-        Ok(Whole(items.into()))
+        Ok(items.into())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Whole, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Value, A::Error> {
+        self.hold(weight::MAPPING)?;
         let mut fields = Map::new();
         while let Some(key) = all.next_key::<String>()? {
-            let Whole(value) = all.next_value()?;
+            self.hold(weight::FIELD)?;
+            let value = all.next_value_seed(self)?;
             if fields.insert(key, value).is_some() {
                 return Err(A::Error::custom(TWICE));
             }
         }
-        Ok(Whole(fields.into()))
+        Ok(fields.into())
     }
 }
 
-fn whole(value: f64) -> Whole {
-    Whole(scalar::float(value).unwrap_or_default())
+fn number(value: f64) -> Value {
+    scalar::float(value).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -133,6 +164,17 @@ mod tests {
     }
 
     #[test]
+    fn what_would_fill_the_memory_is_refused() {
+        let check = |text: String| {
+            let bad = super::json(&text).unwrap_err();
+            assert_eq!(bad.why, super::TOO_MUCH);
+        };
+        check(format!("[{}0]", "{},".repeat(210_000)));
+        check(format!("[{}0]", "0,".repeat(5_000_000)));
+        assert!(super::json(&"{} ".repeat(100_000)).is_ok());
+    }
+
+    #[test]
     fn what_is_wrong_is_placed_and_never_quoted() {
         let check = |text: &str, place: (u32, u32), path: &str| {
             let bad = super::json(text).unwrap_err();
@@ -144,5 +186,7 @@ mod tests {
         check("{} {\"a\": \"hunter2", (1, 17), "a");
         check("{\"a\": \"hunter2\"", (1, 15), "");
         check("[1e999]", (1, 6), "[0]");
+        check("{}\n\n  {\"a\": 1,\n\"a\": 2}", (4, 7), "");
+        check("{} {\"a\": hunter2}", (1, 10), "a");
     }
 }

@@ -63,7 +63,8 @@ impl From<ScanError> for Malformed {
 }
 
 pub(super) const NO_ANCHOR: &str = "an alias names no anchor before it";
-pub(super) const TOO_MUCH: &str = "this is nested deeper or expands further than any manifest";
+pub(super) const TOO_MUCH: &str =
+    "this is nested deeper, expands further or holds more than any manifest";
 pub(super) const NOT_YAML: &str =
     "this is not YAML: look for wrong indentation, a tab, or an unclosed quote or bracket";
 pub(super) const TWICE: &str = "a key stands twice in one mapping";

@@ -4,9 +4,11 @@
 
 mod encoding;
 mod json;
+mod locate;
 mod malformed;
 mod scalar;
 mod tree;
+mod weight;
 
 use std::borrow::Cow;
 
@@ -14,6 +16,7 @@ use serde_json::Value;
 
 pub use encoding::text;
 pub use json::json;
+pub use locate::locate;
 pub use malformed::Malformed;
 
 /// A document of a file.
@@ -21,6 +24,8 @@ pub use malformed::Malformed;
 pub struct Document {
     /// Line on which it starts, from 1.
     pub line: u32,
+    /// Lines on which the items of its field `items` start, if known.
+    pub items: Vec<u32>,
     /// Its content.
     pub value: Value,
 }
@@ -82,6 +87,8 @@ mod tests {
         let read = documents(text).unwrap();
         let lines: Vec<_> = read.iter().map(|d| (d.line, d.value.clone())).collect();
         assert_eq!(lines, [(4, json!({"a": 1})), (8, json!({"b": 2}))]);
+        let read = documents("x: [1]\nitems:\n- a: [1,\n  2]\n# c\n- b\ny:\n- 1\n").unwrap();
+        assert_eq!(read[0].items, [3, 6]);
     }
 
     #[test]
@@ -160,6 +167,14 @@ mod tests {
         check("x", |alias| format!("{{k: {alias}, l: {alias}}}"));
         check("[x]", |alias| format!("[[{alias}]]"));
         check(&"x".repeat(1 << 20), |alias| format!("[{alias}]"));
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_refused() {
+        let bad = documents(&format!("[{}]", "{},".repeat(210_000))).unwrap_err();
+        assert_eq!(bad.why, malformed::TOO_MUCH);
+        let keys: String = (0..1_000_000).map(|n| format!("k{n}:\n")).collect();
+        assert_eq!(documents(&keys).unwrap()[0].value.as_object().unwrap().len(), 1_000_000);
     }
 
     #[test]

@@ -10,13 +10,14 @@ use serde_saphyr::granit_parser::{
 use super::Document;
 use super::malformed::{Malformed, NO_ANCHOR, NOT_YAML, TOO_MUCH, TWICE};
 use super::scalar::Scalar;
+use super::weight::{self, FIELD, MAPPING, VALUE};
 
 /// The deepest nesting. `serde_json` reads no deeper, so no answer of an API server could hold it.
 const DEPTH: usize = 127;
+/// How deep the items of a list of objects are nested.
+const LIST: usize = 2;
 /// The most that anchors and aliases of a text may copy, about in bytes.
 const COPIES: usize = 32 << 20;
-/// What a value counts beside its text.
-const VALUE: usize = 32;
 /// The namespace of YAML's own tags.
 const YAML: &str = "tag:yaml.org,2002:";
 /// The key whose value is merged into the mapping that it stands in.
@@ -27,8 +28,15 @@ const COLON: &str = "a colon right before a comma or bracket means one thing or 
 
 /// Reads all documents of a text; empty ones are left out.
 pub(super) fn documents(text: &str) -> Result<Vec<Document>, Malformed> {
-    let parser = Parser::new_from_str_with_options(text, options());
-    let mut reader = Reader { text, parser, anchors: HashMap::new(), copied: 0 };
+    let mut reader = Reader {
+        text,
+        parser: parser(text),
+        anchors: HashMap::new(),
+        copied: 0,
+        held: 0,
+        list: Vec::new(),
+        items: Vec::new(),
+    };
     let mut documents = Vec::new();
     loop {
         match reader.event()?.0 {
@@ -39,11 +47,12 @@ pub(super) fn documents(text: &str) -> Result<Vec<Document>, Malformed> {
     }
 }
 
-fn options() -> Options {
+/// A parser of all documents of a text.
+pub(super) fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.disallow_directives = true;
-    options
+    Parser::new_from_str_with_options(text, options)
 }
 
 /// A node, its scalar not yet a value or a key.
@@ -83,6 +92,12 @@ struct Reader<'t> {
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Anchored>,
     copied: usize,
+    /// What the document comes to, about in bytes.
+    held: usize,
+    /// Lines of the items of the last list that a root's key holds.
+    list: Vec<u32>,
+    /// Lines of the items of the document.
+    items: Vec<u32>,
 }
 
 impl<'t> Reader<'t> {
@@ -97,9 +112,10 @@ impl<'t> Reader<'t> {
         let (event, span) = self.event()?;
         let node = self.node(event, span, Place::ROOT)?;
         self.anchors.clear();
+        self.held = 0;
         let value = value(node, span)?;
-        let line = u32::try_from(span.start.line()).unwrap_or_default();
-        Ok((!value.is_null()).then_some(Document { line, value }))
+        let items = std::mem::take(&mut self.items);
+        Ok((!value.is_null()).then_some(Document { line: line(span), items, value }))
     }
 
     fn node(&mut self, event: Event<'t>, at: Span, place: Place) -> Result<Node, Malformed> {
@@ -128,13 +144,21 @@ impl<'t> Reader<'t> {
 
     fn sequence(&mut self, at: Span, place: Place) -> Result<Node, Malformed> {
         bounded(place.depth <= DEPTH, at)?;
+        self.hold(VALUE, at)?;
         let mut items = Vec::new();
+        if place.depth == LIST {
+            self.list.clear();
+        }
         loop {
             let (event, at) = self.event().map_err(|bad| bad.in_item(items.len()))?;
             if event == Event::SequenceEnd {
                 return Ok(Node::Collection(Value::Array(items)));
             }
-            let item = self.node(event, at, place).and_then(|node| value(node, at));
+            if place.depth == LIST {
+                self.list.push(line(at));
+            }
+            let item = self.hold(VALUE, at).and_then(|()| self.node(event, at, place));
+            let item = item.and_then(|node| value(node, at));
             items.push(item.map_err(|bad| bad.in_item(items.len()))?);
         }
     }
@@ -142,23 +166,32 @@ impl<'t> Reader<'t> {
     /// As in go-yaml v2, a merge key overrides the keys before it.
     fn mapping(&mut self, at: Span, place: Place) -> Result<Node, Malformed> {
         bounded(place.depth <= DEPTH, at)?;
-        let mut fields = Map::new();
-        let mut keys = HashSet::new();
+        self.hold(MAPPING, at)?;
+        // Those of the keys that come from merge keys alone.
+        let (mut fields, mut merged) = (Map::new(), HashSet::new());
         loop {
             let (event, at) = self.event()?;
             if event == Event::MappingEnd {
                 return Ok(Node::Collection(Value::Object(fields)));
             }
             if is_merge(&event) {
-                fields.extend(self.merged(place).map_err(|bad| bad.below(MERGE))?);
+                for (key, value) in self.merged(place).map_err(|bad| bad.below(MERGE))? {
+                    if fields.insert(key.clone(), value).is_none() {
+                        merged.insert(key);
+                    }
+                }
                 continue;
             }
             let is_plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, ..));
             let key = key(self.node(event, at, place)?, at)?;
-            if !keys.insert(key.clone()) {
+            self.hold(FIELD, at)?;
+            if fields.contains_key(&key) && !merged.remove(&key) {
                 return Err(Malformed::at(at, TWICE).below(&key));
             }
             let value = self.value(at, is_plain, place).map_err(|bad| bad.below(&key))?;
+            if place.depth + 1 == LIST && key == "items" {
+                self.items = std::mem::take(&mut self.list);
+            }
             fields.insert(key, value);
         }
     }
@@ -197,6 +230,12 @@ impl<'t> Reader<'t> {
         Ok(merged)
     }
 
+    /// Counts what the document comes to.
+    fn hold(&mut self, weight: usize, at: Span) -> Result<(), Malformed> {
+        self.held += weight;
+        bounded(self.held <= weight::LIMIT, at)
+    }
+
     fn remember(&mut self, anchor: usize, node: &Node, at: Span) -> Result<(), Malformed> {
         let (depth, weight) = size(node);
         self.copied += weight;
@@ -214,6 +253,10 @@ impl<'t> Reader<'t> {
         bounded(self.copied <= COPIES, at)?;
         Ok(anchored.node.clone())
     }
+}
+
+fn line(at: Span) -> u32 {
+    u32::try_from(at.start.line()).unwrap_or_default()
 }
 
 fn bounded(is_within: bool, at: Span) -> Result<(), Malformed> {
