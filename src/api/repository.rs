@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Host and path of a repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RepoAddress {
@@ -57,7 +59,7 @@ fn host(scheme: &str, authority: &str) -> String {
 
 /// Repositories that apps may use: `host/path`, in which `*` stands for any part of a name and `**` for any
 /// names. Paths are compared in their case, since some hosts tell them apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepoPattern(Vec<String>);
 
 /// A text that is no pattern for repositories.

@@ -8,7 +8,7 @@ use super::names::{Annotations, Labels};
 use super::reference::{AppReference, KubeConfig, Name, NamespaceName, SecretReference};
 use super::resources::Resources;
 use super::retry::Retry;
-use super::{Duration, GitOpsAppStatus, PruneGuard, Verify};
+use super::{Duration, GitOpsAppStatus, PruneGuard, Render, Verify};
 use crate::object::handling::{OnAdditions, OnConflict, OnDrift};
 
 /// Whether what git says is done without asking.
@@ -108,6 +108,16 @@ pub struct CreateNamespace {
         "fieldPath": ".verify",
     },
     {
+        "rule": "!has(self.submodules) || !self.submodules || !self.repoURL.startsWith('oci://')",
+        "message": "is for repositories of git, and repoURL is one of OCI artifacts",
+        "fieldPath": ".submodules",
+    },
+    {
+        "rule": "!has(self.insecure) || !self.insecure || self.repoURL.startsWith('oci://')",
+        "message": "is for a repoURL of oci: write http:// for a git server without TLS",
+        "fieldPath": ".insecure",
+    },
+    {
         "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^https?://')",
         "message": "needs a repoURL of https or http: ssh does not go through a proxy",
         "fieldPath": ".proxySecretRef",
@@ -148,6 +158,9 @@ pub struct GitOpsAppSpec {
         },
     ]))]
     pub path: String,
+    /// How its files become objects.
+    #[serde(default, skip_serializing_if = "Render::is_empty")]
+    pub render: Render,
     /// Name of a Secret with the credentials for the repository: username and password, bearerToken,
     /// ca.crt, tls.crt and tls.key, githubAppID and its companions, or for ssh identity, password
     /// and `known_hosts`.
@@ -160,6 +173,14 @@ pub struct GitOpsAppSpec {
     /// for ssh.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_secret_ref: Option<SecretReference>,
+    /// Whether submodules are fetched, at the commits that the repository names, and read as folders. The
+    /// credentials are for the repository's own host; what is on another one is fetched without, by https.
+    #[serde(default)]
+    pub submodules: bool,
+    /// Whether the registry of artifacts, with a repoURL of oci, is spoken to without TLS: anybody in between may
+    /// read and change everything.
+    #[serde(default)]
+    pub insecure: bool,
     /// Time between two looks at the repository, such as 60s, 5m or 1h30m.
     #[serde(default = "GitOpsAppSpec::default_interval")]
     pub interval: Duration,
@@ -237,9 +258,12 @@ impl GitOpsAppSpec {
             repo_url: repo_url.to_owned(),
             target_revision: Self::default_target_revision(),
             path: Self::default_path(),
+            render: Render::default(),
             secret_ref: None,
             verify: None,
             proxy_secret_ref: None,
+            submodules: false,
+            insecure: false,
             interval: Self::default_interval(),
             timeout: Self::default_timeout(),
             retry: Retry::default(),

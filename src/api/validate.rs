@@ -108,6 +108,12 @@ impl Faults {
         let is_http = url.starts_with("http://") || url.starts_with("https://");
         let reason = "needs a repoURL of https or http: ssh does not go through a proxy";
         self.unless(!is_proxied || is_http, "spec.proxySecretRef", reason);
+        let reason = "is for a repoURL of oci: write http:// for a git server without TLS";
+        let is_artifact = !spec.insecure || url.starts_with("oci://");
+        self.unless(is_artifact, "spec.insecure", reason);
+        let reason = "is for repositories of git, and repoURL is one of OCI artifacts";
+        let is_git = !spec.submodules || !url.starts_with("oci://");
+        self.unless(is_git, "spec.submodules", reason);
         let revision = &spec.target_revision;
         let starts_well = !revision.starts_with(|c: char| c == '-' || c.is_ascii_whitespace());
         let is_revision = has_length(revision, 1..=255)

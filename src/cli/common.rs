@@ -14,6 +14,7 @@ use super::access::AccessArguments;
 use super::logging::LogFormat;
 use crate::api::reference::NamespaceName;
 use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
+use crate::build::{Tools, program};
 use crate::cluster::client::Count;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
@@ -25,7 +26,7 @@ use crate::plan::controls::hashes;
 use crate::plan::guard::{BadKind, ProtectedKind};
 use crate::plan::prune::selector;
 use crate::report::Metrics;
-use crate::source::{Clones, Fetcher, Repository};
+use crate::source::{Clones, Fetcher, Repository, Submodules};
 use crate::sync::{Checkout, Destination, Ground};
 
 /// Which cluster, as whom.
@@ -107,7 +108,8 @@ impl ClusterArguments {
         let selector = app.map_or_else(|| LABEL_APP.to_owned(), selector);
         let destination = Destination::new(cluster, selector, store.namespace());
         let (reach, parallel) = (self.reach(), parallel.into());
-        Ok(Ground { destination, store, reach, parallel, checkout })
+        let tools = Tools::new(&checkout.program, &checkout.data_dir, program::TIMEOUT);
+        Ok(Ground { destination, store, reach, parallel, checkout, tools })
     }
 
     /// An app whose objects go where these say.
@@ -219,6 +221,12 @@ pub(super) struct GitArguments {
     /// Folder of the repository that holds the manifests
     #[arg(long, env = "GITOPS_SYNC_PATH", default_value = ".", value_name = "DIR")]
     pub path: String,
+    /// Speak no TLS with the registry of artifacts, if --repo is one of oci
+    #[arg(long, env = "GITOPS_SYNC_OCI_INSECURE", value_parser = BoolishValueParser::new())]
+    pub oci_insecure: bool,
+    /// Fetch submodules, at the commits that the repository names
+    #[arg(long = "git-submodules", env = "GITOPS_SYNC_GIT_SUBMODULES", value_parser = BoolishValueParser::new())]
+    pub submodules: bool,
     #[command(flatten)]
     pub access: AccessArguments,
     /// Folder for clones [default: gitops-sync in the user's cache folder]
@@ -235,6 +243,8 @@ impl GitArguments {
         let repository = Repository {
             url: url.to_owned(),
             branch: self.branch.clone(),
+            insecure: self.oci_insecure,
+            submodules: self.submodules.then(Submodules::default),
             files: Arc::new(self.access.files(url)),
             credentials: None,
         };

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::build::confine;
 use crate::source::git;
 
 /// Threads that carry requests. The work is waiting; one for each of a node's many cores would cost
@@ -63,6 +64,9 @@ enum Verb {
     /// The fetching child process
     #[command(name = git::CHILD_VERB, hide = true)]
     GitFetch,
+    /// The child process that becomes kustomize, helm or sops
+    #[command(name = confine::CHILD_VERB, hide = true)]
+    Confine(confine::Confinement),
 }
 
 /// Parses the command line and does what it says.
@@ -80,11 +84,19 @@ pub fn main() -> ExitCode {
         Verb::GitFetch => git::clone::serve(&mut std::io::stdin(), &mut std::io::stdout())
             .map(|()| ExitCode::SUCCESS)
             .map_err(anyhow::Error::from),
+        Verb::Confine(confinement) => return confined(&confinement),
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Becomes another program, or says why not.
+fn confined(confinement: &confine::Confinement) -> ExitCode {
+    let Err(error) = confine::exec(confinement);
+    eprintln!("{error}");
+    ExitCode::from(error.code())
 }
 
 fn block_on(task: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {

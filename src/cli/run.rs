@@ -18,7 +18,7 @@ use tracing::info;
 
 use super::common::{
     ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments, counter,
-    default_name,
+    default_name, duration,
 };
 use super::logging;
 use super::verify::VerifyArguments;
@@ -107,6 +107,9 @@ pub(super) struct Arguments {
     /// Time between two sweeps, which read all objects whole to see what watches cannot; 0 for none
     #[arg(long, env = "GITOPS_SYNC_SWEEP", default_value = "1h", value_name = "TIME", value_parser = Every::parse)]
     sweep: Every,
+    /// Time between two looks for clones that no app uses; one that is found twice is removed
+    #[arg(long, env = "GITOPS_SYNC_TIDY", default_value = "5m", value_name = "TIME", value_parser = duration)]
+    tidy: Duration,
     #[command(flatten)]
     policy: PolicyArguments,
     #[command(flatten)]
@@ -204,7 +207,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let server = bind(&arguments, &process, &work).await?;
     announce(&arguments, one.as_ref(), server.address()?);
     let checkout = process.ground.checkout.clone();
-    let tidying = tokio::spawn(tidy::run(checkout.clones, checkout.data_dir));
+    let tidying = tokio::spawn(tidy::run(checkout.clones, checkout.data_dir, arguments.tidy));
     // The queue of events ends with the work.
     drop(process);
     let posting = tokio::spawn(poster.run());

@@ -49,7 +49,8 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let verification = verification(&own, namespace, spec, &mut secrets).await?;
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
-    let fetcher = ground.checkout.fetcher_of(spec, &owner, credentials);
+    let allowed = &common.tenancy.allowed_repos;
+    let fetcher = ground.checkout.fetcher_of(spec, &owner, credentials, allowed);
     let app = App::new(seen.app.clone(), spec, Origin::Git(fetcher), &ground).map_err(|bad| {
         let fault = Fault::new("spec.pruneGuard.protectKinds", &bad.to_string());
         Notice::InvalidSpec(fault.into())

@@ -1,5 +1,6 @@
 //! What is wrong with a source: one clear sentence, where, and what to do. Never file content.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::object::handling::BadAnnotation;
@@ -22,13 +23,8 @@ pub struct Diagnostic {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 pub enum Problem {
     /// The text is no YAML or JSON.
-    #[error("{why}{}", at(.path))]
-    Malformed {
-        /// What is wrong.
-        why: String,
-        /// The keys that lead to the place, such as `spec.containers[0].image`; empty at the root.
-        path: String,
-    },
+    #[error("{0}")]
+    Malformed(String),
     /// The file is larger than any manifest.
     #[error(
         "is {size} bytes long, over the limit of {limit}: split it, or move it out of the path"
@@ -114,13 +110,38 @@ pub enum Problem {
     /// An annotation of ours whose value means nothing.
     #[error("has the annotation {} with a value that means nothing: it has to be {}", .0.key, .0.expected)]
     BadAnnotation(BadAnnotation),
+    /// A kustomization refers to what is not there.
+    #[error("refers to {path} in {field}, which {why}")]
+    BadReference {
+        /// The field.
+        field: &'static str,
+        /// The path, made fit for a log line.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// What kustomize has only as a plugin that runs helm.
+    #[error(
+        "has {0}, which kustomize leaves to a plugin: render the chart by an app of its own, with render.type helm"
+    )]
+    HelmInKustomize(&'static str),
+    /// There is not what the app is to be rendered by.
+    #[error("has no {0}, which render.type wants: add it, or correct path or render.type")]
+    NothingToRender(&'static str),
+    /// The program that makes objects of the files refused them.
+    #[error("{program} says: {why}")]
+    BuildFailed {
+        /// The program.
+        program: &'static str,
+        /// Its words, of which everything that may be secret is taken out.
+        why: String,
+    },
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),
-}
-
-fn at(path: &str) -> String {
-    if path.is_empty() { String::new() } else { format!(" (at {path})") }
+    /// More diagnostics than anybody reads.
+    #[error("is where telling ends, for {0} places before it are wrong: mend these first")]
+    MoreWrong(usize),
 }
 
 impl Problem {
@@ -144,7 +165,19 @@ impl Problem {
     }
 }
 
+/// Diagnostics of a source that are kept: each takes memory in many places.
+const KEPT: usize = 1000;
+
 impl Diagnostic {
+    /// Adds it to others, as long as they are not so many that they are no longer kept. That is said once.
+    pub fn add_to(self, others: &mut Vec<Self>) {
+        match others.len().cmp(&KEPT) {
+            Ordering::Less => others.push(self),
+            Ordering::Equal => others.push(Self::at(self.origin, Problem::MoreWrong(KEPT))),
+            Ordering::Greater => {}
+        }
+    }
+
     /// A diagnostic about a place, before any object is known.
     pub fn at(origin: Origin, problem: Problem) -> Self {
         Self { origin, object: None, problem }

@@ -1,7 +1,9 @@
 //! Files to manifests: every object a source declares, and every diagnostic. Pure; no output of a
 //! diagnostic ever echoes file content.
 
+pub mod built;
 pub mod diagnostic;
+pub mod kustomize;
 pub mod manifest;
 pub mod plain;
 pub mod sanitize;

@@ -51,6 +51,13 @@ pub struct Part {
     read: manifest::Read,
 }
 
+impl Part {
+    /// Sha256 of the file.
+    pub fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+}
+
 /// What a source declares, and what is wrong with it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rendered {
@@ -60,13 +67,18 @@ pub struct Rendered {
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that are no Kubernetes objects.
     pub skipped: usize,
-    /// Hash of the files' content, whatever their names and order.
+    /// Hash of what it was made of; of manifests, of the files' content, whatever their names and order.
     pub hash: String,
     /// The files, in the order of their paths.
     parts: Vec<Arc<Part>>,
 }
 
 impl Rendered {
+    /// Nothing, for these reasons.
+    pub fn nothing(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics, ..Self::default() }
+    }
+
     /// What the file under this path was rendered to, if it had this content: then it need not be
     /// read again.
     /// `next` is where it probably is: behind the one that was found last.
@@ -86,11 +98,13 @@ pub fn plain(files: Vec<SourceFile>) -> Rendered {
     let mut first: HashSet<Declared<'_>> = HashSet::new();
     for read in parts.iter().map(|part| &part.read) {
         rendered.skipped += read.skipped;
-        rendered.diagnostics.extend_from_slice(&read.diagnostics);
+        for diagnostic in &read.diagnostics {
+            diagnostic.clone().add_to(&mut rendered.diagnostics);
+        }
         for manifest in &read.manifests {
             // Until the namespace is known, only what is written alike is surely the same object.
             if let Some(Declared(at)) = first.get(&Declared(manifest)) {
-                rendered.diagnostics.push(duplicate(manifest, &manifest.id, &at.origin));
+                duplicate(manifest, &manifest.id, &at.origin).add_to(&mut rendered.diagnostics);
             } else {
                 first.insert(Declared(manifest));
                 rendered.manifests.push(manifest.clone());
@@ -147,9 +161,8 @@ fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
         return wrong(Diagnostic::at(origin, Problem::LfsPointer));
     }
     read(&origin, content).unwrap_or_else(|bad| {
-        let path = bad.path().to_string();
         let at = Origin { line: bad.line, column: bad.column, ..origin };
-        wrong(Diagnostic::at(at, Problem::Malformed { why: bad.why, path }))
+        wrong(Diagnostic::at(at, Problem::Malformed(bad.to_string())))
     })
 }
 
@@ -206,6 +219,20 @@ mod tests {
     }
 
     const A: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
+    #[test]
+    fn of_very_much_that_is_wrong_the_first_is_told() {
+        let file = |n: usize| SourceFile {
+            path: format!("{n:04}.yaml"),
+            content: Content::Read(b"a: [".to_vec(), None),
+        };
+        let told = |files: usize| plain((0..files).map(file).collect()).diagnostics;
+        assert_eq!(told(1000).len(), 1000);
+        let most = told(3000);
+        assert_eq!(most.len(), 1001);
+        let said = most[1000].to_string();
+        assert!(said.starts_with("1000.yaml:") && said.contains("1000 places"), "{said}");
+    }
 
     #[test]
     fn the_hash_is_of_content_alone() {

@@ -116,6 +116,36 @@ pub enum SourceError {
         /// The proxy's words.
         why: String,
     },
+    /// A program that makes objects of files is not installed.
+    #[error(
+        "{program} is not installed: have it in a folder of PATH, as it is in the image of gitops-sync"
+    )]
+    ProgramMissing {
+        /// The program.
+        program: String,
+    },
+    /// A program took too long.
+    #[error("{program} was not done within {} s; retrying", .limit.as_secs())]
+    BuildTimedOut {
+        /// The program.
+        program: String,
+        /// Longest time it may take.
+        limit: Duration,
+    },
+    /// A program could not be run.
+    #[error("cannot run {program}: {why}; retrying")]
+    ProgramFailed {
+        /// The program.
+        program: String,
+        /// Why.
+        why: String,
+    },
+    /// The files for a program could not be written.
+    #[error("cannot write the files for kustomize or helm below --data-dir: {why}; retrying")]
+    StageFailed {
+        /// Why.
+        why: String,
+    },
     /// Nothing is known of the server's key.
     #[error(
         "the server of {url} shows the key {fingerprint}, and known_hosts has none of that server: compare it with what its operator publishes, and add it (ssh-keyscan)"
@@ -194,6 +224,22 @@ pub enum SourceError {
         /// The clone.
         dir: PathBuf,
         /// libgit2's words.
+        why: String,
+    },
+    /// A submodule that is not fetched.
+    #[error("submodule {path} is not fetched: {why}")]
+    SubmoduleRefused {
+        /// Where it stands.
+        path: String,
+        /// What is the matter, and what to do.
+        why: String,
+    },
+    /// A submodule that could not be fetched.
+    #[error("submodule {path} cannot be fetched: {why}")]
+    SubmoduleUnavailable {
+        /// Where it stands.
+        path: String,
+        /// What is the matter, and what to do.
         why: String,
     },
     /// A file with credentials could not be read.

@@ -16,7 +16,8 @@ use super::error::display_url;
 use super::head::Head;
 use super::reference::Kind;
 use super::way::Way;
-use super::{Credentials, Revision, Snapshot, SourceError, git};
+use super::{Credentials, Revision, Snapshot, SourceError, Submodules, git};
+use crate::api::Render;
 use crate::render::Rendered;
 
 /// Environment that a fetching child keeps: where homes, certificates, proxies and agents are.
@@ -45,6 +46,10 @@ pub struct Repository {
     pub url: String,
     /// What of it is followed, see [`reference`](super::reference).
     pub branch: String,
+    /// Whether it is an artifact of a registry that speaks no TLS.
+    pub insecure: bool,
+    /// Its submodules, if they are fetched.
+    pub submodules: Option<Submodules>,
     /// Credentials in files.
     #[serde(skip)]
     pub files: Arc<Files>,
@@ -97,6 +102,8 @@ pub struct Fetcher {
     pub dir: PathBuf,
     /// Folder of the repository that holds the manifests.
     pub path: String,
+    /// How its files become objects: that decides which are read.
+    pub render: Arc<Render>,
     /// Longest time a fetch may take.
     pub timeout: Duration,
     /// This program, which is its own fetching child.
@@ -175,7 +182,10 @@ impl Fetcher {
         before: Option<Arc<Rendered>>,
     ) -> Result<Option<Snapshot>, String> {
         let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
-        self.off_thread(move || git::tree::read(&dir, &commit, &path, before.as_deref())).await
+        let (submodules, render) = (self.repository.submodules.is_some(), self.render.clone());
+        let read =
+            move || git::tree::read(&dir, &commit, &path, submodules, &render, before.as_deref());
+        self.off_thread(read).await
     }
 
     /// Reads from the clone on a thread of its own, within the deadline.

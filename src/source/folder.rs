@@ -4,20 +4,21 @@ use std::fs::{self, FileType};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use crate::api::Render;
 use crate::render::ContentId;
 
 use super::tree::{Listing, Node, Tree};
-use super::{Snapshot, SourceError, walk};
+use super::{Snapshot, SourceError, layout};
 
-/// Reads the manifests in a folder. Links may not leave it.
-pub fn read(folder: &Path) -> Result<Snapshot, SourceError> {
+/// Reads what the app in a folder is made of. Links may not leave it.
+pub fn read(folder: &Path, render: &Render) -> Result<Snapshot, SourceError> {
     let shown = folder.display().to_string();
     let not_found =
         || SourceError::PathNotFound { path: shown.clone(), place: "the file system".into() };
     if !folder.is_dir() {
         return Err(not_found());
     }
-    let snapshot = walk::read(&Folder(folder.to_owned()), "", None);
+    let snapshot = layout::read(&Folder(folder.to_owned()), "", render, None);
     snapshot
         .map_err(|why| SourceError::FolderUnreadable { folder: folder.to_owned(), why })?
         .ok_or_else(not_found)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::head::Tag;
 use super::reference;
+use super::tree::Link;
 use crate::render::{Diagnostic, SourceFile};
 
 /// A commit that is followed.
@@ -69,4 +70,23 @@ pub struct Snapshot {
     pub has_left: bool,
     /// What this hangs on, if that can be told: with the same, it is the same.
     pub scope: Option<String>,
+    /// What the files are to whom.
+    pub layout: Layout,
+    /// The links between them, where a program is to follow them.
+    pub links: Vec<Link>,
+}
+
+/// What the files of a snapshot are to whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// Manifests.
+    #[default]
+    Plain,
+    /// What kustomize reads.
+    Kustomize {
+        /// The folder of the kustomization that it builds.
+        top: String,
+        /// Whether it says of each object which file it is from although nobody asked for that.
+        says_origins: bool,
+    },
 }

@@ -10,22 +10,20 @@ use tracing::{debug, info};
 
 use super::Clones;
 
-/// Time between two looks. A clone that nobody uses at two of them is removed: apps that begin anew, as all do
-/// after a restart, find theirs.
-const PERIOD: Duration = Duration::from_mins(5);
 /// Characters of the name of a clone.
 pub const NAME: usize = 24;
 /// How what is being removed is called.
 const GONE: &str = "gone";
 
-/// Removes clones for as long as it is not dropped.
-pub async fn run(clones: Clones, dir: PathBuf) {
+/// Looks so often, for as long as it is not dropped. A clone that nobody uses at two looks is removed: apps that begin
+/// anew, as all do after a restart, find theirs.
+pub async fn run(clones: Clones, dir: PathBuf, period: Duration) {
     let mut unused = BTreeSet::new();
     loop {
         let (clones, dir, before) = (clones.clone(), dir.clone(), unused.clone());
         let tidied = tokio::task::spawn_blocking(move || tidy(&clones, &dir, &before)).await;
         unused = tidied.unwrap_or_default();
-        tokio::time::sleep(PERIOD).await;
+        tokio::time::sleep(period).await;
     }
 }
 

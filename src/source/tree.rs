@@ -74,6 +74,17 @@ pub struct Resolved<Id> {
     pub highest: usize,
     /// Names that were looked up.
     pub steps: usize,
+    /// The links that it led through.
+    pub links: Vec<Link>,
+}
+
+/// A link that leads to something in its tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where it is.
+    pub path: String,
+    /// Where it leads, as written.
+    pub target: String,
 }
 
 /// Follows `path` from `base`, one component at a time.
@@ -82,20 +93,26 @@ pub fn resolve<T: Tree>(
     base: &[Entry<T::Id>],
     path: &str,
 ) -> Result<Resolved<T::Id>, String> {
-    let (mut highest, mut steps) = (base.len(), 0);
-    let place = follow(tree, base.to_vec(), path, &mut highest, &mut steps)?;
-    Ok(Resolved { place, highest, steps })
+    let mut way = Way { highest: base.len(), steps: 0, links: Vec::new() };
+    let place = follow(tree, base.to_vec(), path, &mut way)?;
+    let Way { highest, steps, links } = way;
+    Ok(Resolved { place, highest, steps, links })
+}
+
+/// What a path led by so far.
+struct Way {
+    highest: usize,
+    steps: usize,
+    links: Vec<Link>,
 }
 
 fn follow<T: Tree>(
     tree: &T,
     mut at: Trail<T::Id>,
     path: &str,
-    highest: &mut usize,
-    steps: &mut usize,
+    way: &mut Way,
 ) -> Result<Place<T::Id>, String> {
     let mut todo: Vec<String> = path.split('/').rev().map(str::to_owned).collect();
-    let mut links = 0;
     if path.starts_with('/') {
         return Ok(Place::Nowhere("leads out of the tree"));
     }
@@ -103,13 +120,13 @@ fn follow<T: Tree>(
         match name.as_str() {
             "" | "." => continue,
             ".." if at.pop().is_some() => {
-                *highest = at.len().min(*highest);
+                way.highest = at.len().min(way.highest);
                 continue;
             }
             ".." => return Ok(Place::Nowhere("leads out of the tree")),
-            _ => *steps += 1,
+            _ => way.steps += 1,
         }
-        if *steps > STEP_LIMIT {
+        if way.steps > STEP_LIMIT {
             return Ok(Place::Nowhere("leads through too many folders"));
         }
         match below(tree, &at, &name)? {
@@ -119,14 +136,14 @@ fn follow<T: Tree>(
                     at.push((name, Node::Other("is a link whose target is no path")));
                     continue;
                 };
-                links += 1;
                 if target.starts_with('/') {
                     return Ok(Place::Nowhere("leads out of the tree"));
                 }
-                if links > LINK_LIMIT {
+                if way.links.len() >= LINK_LIMIT {
                     return Ok(Place::Nowhere("leads in a circle"));
                 }
                 todo.extend(target.split('/').rev().map(str::to_owned));
+                way.links.push(Link { path: join(&joined(&at), &name), target });
             }
             Some(node) => at.push((name, node)),
         }

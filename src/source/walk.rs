@@ -12,13 +12,13 @@ use super::tree::{
 use crate::render::{Content, Diagnostic, Origin, Problem, Rendered, SourceFile, text};
 
 /// Largest file that is read, in bytes. The largest object etcd takes is 1.5 MiB.
-const FILE_LIMIT: u64 = 8 << 20;
+pub(super) const FILE_LIMIT: u64 = 8 << 20;
 /// Bytes read from one source at most.
-const TOTAL_LIMIT: u64 = 64 << 20;
+pub(super) const TOTAL_LIMIT: u64 = 64 << 20;
 /// Entries of folders looked at in one source at most, and names on the way of links.
-const COUNT_LIMIT: usize = 100_000;
+pub(super) const COUNT_LIMIT: usize = 100_000;
 /// Folders in one another at most.
-const DEPTH_LIMIT: usize = 64;
+pub(super) const DEPTH_LIMIT: usize = 64;
 
 /// Reads the manifests below `path` of a tree, shown by their paths from the tree's root. What was
 /// rendered before is not read again. `None` if there is no such folder.
@@ -127,7 +127,7 @@ impl<T: Tree> Walk<'_, T> {
             at.pop();
             return Ok(());
         }
-        let Resolved { place, highest, steps } = resolve(self.tree, at, &name)?;
+        let Resolved { place, highest, steps, .. } = resolve(self.tree, at, &name)?;
         self.entries += steps;
         self.snapshot.has_left |= highest < self.floor;
         match place {
@@ -204,7 +204,7 @@ impl<T: Tree> Walk<'_, T> {
 }
 
 /// Why what has this name is not read, if so.
-fn flaw(name: &str) -> Option<&'static str> {
+pub(super) fn flaw(name: &str) -> Option<&'static str> {
     match name {
         "" => Some("has no name"),
         "." | ".." => Some("has a name that leads elsewhere"),

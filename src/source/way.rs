@@ -1,5 +1,7 @@
 //! Which way a repository is reached, by its URL.
 
+use url::Url;
+
 /// A way to a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -24,6 +26,18 @@ impl Way {
     }
 }
 
+/// Host and port of a URL of ssh.
+pub fn ssh_host(url: &str) -> Option<(String, u16)> {
+    if url.contains("://") {
+        let url = Url::parse(url).ok()?;
+        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
+        return Some((host, url.port().unwrap_or(22)));
+    }
+    let (authority, _) = url.split_once(':')?;
+    let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
+    Some((host.to_owned(), 22))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +54,20 @@ mod tests {
         check("file:///srv/a.git", Way::Other);
         check("/srv/a:b.git", Way::Other);
         check("./a.git", Way::Other);
+    }
+
+    #[test]
+    fn host_and_port_are_found_in_both_ways_to_write_a_url() {
+        let check = |url: &str, expect: Option<(&str, u16)>| {
+            let found = ssh_host(url);
+            let found = found.as_ref().map(|(host, port)| (host.as_str(), *port));
+            assert_eq!(found, expect, "{url}");
+        };
+        check("ssh://git@git.example/a.git", Some(("git.example", 22)));
+        check("ssh://git@git.example:2222/a.git", Some(("git.example", 2222)));
+        check("ssh://git@[::1]:2222/a.git", Some(("::1", 2222)));
+        check("git@git.example:a.git", Some(("git.example", 22)));
+        check("git.example:a.git", Some(("git.example", 22)));
+        check("git@:a.git", None);
     }
 }

@@ -14,6 +14,7 @@ use crate::api::resources::Resources;
 use crate::api::retry::Retry;
 use crate::api::spec::CreateNamespace;
 use crate::api::{GitOpsAppSpec, PruneGuard, SyncPolicy};
+use crate::build::{Recipe, Tools};
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Fence, Term};
@@ -115,7 +116,7 @@ impl App {
         origin: Origin,
         ground: &Ground,
     ) -> Result<Self, BadKind> {
-        let Ground { destination, store, reach, parallel, .. } = ground.clone();
+        let Ground { destination, store, reach, parallel, tools, .. } = ground.clone();
         let Destination { cluster, informers, discovery, lanes } = destination;
         let default_namespace = cluster.default_namespace();
         let target = spec.target_namespace.as_ref().map_or(default_namespace, |name| &name.0);
@@ -153,6 +154,8 @@ impl App {
             gate: None,
             peers: None,
             parallel,
+            recipe: Arc::new(Recipe::of(spec)),
+            tools,
         })
     }
 }
@@ -228,4 +231,8 @@ pub struct App {
     pub peers: Option<Peers>,
     /// Objects applied side by side.
     pub parallel: usize,
+    /// How its files become objects.
+    pub recipe: Arc<Recipe>,
+    /// With what.
+    pub tools: Tools,
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::read::{blocking, render};
 use super::{App, Memory, Origin};
+use crate::build::build;
 use crate::object::ObjectId;
 use crate::plan::Desired;
 use crate::plan::desired::resolve;
@@ -40,7 +40,7 @@ pub async fn of_commits(app: &App, memory: &mut Memory, outcome: &mut Outcome) -
     {
         return read.consent.clone();
     }
-    match read(memory, fetcher, &head, outcome).await {
+    match read(app, memory, fetcher, &head, outcome).await {
         Ok(consent) => {
             memory.consent = Some(Read { since, head: head.commit, consent: consent.clone() });
             consent
@@ -53,6 +53,7 @@ pub async fn of_commits(app: &App, memory: &mut Memory, outcome: &mut Outcome) -
 }
 
 async fn read(
+    app: &App,
     memory: &Memory,
     fetcher: &Fetcher,
     head: &Revision,
@@ -67,14 +68,16 @@ async fn read(
     let mut removed = Vec::new();
     for commit in &approvals.commits {
         let Removal { before, after } = fetcher.removal(commit, known.clone()).await?;
-        let both = blocking(move || (render(before), render(after))).await?;
-        removed.push((commit, difference(memory, &both.0, &both.1)));
+        let before = build(&app.tools, &app.recipe, before, None).await?;
+        let after = build(&app.tools, &app.recipe, after, None).await?;
+        removed.push((commit, difference(memory, &before, &after)));
     }
     // What came back since then is none of what they approved.
     let later: BTreeSet<_> = approvals.commits.iter().flat_map(|commit| &commit.later).collect();
     for commit in later {
         let files = fetcher.files(commit, known.clone()).await?;
-        let now = declared(memory, &blocking(move || render(files)).await?);
+        let now = build(&app.tools, &app.recipe, files, None).await?;
+        let now = declared(memory, &now);
         for (_, removed) in removed.iter_mut().filter(|(by, _)| by.later.contains(commit)) {
             removed.retain(|id| now.as_ref().is_some_and(|now| !now.contains(id)));
         }

@@ -8,13 +8,15 @@ use sha2::{Digest, Sha256};
 
 use super::informers::Informers;
 use crate::api::GitOpsAppSpec;
+use crate::api::repository::RepoPattern;
+use crate::build::Tools;
 use crate::cluster::Cluster;
 use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::lanes::Lanes;
 use crate::plan::Reach;
-use crate::source::{Clones, Credentials, Fetcher, Repository, tidy};
+use crate::source::{Clones, Credentials, Fetcher, Repository, Submodules, tidy};
 
 /// A cluster, and what all who work in it share.
 #[derive(Clone)]
@@ -69,6 +71,8 @@ pub struct Ground {
     pub parallel: usize,
     /// What fetches.
     pub checkout: Checkout,
+    /// What builds objects of files.
+    pub tools: Tools,
 }
 
 /// How repositories are fetched.
@@ -91,21 +95,31 @@ impl Checkout {
         spec: &GitOpsAppSpec,
         owner: &str,
         credentials: Option<Arc<Credentials>>,
+        allowed: &[RepoPattern],
     ) -> Fetcher {
         let (url, branch) = (spec.repo_url.clone(), spec.target_revision.clone());
-        let repository = Repository { url, branch, files: Arc::default(), credentials };
-        self.fetcher(repository, &spec.path, owner)
+        let submodules = spec.submodules.then(|| Submodules { allowed: allowed.to_vec() });
+        let (insecure, files) = (spec.insecure, Arc::default());
+        let repository = Repository { url, branch, insecure, submodules, files, credentials };
+        let render = Arc::new(spec.render.clone());
+        Fetcher { render, ..self.fetcher(repository, &spec.path, owner) }
     }
 
     /// What fetches a repository, in a clone for all who follow the same with the same credentials: whoever may
     /// not read a repository must not find it fetched by others. `owner` says whose credentials they are.
     pub fn fetcher(&self, repository: Repository, path: &str, owner: &str) -> Fetcher {
-        let Repository { url, branch, .. } = &repository;
-        let name =
-            hex::encode(&Sha256::digest(format!("{url}\n{branch}\n{owner}"))[..tidy::NAME / 2]);
+        let Repository { url, branch, submodules, insecure, .. } = &repository;
+        let more = match (submodules, insecure) {
+            (Some(_), _) => "\nsubmodules",
+            (None, true) => "\ninsecure",
+            (None, false) => "",
+        };
+        let name = format!("{url}\n{branch}\n{owner}{more}");
+        let name = hex::encode(&Sha256::digest(name)[..tidy::NAME / 2]);
         let dir = self.data_dir.join(name);
         let shared: Arc<_> = self.clones.at(&dir);
         let (path, timeout, program) = (path.to_owned(), self.timeout, self.program.clone());
-        Fetcher { repository, dir, path, timeout, program, shared }
+        let render = Arc::default();
+        Fetcher { repository, dir, path, render, timeout, program, shared }
     }
 }

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::{App, Memory, Origin, Stop, verify};
-use crate::render::{self, Rendered};
+use crate::build::{blocking, build};
+use crate::render::Rendered;
 use crate::report::{Failure, Outcome, Trigger};
 use crate::source::{Fetcher, Revision, Snapshot, SourceError, folder};
 
@@ -72,8 +73,8 @@ async fn read(
 ) -> Result<Arc<Rendered>, SourceError> {
     let (snapshot, revision) = match &app.origin {
         Origin::Folder(path) => {
-            let path = path.clone();
-            (blocking(move || folder::read(&path)).await??, None)
+            let (path, recipe) = (path.clone(), app.recipe.clone());
+            (blocking(move || folder::read(&path, &recipe.render)).await??, None)
         }
         Origin::Nothing(_) => (Snapshot::default(), None),
         Origin::Git(fetcher) => {
@@ -91,7 +92,8 @@ async fn read(
     };
     clock.stage("read", outcome);
     let scope = snapshot.scope.clone();
-    let rendered = Arc::new(blocking(move || render(snapshot)).await?);
+    let before = memory.rendered.as_ref().map(|(_, rendered)| rendered);
+    let rendered = build(&app.tools, &app.recipe, snapshot, before).await?;
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     memory.scope = scope;
     clock.stage("render", outcome);
@@ -138,20 +140,4 @@ fn since(app: &App, trigger: Trigger, start: Instant) -> Instant {
         | Trigger::Command => Duration::ZERO,
     };
     start.checked_sub(age).unwrap_or(start)
-}
-
-/// Manifests of the files of a source, and all that is wrong with it.
-pub fn render(snapshot: Snapshot) -> Rendered {
-    let mut rendered = render::plain(snapshot.files);
-    rendered.diagnostics.extend(snapshot.diagnostics);
-    rendered.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
-    rendered
-}
-
-/// Runs what takes long without a pause beside the HTTP server and the signals.
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, SourceError> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| SourceError::Defect { why: error.to_string() })
 }

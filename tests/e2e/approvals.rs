@@ -25,12 +25,15 @@ impl Fixture {
         let repo = git.create_repo("config").unwrap();
         let data = TempDir::new().unwrap();
         let repository = Repository {
+            insecure: false,
+            submodules: None,
             url: repo.url().to_owned(),
             branch: "main".to_owned(),
             files: Arc::default(),
             credentials: None,
         };
         let fetcher = Fetcher {
+            render: Arc::default(),
             repository,
             dir: data.path().join("clone"),
             path: "apps".to_owned(),
@@ -236,6 +239,7 @@ fn what_cannot_be_fetched_approves_nothing() {
     }
     test.git.set_fault(Fault::Hang);
     let hurried = Fetcher {
+        render: Arc::default(),
         timeout: Duration::from_secs(1),
         repository: test.fetcher.repository.clone(),
         dir: test.fetcher.dir.clone(),

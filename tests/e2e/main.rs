@@ -34,6 +34,7 @@ mod ordinary;
 mod phantom;
 mod policy;
 mod pressure;
+mod render;
 mod replace;
 mod resource;
 mod revisions;

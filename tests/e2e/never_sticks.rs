@@ -94,7 +94,7 @@ fn clone(test: &Fixture) -> Option<PathBuf> {
 }
 
 /// The children of a process.
-fn children(id: u32) -> Vec<String> {
+pub fn children(id: u32) -> Vec<String> {
     let tasks = fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten();
     let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
     children

@@ -228,6 +228,9 @@ fn a_reference_that_is_wrong_is_refused_with_its_field() {
     check(json!({"verify": {}}), "verify", "must have one of");
     let artifact = json!({"repoURL": "oci://r.example/app", "verify": {"noRollback": true}});
     check(artifact, "verify", "is for repositories of git");
+    let artifact = json!({"repoURL": "oci://r.example/app", "submodules": true});
+    check(artifact, "submodules", "is for repositories of git");
+    check(json!({"insecure": true}), "insecure", "is for a repoURL of oci");
     check(json!({"verify": {"noRollback": false}}), "verify", "must have one of");
     check(json!({"verify": {"keys": []}}), "verify.keys", "at least 1");
     check(json!({"verify": {"keys": [""]}}), "verify.keys", "at least 1");

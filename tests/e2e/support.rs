@@ -21,6 +21,8 @@ pub fn plane() -> &'static ControlPlane {
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-sync"));
     command.env_remove("KUBECONFIG");
+    // What makes manifests of charts and the like.
+    command.env("PATH", plane().programs().search_path());
     command
 }
 

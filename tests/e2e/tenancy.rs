@@ -14,6 +14,7 @@ use gitops_sync::api::names::Labels;
 use gitops_sync::api::reference::NamespaceName;
 use gitops_sync::api::resources::{KindPattern, Resources};
 use gitops_sync::api::spec::CreateNamespace;
+use gitops_sync::build::Tools;
 use gitops_sync::cluster::list::{Content, Target};
 use gitops_sync::cluster::store::Store;
 use gitops_sync::cluster::{Cluster, Connection};
@@ -59,7 +60,8 @@ impl Tenant {
         let app = runtime.block_on(async {
             let destination = Destination::new(cluster, selector(&id), &test.namespace);
             let reach = Reach::default();
-            let ground = Ground { destination, store, reach, parallel: 8, checkout };
+            let tools = Tools::new(&checkout.program, &checkout.data_dir, DEADLINE);
+            let ground = Ground { destination, store, reach, parallel: 8, checkout, tools };
             App { interval: Duration::ZERO, ..App::new(id, &spec, origin, &ground).unwrap() }
         });
         Self { test, runtime, app, memory: Memory::default() }
@@ -112,6 +114,8 @@ impl Tenant {
 /// What fetches the whole repository.
 fn fetcher(test: &Fixture) -> Fetcher {
     let repository = Repository {
+        insecure: false,
+        submodules: None,
         url: test.repo.url().to_owned(),
         branch: "main".to_owned(),
         files: Arc::default(),
@@ -119,7 +123,15 @@ fn fetcher(test: &Fixture) -> Fetcher {
     };
     let (dir, path) = (test.data.path().join("clone"), ".".to_owned());
     let program = PathBuf::from(env!("CARGO_BIN_EXE_gitops-sync"));
-    Fetcher { repository, dir, path, timeout: DEADLINE, program, shared: Arc::default() }
+    Fetcher {
+        repository,
+        dir,
+        path,
+        render: Arc::default(),
+        timeout: DEADLINE,
+        program,
+        shared: Arc::default(),
+    }
 }
 
 async fn connect(kubeconfig: &Path) -> Cluster {

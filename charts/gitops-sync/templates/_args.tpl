@@ -33,6 +33,7 @@
   "repo" $app.repo
   "branch" $app.branch
   "path" $app.path
+  "git-submodules" $app.submodules
   "name" ($app.name | default .Release.Name)
   "interval" $app.interval
   "target-namespace" $target
@@ -53,7 +54,12 @@
 {{- $_ := set $flags "verify-keys" "/etc/gitops-sync/verify" -}}
 {{- end -}}
 {{- if $app.credentials.secretName -}}
-{{- $_ := set $flags "git-password-file" (printf "/etc/gitops-sync/git/%s" $app.credentials.passwordKey) -}}
+{{- with $app.credentials.passwordKey -}}
+{{- $_ := set $flags "git-password-file" (printf "/etc/gitops-sync/git/%s" .) -}}
+{{- end -}}
+{{- range $what, $key := $app.credentials.files -}}
+{{- $_ := set $flags (printf "git-%s-file" $what) (printf "/etc/gitops-sync/git/%s" $key) -}}
+{{- end -}}
 {{- end -}}
 {{ include "gitops-sync.flags" $flags }}
 {{- end }}

@@ -1,5 +1,7 @@
 //! Where and why a text cannot be read. Never what stands there.
 
+use std::fmt;
+
 use serde_saphyr::granit_parser::{ErrorKind, ScanError, Span};
 
 use crate::object::fields::{FieldPath, Segment};
@@ -52,6 +54,13 @@ impl Malformed {
     /// The keys that lead to the place from the root of its document.
     pub fn path(&self) -> FieldPath {
         self.steps.iter().rev().cloned().fold(FieldPath::default(), |path, step| path.then(step))
+    }
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)?;
+        if self.steps.is_empty() { Ok(()) } else { write!(f, " (at {})", self.path()) }
     }
 }
 

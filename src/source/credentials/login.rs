@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::bad::LOGINS;
 use super::values::Values;
-use super::{BadCredentials, GithubApp, Hidden};
+use super::{BadCredentials, GithubApp, Hidden, docker};
+use crate::source::oci::Address;
 
 /// Who logs in by http.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +53,14 @@ impl Login {
         let password = ["username", "password"].into_iter().find(|key| values.has(key));
         let token = Some("bearerToken").filter(|key| values.has(key));
         let app = GithubApp::KEYS.iter().copied().find(|key| values.has(key));
-        let mut ways = [token, password, app].into_iter().flatten();
+        // In any other Secret it is of no use.
+        let docker = Some(docker::KEY).filter(|key| values.has(key) && Address::is_in(url));
+        let mut ways = [token, password, app, docker].into_iter().flatten();
         if let (Some(one), Some(other)) = (ways.next(), ways.next()) {
             return Err(BadCredentials::Both(one, other));
+        }
+        if docker.is_some() {
+            return docker::login(values, url);
         }
         if app.is_some() {
             return GithubApp::from_values(values, url).map(|app| Some(Self::App(app)));

@@ -1,6 +1,7 @@
 //! How a repository is reached, from a Secret or from files: kept in memory, shown to nobody.
 
 mod bad;
+mod docker;
 mod files;
 mod github;
 mod hidden;

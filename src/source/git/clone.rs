@@ -31,7 +31,7 @@ const BYTES_MAX: u64 = 2 << 30;
 /// the first commit of a shallow clone: then that much of it is given up, and its newest commit fetched alone.
 const NEWS_MAX: usize = 16 << 20;
 /// Bytes that any fetch may take.
-const FETCH_MAX: usize = 1 << 30;
+pub const FETCH_MAX: usize = 1 << 30;
 
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
@@ -121,6 +121,9 @@ fn attempt(request: &Request, link: &Link) -> Result<Head, Trouble> {
     let commit = wanted.commit(&clone, &target)?;
     // Last: until HEAD moved, nothing counts as done.
     if clone.head().ok().and_then(|h| h.target()) != Some(commit.id()) {
+        if let Some(submodules) = &request.repository.submodules {
+            super::submodules::bring(request, submodules, link, &clone, commit.id())?;
+        }
         clone.set_head_detached(commit.id())?;
     }
     let (kind, tag) = (target.kind, target.tag());
@@ -162,12 +165,12 @@ fn fill(
     let refspec = wanted.refspec(&target.source(), target.kind);
     let again = |refspec: &str, depth| {
         let mut remote = clone.remote_anonymous(&request.repository.url)?;
-        link.download(&mut remote, request, refspec, depth, FETCH_MAX)?;
+        link.download(&mut remote, &request.repository, refspec, depth, FETCH_MAX)?;
         Ok::<_, Trouble>(remote.list().ok().and_then(|list| wanted.choose(clone, list).ok()))
     };
     let is_news = depth.is_none() && clone.is_shallow();
     let limit = if is_news { NEWS_MAX } else { FETCH_MAX };
-    let now = match link.download(remote, request, &refspec, depth, limit) {
+    let now = match link.download(remote, &request.repository, &refspec, depth, limit) {
         Err(Trouble::TooMuch) if is_news => again(&refspec, Some(1))?,
         Err(_) if Wanted::needs_detour(&target) => {
             for refspec in ALL {

@@ -4,6 +4,7 @@ use git2::{ObjectType, Oid, Repository};
 use tempfile::TempDir;
 
 use super::tree::{read, scope};
+use crate::api::Render;
 use crate::render::Problem;
 use crate::source::Snapshot;
 
@@ -52,8 +53,9 @@ impl Raw {
 
     fn read(&self, tree: Oid, path: &str) -> Option<Snapshot> {
         let commit = self.commit(tree);
-        let snapshot = read(self.folder.path(), &commit, path, None).unwrap();
-        assert!(scope(self.folder.path(), &commit, path).is_ok());
+        let snapshot =
+            read(self.folder.path(), &commit, path, false, &Render::default(), None).unwrap();
+        assert!(scope(self.folder.path(), &commit, path, false).is_ok());
         snapshot
     }
 

@@ -68,6 +68,11 @@ impl Shared {
         *locked(&self.0.login) = Some(login);
     }
 
+    /// Who logs in now.
+    pub fn login(&self) -> Option<Login> {
+        locked(&self.0.login).clone()
+    }
+
     /// Sends something elsewhere, without logging in: as a JSON API wants it, with a token of its own.
     pub fn post(&self, url: &str, token: &str) -> Result<Reply, SourceError> {
         let token = format!("Authorization: Bearer {token}");

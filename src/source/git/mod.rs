@@ -13,6 +13,7 @@ mod options;
 mod redirect;
 mod remote;
 mod ssh;
+mod submodules;
 mod transport;
 pub mod tree;
 mod trouble;

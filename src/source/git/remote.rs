@@ -12,7 +12,7 @@ use super::trouble::{Note, Trouble};
 use super::{http, transport};
 use crate::source::SourceError;
 use crate::source::credentials::{Credentials, Login};
-use crate::source::fetch::{Repository, Request};
+use crate::source::fetch::Repository;
 use crate::source::way::Way;
 
 /// How the remote is reached.
@@ -28,14 +28,27 @@ impl Link {
         repository: &Repository,
         credentials: Option<&Credentials>,
     ) -> Result<Self, SourceError> {
+        transport::register()?;
+        Self::beside(repository, credentials)
+    }
+
+    /// The same for one more.
+    pub fn beside(
+        repository: &Repository,
+        credentials: Option<&Credentials>,
+    ) -> Result<Self, SourceError> {
         let note = Note::default();
         let host = match Way::of(&repository.url) {
             Way::Ssh => Some(Host::of(&repository.url, credentials, &note)?),
             _ => None,
         };
         let login = http::Shared::new(&repository.url, credentials, note.clone());
-        transport::register(&login)?;
         Ok(Self { note, host, login })
+    }
+
+    /// Who logs in by http now.
+    pub fn login(&self) -> Option<Login> {
+        self.login.login()
     }
 
     /// From now on logs in so by http.
@@ -63,6 +76,7 @@ impl Link {
         remote: &'remote mut Remote<'repo>,
         source: &Repository,
     ) -> Result<RemoteConnection<'repo, 'remote, 'link>, Trouble> {
+        transport::lead(&self.login);
         let connection = remote.connect_auth(Direction::Fetch, Some(self.callbacks()), None);
         connection.map_err(|error| self.note.remote_error(&error, source).into())
     }
@@ -71,12 +85,12 @@ impl Link {
     pub fn download(
         &self,
         remote: &mut Remote<'_>,
-        request: &Request,
+        source: &Repository,
         refspec: &str,
         depth: Option<usize>,
         limit: usize,
     ) -> Result<(), Trouble> {
-        let source = &request.repository;
+        transport::lead(&self.login);
         let mut options = FetchOptions::new();
         let mut callbacks = self.callbacks();
         callbacks.transfer_progress(move |progress| progress.received_bytes() <= limit);

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use git2::cert::Cert;
 use git2::{CertificateCheckStatus, Cred, CredentialType, ErrorClass, ErrorCode};
-use url::Url;
 
 use super::trouble::Note;
 use crate::source::credentials::Ssh;
 use crate::source::error::display_url;
 use crate::source::known_hosts::{Verdict, fingerprint, preferred, verdict};
+use crate::source::way::ssh_host;
 use crate::source::{Credentials, SourceError};
 
 /// A server, and what is known of it.
@@ -38,7 +38,7 @@ impl Host {
             |why: &str| SourceError::CredentialsRefused { url: shown.clone(), why: why.to_owned() };
         let ssh = credentials.and_then(|found| found.ssh.clone());
         let ssh = ssh.ok_or_else(|| refused("ssh wants a private key and known_hosts"))?;
-        let (name, port) = place(url).ok_or_else(|| refused("its URL names no host"))?;
+        let (name, port) = ssh_host(url).ok_or_else(|| refused("its URL names no host"))?;
         Ok(Self { name, port, url: shown, ssh, note: note.clone() })
     }
 
@@ -85,36 +85,4 @@ impl Host {
 /// A refusal of credentials.
 pub fn refusal(why: &str) -> git2::Error {
     git2::Error::new(ErrorCode::Auth, ErrorClass::Callback, why)
-}
-
-/// Host and port of a URL of ssh.
-fn place(url: &str) -> Option<(String, u16)> {
-    if url.contains("://") {
-        let url = Url::parse(url).ok()?;
-        let host = url.host_str()?.trim_matches(['[', ']']).to_owned();
-        return Some((host, url.port().unwrap_or(22)));
-    }
-    let (authority, _) = url.split_once(':')?;
-    let host = authority.rsplit('@').next().filter(|host| !host.is_empty())?;
-    Some((host.to_owned(), 22))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_and_port_are_found_in_both_ways_to_write_a_url() {
-        let check = |url: &str, expect: Option<(&str, u16)>| {
-            let found = place(url);
-            let found = found.as_ref().map(|(host, port)| (host.as_str(), *port));
-            assert_eq!(found, expect, "{url}");
-        };
-        check("ssh://git@git.example/a.git", Some(("git.example", 22)));
-        check("ssh://git@git.example:2222/a.git", Some(("git.example", 2222)));
-        check("ssh://git@[::1]:2222/a.git", Some(("::1", 2222)));
-        check("git@git.example:a.git", Some(("git.example", 22)));
-        check("git.example:a.git", Some(("git.example", 22)));
-        check("git@:a.git", None);
-    }
 }

@@ -6,6 +6,7 @@
 
 use std::io::{self, Cursor, Read, Write};
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
@@ -17,13 +18,22 @@ use crate::source::SourceError;
 /// Parts of an answer that wait for libgit2.
 const WAITING: usize = 16;
 
-/// Has libgit2 send all requests by http and https so.
+/// The repository that is spoken to: libgit2's table of transports is one for the whole process.
+static NOW: Mutex<Option<Shared>> = Mutex::new(None);
+
+/// From now on speaks to this repository. Only one is spoken to at a time.
+pub fn lead(shared: &Shared) {
+    *NOW.lock().unwrap_or_else(PoisonError::into_inner) = Some(shared.clone());
+}
+
+/// Has libgit2 send all requests by http and https so. Done once.
 #[expect(unsafe_code, reason = "libgit2 keeps its transports in a table without a lock")]
-pub fn register(shared: &Shared) -> Result<(), SourceError> {
+pub fn register() -> Result<(), SourceError> {
     for scheme in ["http", "https"] {
-        let shared = shared.clone();
         let make = move |remote: &git2::Remote<'_>| {
-            Transport::smart(remote, true, Subtransport(shared.clone()))
+            let now = NOW.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let shared = now.ok_or_else(|| git2::Error::from_str("nobody is to be spoken to"))?;
+            Transport::smart(remote, true, Subtransport(shared))
         };
         // SAFETY: this process is a fetching child, which opens no remote before this, and none on
         // another thread.

@@ -6,9 +6,11 @@ use std::path::Path;
 
 use git2::{Oid, Repository, TreeEntry};
 
+use super::submodules;
+use crate::api::Render;
 use crate::render::{ContentId, Rendered};
 use crate::source::tree::{Entry, Listing, Node, Place, Tree, folder, joined, resolve};
-use crate::source::{Snapshot, ignore, walk};
+use crate::source::{Snapshot, ignore, layout};
 
 /// The part of a mode that says what an entry is.
 const KIND: i32 = 0o170_000;
@@ -26,51 +28,98 @@ const LINK_LIMIT: u64 = 4096;
 /// Largest list of a folder that is read, in bytes.
 const LIST_LIMIT: u64 = 16 << 20;
 
-/// Reads the manifests below `path` of a commit, but for what was rendered before. `None` if the
+/// Reads what the app at `path` of a commit is made of; of manifests, not what was rendered before. `None` if the
 /// commit has no such folder.
 pub fn read(
     clone: &Path,
     commit: &str,
     path: &str,
+    submodules: bool,
+    render: &Render,
     before: Option<&Rendered>,
 ) -> Result<Option<Snapshot>, String> {
-    let tree = CommitTree::open(clone, commit)?;
-    let Some(snapshot) = walk::read(&tree, path, before)? else { return Ok(None) };
+    let tree = CommitTree::open(clone, commit, submodules)?;
+    let Some(snapshot) = layout::read(&tree, path, render, before)? else { return Ok(None) };
     let scope = if snapshot.has_left { None } else { tree.scope(path)? };
     Ok(Some(Snapshot { scope, ..snapshot }))
 }
 
 /// What everything below `path` of a commit hangs on, as long as no link leads out of it: where it is, what it
 /// holds, and what is ignored. `None` if the commit has no such folder.
-pub fn scope(clone: &Path, commit: &str, path: &str) -> Result<Option<String>, String> {
-    CommitTree::open(clone, commit)?.scope(path)
+pub fn scope(
+    clone: &Path,
+    commit: &str,
+    path: &str,
+    submodules: bool,
+) -> Result<Option<String>, String> {
+    CommitTree::open(clone, commit, submodules)?.scope(path)
 }
 
 struct CommitTree {
     repository: Repository,
     root: Oid,
+    /// The commits of submodules that are folders of the tree, unless none is to be.
+    submodules: Option<HashSet<Oid>>,
 }
 
 impl CommitTree {
-    fn open(clone: &Path, commit: &str) -> Result<Self, String> {
-        let open = || {
-            let repository = Repository::open_bare(clone)?;
-            let root = repository.find_commit(Oid::from_str(commit)?)?.tree_id();
-            Ok(Self { repository, root })
-        };
-        open().map_err(said)
+    fn open(clone: &Path, commit: &str, submodules: bool) -> Result<Self, String> {
+        let repository = Repository::open_bare(clone).map_err(said)?;
+        let id = Oid::from_str(commit).map_err(said)?;
+        let commit = repository.find_commit(id).map_err(said)?;
+        let submodules = submodules.then(|| submodules::commits(&repository, &commit));
+        let (root, submodules) = (commit.tree_id(), submodules.transpose()?);
+        drop(commit);
+        Ok(Self { repository, root, submodules })
     }
 
     fn scope(&self, path: &str) -> Result<Option<String>, String> {
         let Place::At(root) = resolve(self, &[], path)?.place else { return Ok(None) };
         let Some(id) = folder(self, &root) else { return Ok(None) };
         let mut scope = format!("{}\n{id}", joined(&root));
-        for depth in 0..root.len() {
-            let folder = folder(self, &root[..depth]);
-            let file = folder.map(|folder| self.find(&folder, ignore::NAME)).transpose()?.flatten();
-            let _ = write!(scope, "\n{file:?}");
+        for depth in 0..=root.len() {
+            let Some(folder) = folder(self, &root[..depth]) else { continue };
+            let ignored = Some(ignore::NAME).filter(|_| depth < root.len());
+            let modules = self.submodules.as_ref().map(|_| submodules::FILE);
+            for name in [ignored, modules].into_iter().flatten() {
+                let _ = write!(scope, "\n{:?}", self.find(&folder, name)?);
+            }
         }
         Ok(Some(scope))
+    }
+
+    /// An entry with its name.
+    fn named(&self, entry: &TreeEntry<'_>) -> Entry<Oid> {
+        if let Ok(name) = entry.name() {
+            return (name.to_owned(), self.node(entry));
+        }
+        let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
+        (name, Node::Other("has a name that is not UTF-8"))
+    }
+
+    /// What an entry is by its mode, also by one that git never writes.
+    fn node(&self, entry: &TreeEntry<'_>) -> Node<Oid> {
+        match entry.filemode_raw() & KIND {
+            FOLDER => Node::Folder(entry.id()),
+            FILE => Node::File(entry.id()),
+            LINK => Node::Link(entry.id()),
+            SUBMODULE => self.submodule(entry.id()),
+            _ => Node::Other("has the mode of a pipe, socket or device"),
+        }
+    }
+
+    /// What is at the place of a submodule.
+    fn submodule(&self, commit: Oid) -> Node<Oid> {
+        let Some(known) = &self.submodules else {
+            return Node::Other(
+                "is a submodule, and submodules are not fetched without spec.submodules or --git-submodules",
+            );
+        };
+        if !known.contains(&commit) {
+            return Node::Other("is a submodule that .gitmodules does not name");
+        }
+        let tree = self.repository.find_commit(commit).map(|commit| commit.tree_id());
+        tree.map_or(Node::Other("is a submodule that is not in the clone"), Node::Folder)
     }
 
     /// A folder, or why it cannot be read although the clone is sound: then somebody made it so.
@@ -101,7 +150,7 @@ impl Tree for CommitTree {
             Err(why) => return Ok(Listing::Unreadable(why)),
         };
         let mut names = HashSet::new();
-        let entries = tree.iter().map(|entry| match named(&entry) {
+        let entries = tree.iter().map(|entry| match self.named(&entry) {
             (name, _) if !names.insert(name.clone()) => {
                 (name, Node::Other("stands in its folder a second time"))
             }
@@ -112,7 +161,7 @@ impl Tree for CommitTree {
 
     fn find(&self, folder: &Oid, name: &str) -> Result<Option<Node<Oid>>, String> {
         let Ok(tree) = self.folder(*folder)? else { return Ok(None) };
-        Ok(tree.get_name(name).map(|entry| node(&entry)))
+        Ok(tree.get_name(name).map(|entry| self.node(&entry)))
     }
 
     fn target(&self, link: &Oid) -> Result<Option<String>, String> {
@@ -134,26 +183,6 @@ impl Tree for CommitTree {
 
     fn content_id(&self, file: &Oid) -> Option<ContentId> {
         file.as_bytes().try_into().ok().map(ContentId)
-    }
-}
-
-/// An entry with its name.
-fn named(entry: &TreeEntry<'_>) -> Entry<Oid> {
-    if let Ok(name) = entry.name() {
-        return (name.to_owned(), node(entry));
-    }
-    let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-    (name, Node::Other("has a name that is not UTF-8"))
-}
-
-/// What an entry is by its mode, also by one that git never writes.
-fn node(entry: &TreeEntry<'_>) -> Node<Oid> {
-    match entry.filemode_raw() & KIND {
-        FOLDER => Node::Folder(entry.id()),
-        FILE => Node::File(entry.id()),
-        LINK => Node::Link(entry.id()),
-        SUBMODULE => Node::Other("is a submodule, and submodules are not fetched"),
-        _ => Node::Other("has the mode of a pipe, socket or device"),
     }
 }
 

@@ -14,7 +14,7 @@ const DIGITS: usize = 64;
 const TAG: usize = 128;
 
 /// A repository of a registry.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
     /// Host, and port if there is one.
     pub registry: String,
@@ -46,7 +46,7 @@ impl Address {
         url.starts_with(SCHEME)
     }
 
-    /// Whether the registry is on this machine: then it need not speak TLS.
+    /// Whether the registry is on this machine.
     pub fn is_loopback(&self) -> bool {
         let host = self.registry.rsplit_once(':').map_or(self.registry.as_str(), |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');

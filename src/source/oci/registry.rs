@@ -51,10 +51,11 @@ impl<'a> Fetcher<'a> {
             .ok_or_else(|| SourceError::RepositoryNotFound { url: display_url(url) })?;
         // Another one may be installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let plain = Some(address.registry.clone()).filter(|_| address.is_loopback());
-        let protocol = ClientProtocol::HttpsExcept(plain.into_iter().collect());
         let credentials = request.credentials.as_ref();
         let ca = credentials.and_then(|found| found.tls.ca.as_ref());
+        // On this machine nobody listens, and TLS is spoken where an authority is given for it.
+        let is_plain = request.repository.insecure || (address.is_loopback() && ca.is_none());
+        let protocol = if is_plain { ClientProtocol::Http } else { ClientProtocol::Https };
         let certificate = |pem: &String| Certificate {
             encoding: CertificateEncoding::Pem,
             data: pem.clone().into_bytes(),
@@ -222,6 +223,12 @@ impl<'a> Fetcher<'a> {
                     SourceError::RepositoryUnreachable { url, why }
                 }
             }
+            Oci::RequestError(error) => match root(error) {
+                why if why.contains("certificate") => {
+                    SourceError::CertificateUntrusted { url, why }
+                }
+                why => SourceError::RepositoryUnreachable { url, why },
+            },
             Oci::DigestError(_) => self.unfit("it is not what its digest says"),
             Oci::ImageIndexParsingNoPlatformResolverError => {
                 self.unfit("it is a list of images: give the digest of one")
@@ -229,4 +236,9 @@ impl<'a> Fetcher<'a> {
             _ => SourceError::RepositoryUnreachable { url, why },
         }
     }
+}
+
+/// What an error comes from: what is around that names the URL again.
+fn root(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), root)
 }

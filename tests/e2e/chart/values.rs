@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{CHART, helm, said, template};
+use super::{CHART, helm, render, said, template};
 use crate::install::repository;
 use crate::support::plane;
 
@@ -46,6 +46,8 @@ fn what_the_schema_does_not_know_is_refused_by_name() {
     check(json!({"app": {"repo": "x", "drift": "fix"}}), &["/app/drift", "'warn'"]);
     check(json!({"app": {"repo": "x", "interval": "soon"}}), &["/app/interval"]);
     check(json!({"sweep": 1}), &["/sweep"]);
+    let files = json!({"secretName": "git", "files": {"gpg": "x"}});
+    check(json!({"app": {"repo": "x", "credentials": files}}), &["files", "'gpg' not allowed"]);
     check(json!({"rbac": {"managed": "admin"}}), &["/rbac/managed", "'cluster-admin'"]);
     check(json!({"rbac": {"managed": []}}), &["/rbac/managed"]);
     check(json!({"rbac": {"managed": [{"namespace": "a"}]}}), &["'clusterRole'", "'role'"]);
@@ -67,6 +69,12 @@ fn what_does_not_fit_together_is_refused_with_a_way_out() {
     let repo = "https://git.example/config.git";
     check(json!({"app": {"path": "apps"}}), "app.path is set, and app.repo is not");
     check(json!({"app": {"credentials": {"secretName": "git"}}}), "secretRef of a GitOpsApp");
+    check(json!({"app": {"submodules": true}}), "spec.submodules of a GitOpsApp");
+    let files = json!({"files": {"ca": "ca.crt"}});
+    check(
+        json!({"app": {"repo": repo, "credentials": files}}),
+        "app.credentials.secretName is not",
+    );
     check(json!({"app": {"verify": {"noRollback": true}}}), "spec.verify of a GitOpsApp");
     let verify = json!({"mode": "Tag"});
     check(json!({"app": {"repo": repo, "verify": verify}}), "app.verify.mode needs app.verify");
@@ -91,6 +99,32 @@ fn what_does_not_fit_together_is_refused_with_a_way_out() {
     check(json!({"updateStrategy": {"type": "RollingUpdate"}}), "raise replicas");
     let odd = json!({"type": "Recreate", "rollingUpdate": {"maxSurge": 1}});
     check(json!({"updateStrategy": odd}), "not for Recreate");
+}
+
+#[test]
+fn the_entries_of_the_secret_are_the_files_that_flags_name() {
+    let credentials = json!({
+        "secretName": "git", "passwordKey": "",
+        "files": {"ssh-key": "identity", "known-hosts": "known_hosts", "proxy-password": "proxy"},
+    });
+    let repo = "ssh://git@git.example/config.git";
+    let app = json!({"repo": repo, "submodules": true, "credentials": credentials});
+    let objects = render("chart", &json!({"app": app}));
+    let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+    let args: Vec<_> = container["args"].as_array().unwrap().iter().collect();
+    let git = args.iter().filter_map(|arg| arg.as_str()).filter(|arg| arg.starts_with("--git-"));
+    let at = |flag: &str, file: &str| format!("--git-{flag}-file=/etc/gitops-sync/git/{file}");
+    assert_eq!(
+        git.collect::<BTreeSet<_>>(),
+        [
+            at("ssh-key", "identity").as_str(),
+            &at("known-hosts", "known_hosts"),
+            &at("proxy-password", "proxy"),
+            "--git-submodules",
+        ]
+        .into()
+    );
 }
 
 /// A key of values.yaml with the comment above it.

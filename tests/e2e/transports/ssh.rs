@@ -1,9 +1,12 @@
 //! ssh, against a real OpenSSH server.
 
-use testbed::{Fault, Sshd};
+use std::net::TcpListener;
+
+use testbed::{Fault, Sshd, eventually};
 
 use super::Site;
 use crate::apps::Apps;
+use crate::support::{DEADLINE, config_map};
 
 /// A server, or `None` where OpenSSH is not installed.
 pub fn sshd() -> Option<Sshd> {
@@ -59,7 +62,7 @@ fn deploy_keys_of_every_kind_read_a_repository() {
         assert_eq!(site.git.requests(), [""; 0]);
     }
     let (name, site) = &sites[0];
-    site.repo.write("a.yaml", crate::support::config_map(name, "2")).unwrap();
+    site.repo.write("a.yaml", config_map(name, "2")).unwrap();
     apps.applied(name, &site.repo.commit("Change").unwrap());
     let found = std::process::Command::new("grep")
         .args(["-rlE", "PRIVATE KEY|open sesame"])
@@ -121,4 +124,38 @@ fn a_server_or_key_that_is_not_known_is_refused() {
             assert!(!said.contains("canary"), "{said}");
         }
     }
+}
+
+#[test]
+fn a_server_that_hangs_is_cut_and_holds_up_no_other() {
+    let Some(sshd) = sshd() else { return };
+    let apps = Apps::with("ssh-hangs", &["--fetch-timeout=3s"]);
+    let (key, known) = (sshd.key("ed25519", "").unwrap(), sshd.known_hosts("ed25519").unwrap());
+    let keys = [("identity", key.as_str()), ("known_hosts", known.as_str())];
+    let (site, other) = (Site::new("site", Fault::None), Site::new("other", Fault::None));
+    apps.reached("site", &sshd.url(site.repo.path()), &keys, &[]);
+    apps.reached("other", other.repo.url(), &[], &[]);
+    apps.wait("site", "Ready");
+    // One that takes connections and says nothing, and one that lets in and says no more.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ssh://git@{}/config.git", silent.local_addr().unwrap());
+    apps.reached("silent", &url, &keys, &[]);
+    sshd.set_hanging(true).unwrap();
+    site.repo.write("a.yaml", config_map("site", "2")).unwrap();
+    let commit = site.repo.commit("Change").unwrap();
+    for name in ["silent", "site"] {
+        apps.refused(name, "FetchTimedOut", &["longer than 3s", "--fetch-timeout"]);
+    }
+    other.repo.write("a.yaml", config_map("other", "2")).unwrap();
+    apps.applied("other", &other.repo.commit("Change").unwrap());
+    apps.kubectl(&["delete", "configmap", "site"]);
+    apps.expect("configmap/site", ".data.key", "1");
+    sshd.set_hanging(false).unwrap();
+    apps.applied("site", &commit);
+    apps.kubectl(&["delete", "gapp", "silent"]);
+    eventually(DEADLINE, "the end of all children that hang", || {
+        let left = crate::never_sticks::children(apps.daemon.0.id());
+        if left.is_empty() { Ok(Some(())) } else { Err(format!("{left:?}")) }
+    })
+    .unwrap();
 }

@@ -62,6 +62,11 @@ impl Registry {
         Ok(Self { programs, folder, address, login, _process: process })
     }
 
+    /// Where it listens, without TLS.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The URL of a repository.
     pub fn url(&self, repository: &str) -> String {
         format!("oci://{}/{repository}", self.address)

@@ -13,6 +13,8 @@ use std::{
 const SOON: Duration = Duration::from_secs(30);
 /// Set where a test that is skipped is a failure.
 const NO_SKIP: &str = "GITOPS_SYNC_TEST_NO_SKIP";
+/// What is done for whoever logs in.
+const FORCED: &str = "exec git shell -c \"$SSH_ORIGINAL_COMMAND\"\n";
 /// The kinds of its own keys, as `ssh-keygen` calls them.
 const KINDS: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
 
@@ -64,6 +66,15 @@ impl Sshd {
     /// The address of a repository as `user@host:path`, which knows no port but 22.
     pub fn short_url(&self, repository: &Path) -> Option<String> {
         Some(format!("{}@{}:{}", self.user, self.usual?, repository.display()))
+    }
+
+    /// From now on lets whoever logs in wait for an answer, or not.
+    ///
+    /// # Errors
+    /// If that cannot be written down.
+    pub fn set_hanging(&self, hangs: bool) -> Result<(), Error> {
+        let command = if hangs { "exec sleep 30\n" } else { FORCED };
+        self.folder.write("forced", command).map(|_| ())
     }
 
     /// A new private key that it lets in, in the format of OpenSSH.
@@ -134,8 +145,7 @@ pub fn rsa_key() -> Result<Option<String>, Error> {
 
 fn config(folder: &Path, port: u16, usual: Option<Ipv4Addr>) -> Result<String, Error> {
     let forced = folder.join("forced");
-    fs::write(&forced, "exec git shell -c \"$SSH_ORIGINAL_COMMAND\"\n")
-        .map_err(Error::io("write a command"))?;
+    fs::write(&forced, FORCED).map_err(Error::io("write a command"))?;
     let mut lines: Vec<_> =
         KINDS.iter().map(|kind| format!("HostKey {}", folder.join(kind).display())).collect();
     lines.push(format!("ListenAddress 127.0.0.1:{port}"));

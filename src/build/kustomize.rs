@@ -1,0 +1,68 @@
+//! Builds a kustomization.
+
+use std::io;
+
+use super::program::{Ended, Run};
+use super::stage::Stage;
+use super::{Tools, blocking};
+use crate::render::{Diagnostic, Origin, Problem, Rendered, built};
+use crate::source::{Snapshot, SourceError};
+
+/// Name of the program.
+const KUSTOMIZE: &str = "kustomize";
+
+/// What kustomize makes of the kustomization in the folder `top`; if it `says_origins`, nobody else asked it to.
+pub(super) async fn build(
+    tools: &Tools,
+    snapshot: &Snapshot,
+    top: &str,
+    says_origins: bool,
+) -> Result<Rendered, SourceError> {
+    let stage = staged(tools, snapshot).await?;
+    // All that it is known to refer to is in the repository. Where the kernel does not keep it from the rest, it keeps
+    // to the folder of the kustomization by itself.
+    let mut ended = run(tools, &stage, top, "LoadRestrictionsNone", false).await?;
+    if matches!(ended, Ended::NotConfined) {
+        ended = run(tools, &stage, top, "LoadRestrictionsRootOnly", true).await?;
+    }
+    let top = top.to_owned();
+    match ended {
+        Ended::Well(output) => {
+            blocking(move || built::kustomize(&output, &top, says_origins)).await
+        }
+        Ended::Badly(complaints) => Ok(refused(&top, &complaints)),
+        Ended::NotConfined => Ok(refused(&top, "it could not be started")),
+    }
+}
+
+async fn run(
+    tools: &Tools,
+    stage: &Stage,
+    top: &str,
+    restrictor: &str,
+    or_not: bool,
+) -> Result<Ended, SourceError> {
+    let folder = stage.tree().join(top);
+    let arguments = ["build".into(), folder.into(), "--load-restrictor".into(), restrictor.into()];
+    let (arguments, environment) = (arguments.into(), Vec::new());
+    Run { program: KUSTOMIZE, arguments, environment, stage, network: false, or_not }
+        .run(tools)
+        .await
+}
+
+/// A folder with the files of the snapshot.
+pub(super) async fn staged(tools: &Tools, snapshot: &Snapshot) -> Result<Stage, SourceError> {
+    let (tools, snapshot) = (tools.clone(), snapshot.clone());
+    let filled = move || -> io::Result<Stage> {
+        let stage = Stage::new(tools.folder()?)?;
+        stage.fill(&snapshot)?;
+        Ok(stage)
+    };
+    blocking(filled).await?.map_err(|error| SourceError::StageFailed { why: error.to_string() })
+}
+
+fn refused(top: &str, complaints: &str) -> Rendered {
+    let why = built::complaint(complaints);
+    let problem = Problem::BuildFailed { program: KUSTOMIZE, why };
+    Rendered::nothing(vec![Diagnostic::at(Origin::file(top), problem)])
+}

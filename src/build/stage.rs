@@ -1,0 +1,118 @@
+//! The private folder of one run of a program: what it may read, its home, and nothing else.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::render::Content;
+use crate::source::Snapshot;
+
+/// What the names of such folders begin with.
+const PREFIX: &str = "run-";
+/// Held as long as the folder is in use.
+const LOCK: &str = "lock";
+
+/// A private folder, removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Stage {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl Stage {
+    /// An empty one.
+    pub fn new(parent: &Path) -> io::Result<Self> {
+        // Readable by nobody else.
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
+        let lock = File::create(folder.path().join(LOCK))?;
+        lock.lock()?;
+        for name in ["tree", "home"] {
+            fs::create_dir(folder.path().join(name))?;
+        }
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where the files of the snapshot are.
+    pub fn tree(&self) -> PathBuf {
+        self.folder.path().join("tree")
+    }
+
+    /// Where the program is at home.
+    pub fn home(&self) -> PathBuf {
+        self.folder.path().join("home")
+    }
+
+    /// Writes the files and links of a snapshot. Their paths have been looked at when they were gathered: none leads
+    /// out of the tree.
+    pub fn fill(&self, snapshot: &Snapshot) -> io::Result<()> {
+        let tree = self.tree();
+        for file in &snapshot.files {
+            let at = place(&tree, &file.path)?;
+            if let Content::Read(bytes, _) = &file.content {
+                fs::write(at, bytes)?;
+            }
+        }
+        for link in &snapshot.links {
+            let at = place(&tree, &link.path)?;
+            std::os::unix::fs::symlink(&link.target, at)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the folders on the way to a place. Files are written before any link is there, and a link is gathered under
+/// its real path, so no way leads over one.
+fn place(tree: &Path, path: &str) -> io::Result<PathBuf> {
+    let at = tree.join(path);
+    if let Some(folder) = at.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(at)
+}
+
+/// Removes what processes left that were killed: folders that nobody holds.
+pub(super) fn sweep(parent: &Path) {
+    let Ok(entries) = fs::read_dir(parent) else { return };
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_ours && !is_held(&entry.path()) {
+            // What cannot be removed now is tried again at the next start.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn is_held(folder: &Path) -> bool {
+    match File::open(folder.join(LOCK)) {
+        Ok(lock) => lock.try_lock().is_err(),
+        // Made a moment ago, or half removed.
+        Err(error) => error.kind() != ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_holds_is_swept_away() {
+        let parent = tempfile::tempdir().unwrap();
+        let held = Stage::new(parent.path()).unwrap();
+        let left = parent.path().join("run-left");
+        fs::create_dir(&left).unwrap();
+        fs::write(left.join(LOCK), "").unwrap();
+        fs::create_dir(parent.path().join("other")).unwrap();
+        sweep(parent.path());
+        assert!(held.path().exists() && !left.exists() && parent.path().join("other").exists());
+        let path = held.path().to_owned();
+        drop(held);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,151 @@
+//! What a kustomization refers to.
+
+use serde_json::{Map, Value};
+
+use super::super::diagnostic::Problem;
+use super::Kustomization;
+use super::fields::{all, items, maps, texts};
+
+/// What a kustomization does with what it refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes it in: a file, or a folder with a kustomization.
+    Resource,
+    /// Reads it: a file.
+    File,
+}
+
+/// A path as it stands in a kustomization, relative to its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference<'a> {
+    /// The field.
+    pub field: &'static str,
+    /// The path.
+    pub path: &'a str,
+    /// What it is for.
+    pub role: Role,
+}
+
+/// Fields that name files, or folders with kustomizations.
+const RESOURCES: [&str; 3] = ["resources", "bases", "components"];
+/// Fields that name files.
+const FILES: [&str; 2] = ["crds", "configurations"];
+/// Fields that name files, or hold what would be in them, and of which a file may name others.
+const PLUGINS: [&str; 3] = ["generators", "transformers", "validators"];
+/// Fields of which each item has the path of a file.
+const WITH_PATH: [&str; 4] = ["patches", "patchesJson6902", "replacements", "openapi"];
+/// Fields of which each item makes an object of files.
+const GENERATORS: [&str; 2] = ["configMapGenerator", "secretGenerator"];
+/// Fields for what only plugins do.
+const HELM: [&str; 3] = ["helmCharts", "helmChartInflationGenerator", "helmGlobals"];
+
+impl Kustomization {
+    /// Everything that it refers to.
+    pub fn references(&self) -> Vec<Reference<'_>> {
+        let map = &self.0;
+        let of = |field, role| move |path| Reference { field, path, role };
+        let mut found = Vec::new();
+        for field in RESOURCES {
+            found.extend(texts(map, field).map(of(field, Role::Resource)));
+        }
+        for field in FILES {
+            found.extend(texts(map, field).map(of(field, Role::File)));
+        }
+        for field in PLUGINS {
+            let paths = texts(map, field).filter(|text| !is_inline(text));
+            found.extend(paths.map(of(field, Role::Resource)));
+        }
+        let field = "patchesStrategicMerge";
+        let paths = texts(map, field).filter(|text| !is_inline(text));
+        found.extend(paths.map(of(field, Role::File)));
+        for field in WITH_PATH {
+            let paths = maps(map, field).flat_map(|item| texts(item, "path"));
+            found.extend(paths.filter(|path| !path.is_empty()).map(of(field, Role::File)));
+        }
+        for field in GENERATORS {
+            let paths = maps(map, field).flat_map(generated_from);
+            found.extend(paths.map(of(field, Role::File)));
+        }
+        found
+    }
+
+    /// The generators of Secrets, which may have their values in it.
+    pub fn secret_literals(&self) -> impl Iterator<Item = &str> {
+        let generators = maps(&self.0, "secretGenerator");
+        let literals = generators.flat_map(|generator| texts(generator, "literals"));
+        literals.filter_map(|literal| Some(literal.split_once('=')?.1))
+    }
+
+    /// Whether what it has kustomize read is known only once kustomize runs.
+    pub fn is_dynamic(&self) -> bool {
+        PLUGINS.iter().any(|field| items(&self.0, field).next().is_some())
+    }
+
+    /// What it wants and cannot have.
+    pub fn refused(&self) -> Vec<Problem> {
+        let has = |field: &&&str| all(&self.0, field).next().is_some();
+        HELM.iter().filter(has).map(|field| Problem::HelmInKustomize(field)).collect()
+    }
+}
+
+/// Whether this is not a path but what would be in a file. (kustomize tries both.)
+fn is_inline(text: &str) -> bool {
+    text.contains(['\n', '{'])
+}
+
+/// The files that an item of a generator names: `files` are `key=path` or a path, `envs` are paths.
+fn generated_from(generator: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let files =
+        texts(generator, "files").map(|file| file.split_once('=').map_or(file, |(_, path)| path));
+    files.chain(texts(generator, "envs")).chain(texts(generator, "env"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Kustomization {
+        Kustomization::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn all_that_is_referred_to_is_found() {
+        let check = |text: &str, expect: &str| {
+            let kustomization = parsed(text);
+            let found: Vec<_> =
+                kustomization.references().iter().map(|r| r.path.to_owned()).collect();
+            assert_eq!(found.join(" "), expect, "{text}");
+        };
+        check("resources: [a.yaml, ../base]\nbases: [b]\ncomponents: [c]", "a.yaml ../base b c");
+        check("Resources: [a]\nRESOURCES: [b]", "b a");
+        check(
+            "crds: [crd.json]\nconfigurations: [c.yaml]\nopenapi: {path: o.json}",
+            "crd.json c.yaml o.json",
+        );
+        check("patches: [{path: p.yaml}, {patch: '[]', target: {kind: A}}]", "p.yaml");
+        check("patches: [{path: p.yaml, Path: q.yaml}]", "q.yaml p.yaml");
+        check("patchesStrategicMerge:\n- a.yaml\n- |\n  a: b\n", "a.yaml");
+        check("patchesJson6902: [{path: j.json}]\nreplacements: [{path: r.yaml}]", "j.json r.yaml");
+        check(
+            "configMapGenerator:\n- files: [a.txt, k=b.txt]\n  envs: [c.env]\n  env: d.env\n  literals: [x=y]",
+            "a.txt b.txt c.env d.env",
+        );
+        check("secretGenerator: [{name: s, files: [k=a=b]}]", "a=b");
+        check("transformers: [t.yaml, '{apiVersion: builtin}']", "t.yaml");
+        check("namePrefix: a-", "");
+    }
+
+    #[test]
+    fn what_only_plugins_do_is_refused() {
+        assert_eq!(parsed("helmcharts: [{name: a}]").refused().len(), 1);
+        assert!(parsed("resources: []").refused().is_empty());
+        assert!(parsed("generators: [g.yaml]").is_dynamic());
+        assert!(!parsed("resources: [g.yaml]").is_dynamic());
+    }
+
+    #[test]
+    fn literals_of_secrets_are_known() {
+        let text = "secretGenerator: [{name: s, literals: [user=me, password=a=b]}]\nconfigMapGenerator: [{literals: [x=y]}]";
+        assert_eq!(parsed(text).secret_literals().collect::<Vec<_>>(), ["me", "a=b"]);
+    }
+}

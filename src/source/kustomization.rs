@@ -1,0 +1,174 @@
+//! Gathers what kustomize needs to build a kustomization: its folder, and everything that it refers to, wherever in
+//! the tree that is.
+
+use std::collections::BTreeSet;
+
+use super::gather::Gather;
+use super::tree::{Entry, Node, Trail, Tree, folder, join, joined};
+use super::{Layout, Snapshot, walk};
+use crate::api::kustomize::Kustomize;
+use crate::render::kustomize::{Kustomization, NAMES, Role};
+use crate::render::{Origin, Problem, text};
+
+/// Kustomizations that one is made of at most.
+const KUSTOMIZATIONS: usize = 1_000;
+/// What looks like this is somewhere else, whatever there is in the tree.
+const REMOTE: &[&str] = &["://", "git@", "git::"];
+/// What a path has that is most likely meant to be somewhere else.
+const HOSTS: &[&str] = &["github.com/", "gitlab.com/", "bitbucket.org/", "?ref="];
+
+/// Gathers the kustomization in the folder `root`, with what an app adds to it.
+pub(super) fn read<T: Tree>(
+    tree: &T,
+    root: Trail<T::Id>,
+    options: &Kustomize,
+) -> Result<Snapshot, String> {
+    let top = joined(&root);
+    let (gather, seen) = (Gather::new(tree, &root), BTreeSet::new());
+    let mut closure = Closure { tree, gather, seen, says_origins: false };
+    let mut todo = vec![root.clone()];
+    if name_in(tree, &root)?.is_none() {
+        closure.generate(&root)?;
+    }
+    while let Some(mut at) = todo.pop() {
+        if closure.seen.len() >= KUSTOMIZATIONS {
+            let problem = Problem::TooMuch(format!("{KUSTOMIZATIONS} kustomizations"));
+            closure.gather.problem(Origin::file(joined(&at)), problem);
+            break;
+        }
+        if closure.seen.insert(joined(&at)) {
+            closure.gather.take(&mut at)?;
+            let extra = (joined(&at) == top).then_some(options);
+            todo.extend(closure.kustomization(&at, extra)?);
+        }
+    }
+    let layout = Layout::Kustomize { top, says_origins: closure.says_origins };
+    Ok(Snapshot { layout, ..closure.gather.snapshot() })
+}
+
+/// The name of the kustomization in a folder.
+fn name_in<T: Tree>(tree: &T, at: &Trail<T::Id>) -> Result<Option<&'static str>, String> {
+    let Some(folder) = folder(tree, at) else { return Ok(None) };
+    for name in NAMES {
+        if tree.find(&folder, name)?.is_some() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+struct Closure<'a, T: Tree> {
+    tree: &'a T,
+    gather: Gather<'a, T>,
+    /// Folders of kustomizations, by their paths.
+    seen: BTreeSet<String>,
+    says_origins: bool,
+}
+
+impl<T: Tree> Closure<'_, T> {
+    /// Makes a kustomization of a folder that has none: of all its manifests.
+    fn generate(&mut self, root: &Trail<T::Id>) -> Result<(), String> {
+        let top = joined(root);
+        let Some(found) = walk::read(self.tree, &top, None)? else { return Ok(()) };
+        let paths = found
+            .files
+            .iter()
+            .map(|file| file.path.strip_prefix(&top).unwrap_or(&file.path).trim_start_matches('/'));
+        let generated = Kustomization::of(&paths.collect::<Vec<_>>());
+        self.gather.put(join(&top, NAMES[0]), generated.text().into_bytes());
+        Ok(())
+    }
+
+    /// Reads the kustomization in a folder and gathers what it refers to. Returns the folders that it builds on.
+    fn kustomization(
+        &mut self,
+        at: &Trail<T::Id>,
+        options: Option<&Kustomize>,
+    ) -> Result<Vec<Trail<T::Id>>, String> {
+        let path = joined(at);
+        let mut names = NAMES.map(|name| join(&path, name)).to_vec();
+        names.retain(|name| self.gather.content(name).is_some());
+        let Some(name) = names.pop() else {
+            let problem = Problem::NothingToRender(NAMES[0]);
+            self.gather.problem(Origin::file(path), problem);
+            return Ok(Vec::new());
+        };
+        let origin = Origin::file(name.as_str());
+        if !names.is_empty() {
+            let problem = Problem::NotRead("is one of two kustomizations of its folder");
+            self.gather.problem(origin, problem);
+            return Ok(Vec::new());
+        }
+        let content = self.gather.content(&name).unwrap_or_default();
+        match Kustomization::parse(content) {
+            Ok(kustomization) => self.references(at, &origin, name, kustomization, options),
+            Err((line, column, problem)) => {
+                self.gather.problem(Origin { line, column, ..origin }, problem);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn references(
+        &mut self,
+        at: &Trail<T::Id>,
+        origin: &Origin,
+        name: String,
+        mut kustomization: Kustomization,
+        options: Option<&Kustomize>,
+    ) -> Result<Vec<Trail<T::Id>>, String> {
+        if let Some(options) = options {
+            kustomization.apply(options);
+        }
+        for problem in kustomization.refused() {
+            self.gather.problem(origin.clone(), problem);
+        }
+        let mut folders = Vec::new();
+        for reference in kustomization.references() {
+            let bad = |why| {
+                let path = shown(reference.path);
+                Problem::BadReference { field: reference.field, path, why }
+            };
+            match self.reference(at, reference.path)? {
+                Err(why) => self.gather.problem(origin.clone(), bad(why)),
+                Ok(to) if !is_folder(&to) => self.gather.take(&mut to.clone())?,
+                Ok(to) if reference.role == Role::Resource => folders.push(to),
+                Ok(_) => {
+                    self.gather.problem(origin.clone(), bad("is a folder, and has to be a file"));
+                }
+            }
+        }
+        if options.is_some() {
+            self.says_origins = kustomization.with_origins();
+        }
+        self.gather.put(name, kustomization.text().into_bytes());
+        Ok(folders)
+    }
+
+    /// Where a path of a kustomization leads.
+    fn reference(
+        &mut self,
+        at: &[Entry<T::Id>],
+        path: &str,
+    ) -> Result<Result<Trail<T::Id>, &'static str>, String> {
+        const ELSEWHERE: &str = "is not in this repository, and nothing else is read: copy it here, or add it as a submodule";
+        if REMOTE.iter().any(|mark| path.contains(mark)) {
+            return Ok(Err(ELSEWHERE));
+        }
+        let found = self.gather.follow(at, path)?;
+        Ok(found.map_err(|why| {
+            if HOSTS.iter().any(|mark| path.contains(mark)) { ELSEWHERE } else { why }
+        }))
+    }
+}
+
+fn is_folder<Id>(at: &[Entry<Id>]) -> bool {
+    matches!(at.last(), None | Some((_, Node::Folder(_))))
+}
+
+/// A path as it may be shown: without what may be a password, and without what moves a cursor.
+fn shown(path: &str) -> String {
+    const LENGTH: usize = 200;
+    let path = super::error::display_url(path);
+    path.chars().filter(|c| text::is_plain(*c)).take(LENGTH).collect()
+}

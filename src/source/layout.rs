@@ -1,0 +1,46 @@
+//! What of a tree an app is made of: its manifests, or what kustomize or helm make them of.
+
+use super::tree::{Node, Place, Trail, Tree, folder, joined, resolve};
+use super::{Snapshot, kustomization, walk};
+use crate::api::{Render, RenderType};
+use crate::render::kustomize::NAMES;
+use crate::render::{Diagnostic, Origin, Problem, Rendered};
+
+/// Reads what the app at `path` of a tree is made of; of manifests, not what was rendered before. `None` if there
+/// is no such folder.
+pub fn read<T: Tree>(
+    tree: &T,
+    path: &str,
+    render: &Render,
+    before: Option<&Rendered>,
+) -> Result<Option<Snapshot>, String> {
+    let Place::At(root) = resolve(tree, &[], path)?.place else { return Ok(None) };
+    let Some(at) = folder(tree, &root) else { return Ok(None) };
+    let found = detect(tree, &at)?;
+    match render.kind.or(found).unwrap_or(RenderType::Plain) {
+        RenderType::Plain => walk::read(tree, path, before),
+        RenderType::Kustomize => kustomization::read(tree, root, &render.kustomize).map(Some),
+        RenderType::Helm => Ok(Some(nothing_to_render(&root, "Chart.yaml"))),
+    }
+}
+
+/// What is in a folder says what makes objects of it.
+fn detect<T: Tree>(tree: &T, at: &T::Id) -> Result<Option<RenderType>, String> {
+    for name in NAMES {
+        if has_file(tree, at, name)? {
+            return Ok(Some(RenderType::Kustomize));
+        }
+    }
+    Ok(has_file(tree, at, "Chart.yaml")?.then_some(RenderType::Helm))
+}
+
+fn has_file<T: Tree>(tree: &T, at: &T::Id, name: &str) -> Result<bool, String> {
+    Ok(matches!(tree.find(at, name)?, Some(Node::File(_) | Node::Link(_))))
+}
+
+/// A folder that lacks what its app is to be rendered by.
+pub(super) fn nothing_to_render<Id>(root: &Trail<Id>, what: &'static str) -> Snapshot {
+    let problem = Problem::NothingToRender(what);
+    let diagnostics = vec![Diagnostic::at(Origin::file(joined(root)), problem)];
+    Snapshot { diagnostics, ..Snapshot::default() }
+}

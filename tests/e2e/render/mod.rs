@@ -1,0 +1,3 @@
+//! What is in real repositories, rendered by the real programs.
+
+mod kustomize;
