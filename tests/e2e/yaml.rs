@@ -5,6 +5,7 @@
 
 mod table;
 mod texts;
+mod written;
 
 use std::collections::HashMap;
 use std::fs;
@@ -117,15 +118,20 @@ fn by_name(objects: impl Iterator<Item = Value>) -> ByName {
 
 /// kubectl's reading of each file of a folder. One call, which asks no server.
 fn kubectl(programs: &Programs, folder: &Path) -> ByName {
-    let mut command = programs.command(Tool::Kubectl);
-    command.args(["patch", "--local", "--type=merge", "--patch={}", "--output=json", "--filename"]);
-    command.arg(folder).env("KUBECONFIG", "/dev/null").env("KUBERC", "off");
-    let Output { stdout, stderr, .. } = command.output().unwrap();
+    let Output { stdout, stderr, .. } = kubectl_prints(programs, folder, "json");
     let objects = serde_json::Deserializer::from_slice(&stdout).into_iter();
     let mut read = by_name(objects.map(Result::unwrap));
     let stderr = String::from_utf8(stderr).unwrap();
     read.retain(|name, _| !stderr.contains(&format!("/{name}.")));
     read
+}
+
+/// What kubectl reads in a folder, as it prints it.
+fn kubectl_prints(programs: &Programs, folder: &Path, format: &str) -> Output {
+    let mut command = programs.command(Tool::Kubectl);
+    command.args(["patch", "--local", "--type=merge", "--patch={}", "--output", format]);
+    command.arg("--filename").arg(folder).env("KUBECONFIG", "/dev/null").env("KUBERC", "off");
+    command.output().unwrap()
 }
 
 /// Builds some files with kustomize in one call, which fails if it refuses any of them.

@@ -7,8 +7,10 @@ mod json;
 mod locate;
 mod malformed;
 mod scalar;
+mod style;
 mod tree;
 mod weight;
+mod write;
 
 use std::borrow::Cow;
 
@@ -18,6 +20,7 @@ pub use encoding::text;
 pub use json::json;
 pub use locate::locate;
 pub use malformed::Malformed;
+pub use write::write;
 
 /// A document of a file.
 #[derive(Clone, Debug, PartialEq)]
