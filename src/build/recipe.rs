@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::{Inputs, KeySource, Keys};
 use crate::api::{GitOpsAppSpec, Render};
 use crate::render::Content;
 use crate::source::{Layout, Snapshot};
@@ -11,16 +12,33 @@ use crate::source::{Layout, Snapshot};
 pub struct Recipe {
     /// What makes objects of files, and how.
     pub render: Render,
+    /// Where the keys are that decrypt its files, if any do.
+    pub keys: Option<KeySource>,
+    /// The app's name.
+    pub app: String,
+    /// The namespace that its objects go to.
+    pub namespace: String,
 }
 
 impl Recipe {
-    /// What an app says.
-    pub fn of(spec: &GitOpsAppSpec) -> Self {
-        Self { render: spec.render.clone() }
+    /// What an app of this name says, whose objects go to this namespace.
+    pub fn of(spec: &GitOpsAppSpec, app: &str, namespace: &str) -> Self {
+        let (app, namespace) = (app.to_owned(), namespace.to_owned());
+        Self { render: spec.render.clone(), keys: None, app, namespace }
+    }
+
+    /// The name of the release that a chart is rendered for.
+    pub(super) fn release(&self) -> &str {
+        self.render.helm.release_name.as_ref().unwrap_or(&self.app)
+    }
+
+    /// The namespace of that release.
+    pub(super) fn release_namespace(&self) -> &str {
+        self.render.helm.namespace.as_ref().map_or(&self.namespace, |name| &name.0)
     }
 
     /// Tells everything that is made of a snapshot from what is made of any other.
-    pub(super) fn fingerprint(&self, snapshot: &Snapshot) -> String {
+    pub(super) fn fingerprint(&self, inputs: &Inputs, snapshot: &Snapshot) -> String {
         let mut all = Sha256::new();
         let mut add = |part: &[u8]| {
             all.update((part.len() as u64).to_le_bytes());
@@ -29,13 +47,29 @@ impl Recipe {
         match &snapshot.layout {
             Layout::Plain => {}
             Layout::Kustomize { top, .. } => add(top.as_bytes()),
+            Layout::Helm { chart, values } => {
+                let known = inputs.capabilities.as_deref();
+                add(known.map_or("", |known| &known.version).as_bytes());
+                let apis = known.into_iter().flat_map(|known| &known.apis);
+                for api in apis {
+                    add(api.as_bytes());
+                }
+                add(self.release().as_bytes());
+                add(self.release_namespace().as_bytes());
+                add(chart.as_deref().unwrap_or_default().as_bytes());
+                for path in values {
+                    add(path.as_bytes());
+                }
+            }
         }
         add(&serde_json::to_vec(&self.render).unwrap_or_default());
+        add(&inputs.keys.as_deref().map(Keys::fingerprint).unwrap_or_default());
         for file in &snapshot.files {
             add(file.path.as_bytes());
             match &file.content {
                 Content::Read(bytes, _) => add(bytes),
                 Content::Known(part) => add(part.digest()),
+                Content::Decrypted(decrypted) => add(&decrypted.digest),
             }
         }
         for link in &snapshot.links {

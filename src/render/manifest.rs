@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
-use super::sanitize;
 use super::text::is_plain;
 use super::yaml;
+use super::{encrypted, sanitize};
 use crate::object::{GroupKind, ObjectId, handling};
 
 /// A place in the source.
@@ -104,6 +104,8 @@ pub fn document(document: yaml::Document, file: &Origin) -> Read {
     read
 }
 
+/// A kind of which an operator in the cluster decrypts the objects.
+const PASSED_ON: &str = "SopsSecret";
 /// Lists in lists end here: nobody writes them by hand.
 const LIST_DEPTH: usize = 4;
 
@@ -139,6 +141,9 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Di
     if body.as_array().is_some_and(|items| items.iter().any(is_object)) {
         return fail(Problem::BareList);
     }
+    if encrypted::is_encrypted(&body) && body["kind"] != PASSED_ON {
+        return fail(Problem::Encrypted);
+    }
     if handling::is_local(&body) {
         return Ok(None);
     }
@@ -160,6 +165,10 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Di
         Err(problem) => return fail(problem),
     };
     if let Err(problem) = sanitize::sanitize(&mut body, &id) {
+        return Err(Box::new(Diagnostic { origin: origin.clone(), object: Some(id), problem }));
+    }
+    if let Some(path) = encrypted::ciphertext(&body).filter(|_| body["kind"] != PASSED_ON) {
+        let problem = Problem::Ciphertext(path);
         return Err(Box::new(Diagnostic { origin: origin.clone(), object: Some(id), problem }));
     }
     let (version, text) = (version.to_owned(), body.to_string().into());

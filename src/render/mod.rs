@@ -3,6 +3,8 @@
 
 pub mod built;
 pub mod diagnostic;
+pub mod encrypted;
+pub mod helm;
 pub mod kustomize;
 pub mod manifest;
 pub mod plain;

@@ -38,6 +38,32 @@ pub enum Content {
     Read(Vec<u8>, Option<ContentId>),
     /// What it was rendered to before: the same bytes under the same path.
     Known(Arc<Part>),
+    /// What was encrypted.
+    Decrypted(Box<Decrypted>),
+}
+
+/// What is in a file that was encrypted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decrypted {
+    /// What it is decrypted to.
+    pub bytes: Vec<u8>,
+    /// By what the file is known again, if by anything.
+    pub id: Option<ContentId>,
+    /// Sha256 of the file as it is in the repository.
+    pub digest: [u8; 32],
+    /// What of it was ciphertext.
+    pub secrets: Vec<String>,
+}
+
+impl Content {
+    /// The bytes, unless they were not read.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Read(bytes, _) => Some(bytes),
+            Self::Decrypted(decrypted) => Some(&decrypted.bytes),
+            Self::Known(_) => None,
+        }
+    }
 }
 
 /// What one file declares.
@@ -67,6 +93,8 @@ pub struct Rendered {
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that are no Kubernetes objects.
     pub skipped: usize,
+    /// Objects that helm would run at some moment, and that are not applied.
+    pub hooks: Vec<ObjectId>,
     /// Hash of what it was made of; of manifests, of the files' content, whatever their names and order.
     pub hash: String,
     /// The files, in the order of their paths.
@@ -134,12 +162,16 @@ impl PartialEq for Declared<'_> {
 impl Eq for Declared<'_> {}
 
 fn part(file: SourceFile) -> Arc<Part> {
-    let (bytes, id) = match file.content {
-        Content::Read(bytes, id) => (bytes, id),
+    let (bytes, id, digest) = match file.content {
+        Content::Read(bytes, id) => {
+            let digest = Sha256::digest(&bytes).into();
+            (bytes, id, digest)
+        }
+        Content::Decrypted(decrypted) => (decrypted.bytes, decrypted.id, decrypted.digest),
         Content::Known(part) => return part,
     };
     let path: Arc<str> = file.path.into();
-    let (size, digest) = (bytes.len() as u64, Sha256::digest(&bytes).into());
+    let size = bytes.len() as u64;
     let mut read = file_manifests(&path, &bytes);
     // Parts are kept for long.
     read.manifests.shrink_to_fit();

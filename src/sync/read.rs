@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::{App, Memory, Origin, Stop, verify};
+use super::{App, Memory, Origin, Stop, inputs, verify};
 use crate::build::{blocking, build};
 use crate::render::Rendered;
 use crate::report::{Failure, Outcome, Trigger};
@@ -71,8 +71,10 @@ async fn read(
     outcome: &mut Outcome,
     clock: &mut Clock,
 ) -> Result<Arc<Rendered>, SourceError> {
+    let mut known = memory.inputs.clone();
     let (snapshot, revision) = match &app.origin {
         Origin::Folder(path) => {
+            known = inputs::again(app, memory).await?;
             let (path, recipe) = (path.clone(), app.recipe.clone());
             (blocking(move || folder::read(&path, &recipe.render)).await??, None)
         }
@@ -83,7 +85,9 @@ async fn read(
             let revision = fetched?;
             outcome.revision = Some(revision.clone());
             verify::verify(app, memory, fetcher, &revision, outcome).await?;
-            if let Some(rendered) = unchanged(fetcher, memory, &revision, outcome).await {
+            let unchanged = unchanged(fetcher, memory, &revision, outcome).await;
+            known = inputs::again(app, memory).await?;
+            if let Some(rendered) = unchanged.filter(|_| known == memory.inputs) {
                 return Ok(rendered);
             }
             let before = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
@@ -93,7 +97,9 @@ async fn read(
     clock.stage("read", outcome);
     let scope = snapshot.scope.clone();
     let before = memory.rendered.as_ref().map(|(_, rendered)| rendered);
-    let rendered = build(&app.tools, &app.recipe, snapshot, before).await?;
+    let inputs = inputs::of(app, memory, &snapshot, known).await?;
+    let rendered = build(&app.tools, &app.recipe, &inputs, snapshot, before).await?;
+    memory.inputs = inputs;
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     memory.scope = scope;
     clock.stage("render", outcome);

@@ -8,35 +8,46 @@ use super::tree;
 /// on a line: a document, or an item of a list of objects.
 pub fn locate(text: &str, line: u32, keys: &[&str]) -> Option<(u32, u32)> {
     let mut finder = Finder { parser: tree::parser(text), line: usize::try_from(line).ok()? };
-    loop {
-        match finder.next()? {
-            (Event::StreamEnd, _) => return None,
-            (Event::DocumentStart(..), _) => {
-                let (event, at) = finder.next()?;
-                if let Some(place) = finder.object(&event, at, keys)? {
-                    return Some(place);
-                }
-            }
-            _ => {}
-        }
-    }
+    finder.documents(keys).ok().flatten()
 }
 
 type Place = (u32, u32);
+
+/// The text cannot be read to its end.
+struct Broken;
 
 struct Finder<'t> {
     parser: Parser<'t, StrInput<'t>>,
     line: usize,
 }
 
-/// Each `None` is an error of the parser.
 impl<'t> Finder<'t> {
-    fn next(&mut self) -> Option<(Event<'t>, Span)> {
-        self.parser.next()?.ok()
+    fn next(&mut self) -> Result<(Event<'t>, Span), Broken> {
+        self.parser.next().and_then(Result::ok).ok_or(Broken)
+    }
+
+    fn documents(&mut self, keys: &[&str]) -> Result<Option<Place>, Broken> {
+        loop {
+            match self.next()?.0 {
+                Event::StreamEnd => return Ok(None),
+                Event::DocumentStart(..) => {
+                    let (event, at) = self.next()?;
+                    if let Some(place) = self.object(&event, at, keys)? {
+                        return Ok(Some(place));
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The place in this node, if it is the object or a list that holds it.
-    fn object(&mut self, event: &Event<'t>, at: Span, keys: &[&str]) -> Option<Option<Place>> {
+    fn object(
+        &mut self,
+        event: &Event<'t>,
+        at: Span,
+        keys: &[&str],
+    ) -> Result<Option<Place>, Broken> {
         if at.start.line() == self.line {
             return self.below(event, at, keys).map(Some);
         }
@@ -46,23 +57,23 @@ impl<'t> Finder<'t> {
         loop {
             let (key, _) = self.next()?;
             if key == Event::MappingEnd {
-                return Some(None);
+                return Ok(None);
             }
             self.skip(&key)?;
             let (value, _) = self.next()?;
             if !is_key(&key, "items") || !matches!(value, Event::SequenceStart(..)) {
                 self.skip(&value)?;
             } else if let Some(place) = self.item(keys)? {
-                return Some(Some(place));
+                return Ok(Some(place));
             }
         }
     }
 
-    fn item(&mut self, keys: &[&str]) -> Option<Option<Place>> {
+    fn item(&mut self, keys: &[&str]) -> Result<Option<Place>, Broken> {
         loop {
             let (event, at) = self.next()?;
             if event == Event::SequenceEnd {
-                return Some(None);
+                return Ok(None);
             }
             if at.start.line() == self.line {
                 return self.below(&event, at, keys).map(Some);
@@ -72,31 +83,31 @@ impl<'t> Finder<'t> {
     }
 
     /// Goes down along the keys as far as they lead; `last` is where the key before was.
-    fn below(&mut self, event: &Event<'t>, last: Span, keys: &[&str]) -> Option<Place> {
+    fn below(&mut self, event: &Event<'t>, last: Span, keys: &[&str]) -> Result<Place, Broken> {
         let ([wanted, rest @ ..], Event::MappingStart(..)) = (keys, event) else {
-            return Some(place(last));
+            return Ok(place(last));
         };
         loop {
-            let (key, key_at) = self.next()?;
+            let (key, at) = self.next()?;
             if key == Event::MappingEnd {
-                return Some(place(last));
+                return Ok(place(last));
             }
             self.skip(&key)?;
             let (value, _) = self.next()?;
             if is_key(&key, wanted) {
-                return self.below(&value, key_at, rest);
+                return self.below(&value, at, rest);
             }
             self.skip(&value)?;
         }
     }
 
     /// Passes over all that belongs to a node whose first event has been read.
-    fn skip(&mut self, event: &Event<'t>) -> Option<()> {
+    fn skip(&mut self, event: &Event<'t>) -> Result<(), Broken> {
         let mut depth = nesting(event);
         while depth > 0 {
             depth += nesting(&self.next()?.0);
         }
-        Some(())
+        Ok(())
     }
 }
 

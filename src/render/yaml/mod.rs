@@ -176,7 +176,7 @@ mod tests {
     fn what_would_fill_the_memory_is_refused() {
         let bad = documents(&format!("[{}]", "{},".repeat(210_000))).unwrap_err();
         assert_eq!(bad.why, malformed::TOO_MUCH);
-        let keys: String = (0..1_000_000).map(|n| format!("k{n}:\n")).collect();
+        let keys = (0..1_000_000).map(|n| format!("k{n}:")).collect::<Vec<_>>().join("\n");
         assert_eq!(documents(&keys).unwrap()[0].value.as_object().unwrap().len(), 1_000_000);
     }
 

@@ -46,8 +46,8 @@ struct Seen {
 
 impl Seen {
     fn of(text: &str) -> Self {
-        let mut seen = Self::default();
-        seen.has_indicator = text.starts_with("---") || text.starts_with("...");
+        let has_indicator = text.starts_with("---") || text.starts_with("...");
+        let mut seen = Self { has_indicator, ..Self::default() };
         let mut chars = text.chars().peekable();
         let mut before = None;
         while let Some(c) = chars.next() {

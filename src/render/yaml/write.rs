@@ -290,7 +290,8 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(values in proptest::collection::vec(value(), 1..3)) {
             // Numbers as Kubernetes has them.
-            let text: String = values.iter().map(|value| format!("{value}\n")).collect();
+            let text: Vec<_> = values.iter().map(Value::to_string).collect();
+            let text = text.join("\n");
             let values: Vec<_> = json(&text).unwrap().into_iter().map(|read| read.value).collect();
             let text = write(&values);
             let read = documents(&text).unwrap_or_else(|bad| panic!("{bad:?}\n{text}"));

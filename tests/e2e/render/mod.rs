@@ -1,3 +1,6 @@
 //! What is in real repositories, rendered by the real programs.
 
+mod helm;
 mod kustomize;
+mod sops;
+mod vault;
