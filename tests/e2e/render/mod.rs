@@ -1,5 +1,6 @@
 //! What is in real repositories, rendered by the real programs.
 
+mod build;
 mod helm;
 mod kustomize;
 mod sops;
