@@ -68,7 +68,7 @@ impl Run<'_> {
     }
 
     async fn ended(&self, tools: &Tools) -> Result<Ended, SourceError> {
-        let program = found(self.program)?;
+        let program = found(self.program, &tools.path)?;
         let failed =
             |why: String| SourceError::ProgramFailed { program: self.program.to_owned(), why };
         let io = |error: std::io::Error| failed(error.to_string());
@@ -85,7 +85,7 @@ impl Run<'_> {
         };
         let status = child.wait().await.map_err(io)?;
         let complaints = complaints.unwrap_or_default();
-        let complaints = String::from_utf8_lossy(&complaints).into_owned();
+        let complaints = self.shortened(&String::from_utf8_lossy(&complaints));
         match status.code() {
             Some(0) => Ok(Ended::Well(output)),
             Some(code) if code == i32::from(NOT_CONFINED) => Ok(Ended::NotConfined),
@@ -93,6 +93,13 @@ impl Run<'_> {
             Some(_) => Ok(Ended::Badly(complaints)),
             None => Ok(Ended::Badly(killed(status, &complaints))),
         }
+    }
+
+    /// A text with paths as they are in the repository.
+    fn shortened(&self, text: &str) -> String {
+        let tree = self.stage.tree();
+        let tree = tree.to_string_lossy();
+        text.replace(&format!("{tree}/"), "").replace(&*tree, ".")
     }
 
     fn command(&self, tools: &Tools, program: &Path) -> Command {
@@ -168,10 +175,9 @@ fn killed(status: ExitStatus, complaints: &str) -> String {
     format!("it was ended by signal {signal} {first}").trim_end().to_owned()
 }
 
-/// Where a program is, by `PATH`.
-fn found(name: &'static str) -> Result<PathBuf, SourceError> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut places = env::split_paths(&path).map(|folder| folder.join(name));
+/// Where a program is.
+fn found(name: &'static str, path: &OsString) -> Result<PathBuf, SourceError> {
+    let mut places = env::split_paths(path).map(|folder| folder.join(name));
     places.find(|place| place.is_file()).ok_or_else(|| missing(name))
 }
 

@@ -1,5 +1,7 @@
 //! With what objects are built.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub struct Tools {
     pub(super) timeout: Duration,
     /// Whether sops may use the daemon's own access to key management services.
     pub(super) kms: bool,
+    /// Folders that they are looked for in, as in `PATH`.
+    pub(super) path: OsString,
     /// Where they begin.
     pub(super) lanes: Lanes,
 }
@@ -38,6 +42,7 @@ impl Tools {
             dir,
             timeout,
             kms: false,
+            path: env::var_os("PATH").unwrap_or_default(),
             lanes: Lanes::new(cores.max(LANES), QUICK),
         }
     }
@@ -46,6 +51,12 @@ impl Tools {
     #[must_use]
     pub fn with_kms(self, allowed: bool) -> Self {
         Self { kms: allowed, ..self }
+    }
+
+    /// The same, with programs from these folders, written as `PATH` is.
+    #[must_use]
+    pub fn with_path(self, path: OsString) -> Self {
+        Self { path, ..self }
     }
 
     /// The folder that folders for programs are made in.

@@ -18,7 +18,9 @@ pub fn read<T: Tree>(
     let Place::At(root) = resolve(tree, &[], path)?.place else { return Ok(None) };
     let Some(at) = folder(tree, &root) else { return Ok(None) };
     let found = detect(tree, &at)?;
-    match render.kind.or(found).unwrap_or(RenderType::Plain) {
+    // Who wants something of kustomize wants kustomize.
+    let wanted = (!render.kustomize.is_empty()).then_some(RenderType::Kustomize);
+    match render.kind.or(found).or(wanted).unwrap_or(RenderType::Plain) {
         RenderType::Plain => walk::read(tree, path, before),
         RenderType::Kustomize => kustomization::read(tree, root, &render.kustomize).map(Some),
         RenderType::Helm => chart::read(tree, root, &render.helm).map(Some),

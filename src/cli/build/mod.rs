@@ -149,7 +149,7 @@ async fn rendered(
     cluster: Option<Cluster>,
 ) -> anyhow::Result<Arc<Rendered>> {
     let render = recipe.render.clone();
-    let snapshot = move || folder::read_in(&place.root, &place.path, &render);
+    let snapshot = move || folder::read_below(&place.root, &place.path, &render);
     let snapshot = blocking(snapshot).await??;
     let keys = recipe.keys.as_ref().map(KeySource::read).transpose()?;
     let capabilities = match (&snapshot.layout, cluster) {

@@ -3,5 +3,6 @@
 mod build;
 mod helm;
 mod kustomize;
+mod same;
 mod sops;
 mod vault;
