@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::names::{Annotations, Labels};
 use super::reference::NamespaceName;
-use super::validate::Fault;
+use super::validate::{Fault, NAMESPACE, is_label};
 
 /// Fields of a kustomization that an app sets. Where the kustomization sets the same, the app's counts; of images and
 /// replicas of the same name, too.
@@ -154,6 +154,7 @@ impl Kustomize {
                 ".nameSuffix",
                 "must have at most 128 of a-z, 0-9, '-' and '.'",
             ),
+            (self.namespace.as_ref().is_none_or(|name| is_label(&name.0)), ".namespace", NAMESPACE),
             (
                 self.patches.iter().all(|p| !p.patch.is_empty()),
                 ".patches",

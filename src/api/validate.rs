@@ -253,7 +253,7 @@ impl Faults {
     }
 }
 
-const NAME: &str = "must be the name of an object: a-z, 0-9, '-' and '.'";
+pub(super) const NAME: &str = "must be the name of an object: a-z, 0-9, '-' and '.'";
 pub(super) const NAMESPACE: &str =
     "must be the name of a namespace: at most 63 of a-z, 0-9 and '-'";
 

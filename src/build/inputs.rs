@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Keys;
+use super::{Archive, Keys};
 use crate::plan::Capabilities;
 
 /// What objects are made of beside the files of a source. With the same, the same is made of them.
@@ -10,6 +10,8 @@ use crate::plan::Capabilities;
 pub struct Inputs {
     /// What the cluster can do that they go to, if that was asked.
     pub capabilities: Option<Arc<Capabilities>>,
+    /// The chart, if it is kept elsewhere.
+    pub chart: Option<Arc<Archive>>,
     /// What decrypts files, if the app decrypts any.
     pub keys: Option<Arc<Keys>>,
 }

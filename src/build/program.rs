@@ -22,6 +22,10 @@ const OUTPUT: u64 = 64 << 20;
 const COMPLAINTS: u64 = 64 << 10;
 /// Bytes of memory that a program may take.
 const MEMORY: u64 = 1 << 30;
+/// Bytes that a file may come to have by a program.
+const FILE: u64 = 256 << 20;
+/// What names the authorities whose certificates are trusted.
+const TRUSTED: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// From where on Go's runtime cleans up more often.
 const GO_MEMORY: &str = "800MiB";
 /// Where there is no proxy, and so no network, where the kernel does not keep a program from it.
@@ -90,6 +94,11 @@ impl Run<'_> {
             Some(0) => Ok(Ended::Well(output)),
             Some(code) if code == i32::from(NOT_CONFINED) => Ok(Ended::NotConfined),
             Some(code) if code == i32::from(NOT_FOUND) => Err(missing(self.program)),
+            // Of what it fetches, helm says there why it cannot.
+            Some(_) if self.network => {
+                let said = String::from_utf8_lossy(&output);
+                Ok(Ended::Badly(format!("{said}\n{complaints}")))
+            }
             Some(_) => Ok(Ended::Badly(complaints)),
             None => Ok(Ended::Badly(killed(status, &complaints))),
         }
@@ -111,7 +120,11 @@ impl Run<'_> {
             command.arg("--read").arg(file);
         }
         command.args(["--seconds", &tools.timeout.as_secs().max(1).to_string()]);
-        command.args(["--memory", &MEMORY.to_string()]);
+        command.args(["--memory", &MEMORY.to_string(), "--file", &FILE.to_string()]);
+        if self.network {
+            let given = TRUSTED.iter().filter_map(env::var_os).flat_map(|it| ["--read".into(), it]);
+            command.args(given);
+        }
         command.arg(program).arg("--").args(&self.arguments);
         command.env_clear().envs(self.surroundings());
         command.current_dir(self.stage.tree()).process_group(0).kill_on_drop(true);

@@ -1,11 +1,13 @@
 //! How the files of an app become its objects.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::{Inputs, KeySource, Keys};
 use crate::api::{GitOpsAppSpec, Render};
 use crate::render::Content;
-use crate::source::{Layout, Snapshot};
+use crate::source::{Credentials, Layout, Snapshot};
 
 /// How the files of an app become its objects, as the app says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,13 +20,17 @@ pub struct Recipe {
     pub app: String,
     /// The namespace that its objects go to.
     pub namespace: String,
+    /// Credentials for a chart that is kept elsewhere.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Whose they are: what was fetched with some is for nobody else.
+    pub owner: String,
 }
 
 impl Recipe {
     /// What an app of this name says, whose objects go to this namespace.
     pub fn of(spec: &GitOpsAppSpec, app: &str, namespace: &str) -> Self {
         let (app, namespace) = (app.to_owned(), namespace.to_owned());
-        Self { render: spec.render.clone(), keys: None, app, namespace }
+        Self { render: spec.render.clone(), app, namespace, ..Self::default() }
     }
 
     /// The name of the release that a chart is rendered for.
@@ -54,6 +60,7 @@ impl Recipe {
                 for api in apis {
                     add(api.as_bytes());
                 }
+                add(inputs.chart.as_ref().map_or("", |chart| &chart.digest).as_bytes());
                 add(self.release().as_bytes());
                 add(self.release_namespace().as_bytes());
                 add(chart.as_deref().unwrap_or_default().as_bytes());

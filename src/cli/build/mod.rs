@@ -17,14 +17,14 @@ use tokio::time::Instant;
 use super::common::{EndpointArguments, data_dir};
 use super::render::{BuildArguments, RenderArguments};
 use crate::api::{self, Decryption, GitOpsApp, GitOpsAppSpec};
-use crate::build::{Inputs, KeySource, Keys, Recipe, Tools, blocking, build};
+use crate::build::{Inputs, KeySource, Keys, Recipe, Tools, blocking, build, chart};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::object::AppId;
 use crate::plan::CommonMetadata;
 use crate::render::{Rendered, yaml};
 use crate::report::Metrics;
-use crate::source::{Layout, folder};
+use crate::source::{Credentials, Layout, folder};
 
 use place::Place;
 use references::{Given, References};
@@ -122,10 +122,11 @@ impl Arguments {
         let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0);
         let target = self.target_namespace.as_deref().unwrap_or(target);
         let mut recipe = self.render.applied_to(&Recipe::of(spec, &name, target));
+        let references = References { given: &self.given, cluster };
         if recipe.keys.is_none() {
-            let references = References { given: &self.given, cluster };
             recipe.keys = keys(spec, namespace, &references).await?;
         }
+        recipe.credentials = chart_credentials(spec, namespace, &references).await?;
         // What the app says wins over the cluster.
         let helm = &mut recipe.render.helm;
         helm.kube_version = helm.kube_version.take().or_else(|| self.kube_version.clone());
@@ -158,8 +159,10 @@ async fn rendered(
         }
         _ => None,
     };
-    let inputs = Inputs { capabilities, keys };
-    Ok(build(&arguments.tools()?, recipe, &inputs, snapshot, None).await?)
+    let tools = arguments.tools()?;
+    let chart = chart(&tools, recipe, Instant::now()).await?;
+    let inputs = Inputs { capabilities, chart, keys };
+    Ok(build(&tools, recipe, &inputs, snapshot, None).await?)
 }
 
 /// What decrypts the app's files, if it says that anything does.
@@ -174,6 +177,20 @@ async fn keys(
     let data = references.secret(namespace, name, "spec.decryption.secretRef").await?;
     let keys = Keys::of(&data).with_context(|| format!("Secret {namespace}/{name}"))?;
     Ok(Some(KeySource::Given(Arc::new(keys))))
+}
+
+/// How a chart is reached that is kept elsewhere.
+async fn chart_credentials(
+    spec: &GitOpsAppSpec,
+    namespace: &str,
+    references: &References<'_>,
+) -> anyhow::Result<Option<Arc<Credentials>>> {
+    let Some(chart) = &spec.render.helm.chart else { return Ok(None) };
+    let Some(secret) = &chart.secret_ref else { return Ok(None) };
+    let name = &secret.name.0;
+    let data = references.secret(namespace, name, "spec.render.helm.chart.secretRef").await?;
+    let credentials = Credentials::from_secret(&data, &chart.repo_url);
+    Ok(Some(Arc::new(credentials.with_context(|| format!("Secret {namespace}/{name}"))?)))
 }
 
 /// The app in a file.
