@@ -5,7 +5,7 @@ use std::io;
 use super::program::{Ended, Run};
 use super::stage::Stage;
 use super::{Tools, blocking};
-use crate::render::{Diagnostic, Origin, Problem, Rendered, built};
+use crate::render::{Diagnostic, Edits, Origin, Problem, Rendered, built};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
@@ -17,6 +17,7 @@ pub(super) async fn build(
     snapshot: &Snapshot,
     top: &str,
     says_origins: bool,
+    edits: Edits,
 ) -> Result<Rendered, SourceError> {
     let stage = staged(tools, snapshot).await?;
     // All that it is known to refer to is in the repository. Where the kernel does not keep it from the rest, it keeps
@@ -28,7 +29,7 @@ pub(super) async fn build(
     let top = top.to_owned();
     match ended {
         Ended::Well(output) => {
-            blocking(move || built::kustomize(&output, &top, says_origins)).await
+            blocking(move || built::kustomize(&output, &top, says_origins, &edits)).await
         }
         Ended::Badly(complaints) => Ok(refused(&top, &complaints)),
         Ended::NotConfined => Ok(refused(&top, "it could not be started")),

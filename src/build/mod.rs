@@ -10,11 +10,13 @@ mod recipe;
 mod stage;
 mod tools;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::render::{self, Rendered};
+use crate::render::{self, Edits, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
+pub use crate::render::Inputs;
 pub use recipe::Recipe;
 pub use tools::Tools;
 
@@ -23,48 +25,62 @@ pub use tools::Tools;
 pub async fn build(
     tools: &Tools,
     recipe: &Recipe,
+    inputs: &Arc<Inputs>,
     snapshot: Snapshot,
     before: Option<&Arc<Rendered>>,
 ) -> Result<Arc<Rendered>, SourceError> {
+    let edits = recipe.edits(inputs);
     if snapshot.layout == Layout::Plain {
-        return blocking(move || Arc::new(plain(snapshot))).await;
+        let before = before.cloned();
+        return blocking(move || Arc::new(plain(snapshot, &edits, before.as_deref()))).await;
     }
     let made_of = recipe.fingerprint(&snapshot);
-    if let Some(before) = before.filter(|before| before.hash == made_of) {
+    let is_same = |before: &&Arc<Rendered>| before.hash == made_of && before.inputs == *inputs;
+    if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
     }
-    let mut built = run(tools, snapshot).await?;
+    let mut built = run(tools, snapshot, edits).await?;
     built.hash = made_of;
+    built.inputs = inputs.clone();
     keep(&mut built, before);
     Ok(Arc::new(built))
 }
 
 /// The objects that a program makes of a snapshot.
-async fn run(tools: &Tools, snapshot: Snapshot) -> Result<Rendered, SourceError> {
+async fn run(tools: &Tools, snapshot: Snapshot, edits: Edits) -> Result<Rendered, SourceError> {
     if !snapshot.diagnostics.is_empty() {
         // Half of what it is made of would be another state than anyone declared.
         return Ok(Rendered::nothing(snapshot.diagnostics));
     }
     match &snapshot.layout {
-        Layout::Plain => Ok(plain(snapshot)),
+        Layout::Plain => Ok(plain(snapshot, &edits, None)),
         Layout::Kustomize { top, says_origins } => {
-            kustomize::build(tools, &snapshot, top, *says_origins).await
+            kustomize::build(tools, &snapshot, top, *says_origins, edits).await
         }
     }
 }
 
 /// The objects of files that are manifests.
-fn plain(snapshot: Snapshot) -> Rendered {
-    let mut rendered = render::plain(snapshot.files);
+fn plain(snapshot: Snapshot, edits: &Edits, before: Option<&Rendered>) -> Rendered {
+    let mut rendered = render::edited(snapshot.files, edits, before);
     rendered.diagnostics.splice(0..0, snapshot.diagnostics);
     rendered
 }
 
-/// Where nothing could be made of the files, what was made of them before stays, until they are mended.
+/// Where nothing could be made of the files, what was made of them before stays, until they are mended. What is the
+/// same as before stays the very same.
 fn keep(built: &mut Rendered, before: Option<&Arc<Rendered>>) {
-    let is_nothing = built.manifests.is_empty() && !built.diagnostics.is_empty();
-    if let Some(before) = before.filter(|_| is_nothing) {
+    let Some(before) = before else { return };
+    if built.manifests.is_empty() && !built.diagnostics.is_empty() {
         built.manifests.clone_from(&before.manifests);
+        return;
+    }
+    let known = before.manifests.iter().map(|manifest| (&manifest.id, manifest));
+    let known: HashMap<_, _> = known.collect();
+    for manifest in &mut built.manifests {
+        if let Some(before) = known.get(&manifest.id).filter(|before| **before == manifest) {
+            *manifest = Arc::clone(before);
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! How the files of an app become its objects.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
-use crate::api::{GitOpsAppSpec, Render};
-use crate::render::Content;
+use crate::api::{GitOpsAppSpec, PostBuild, Render};
+use crate::render::{Content, Edits, Image, Inputs};
 use crate::source::{Layout, Snapshot};
 
 /// How the files of an app become its objects, as the app says it.
@@ -11,12 +13,22 @@ use crate::source::{Layout, Snapshot};
 pub struct Recipe {
     /// What makes objects of files, and how.
     pub render: Render,
+    /// What is substituted in them.
+    pub post_build: Option<PostBuild>,
+    /// Images of their containers.
+    pub images: Arc<[Image]>,
 }
 
 impl Recipe {
     /// What an app says.
     pub fn of(spec: &GitOpsAppSpec) -> Self {
-        Self { render: spec.render.clone() }
+        let images = spec.images.iter().map(|text| Image::parse(text)).collect();
+        Self { render: spec.render.clone(), post_build: spec.post_build.clone(), images }
+    }
+
+    /// What is changed of each object, with these inputs.
+    pub(super) fn edits(&self, inputs: &Arc<Inputs>) -> Edits {
+        Edits { inputs: inputs.clone(), images: self.images.clone() }
     }
 
     /// Tells everything that is made of a snapshot from what is made of any other.

@@ -8,6 +8,7 @@ mod common;
 mod crd;
 mod logging;
 mod run;
+mod substitute;
 mod sync;
 mod verify;
 

@@ -21,6 +21,7 @@ use super::common::{
     default_name, duration,
 };
 use super::logging;
+use super::substitute::SubstituteArguments;
 use super::verify::VerifyArguments;
 use crate::api::repository::RepoPattern;
 use crate::api::tenancy::Tenancy;
@@ -40,7 +41,9 @@ use crate::source::tidy;
 use crate::sync::directory::Listing;
 use crate::sync::ground::Remote;
 use crate::sync::relay::Address;
-use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Relay, Stop, Sweeps};
+use crate::sync::{
+    App, Board, Daemon, Directory, Ground, Origin, Poster, Relay, Stop, Sweeps, references,
+};
 
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -83,6 +86,8 @@ pub(super) struct Arguments {
     /// Write nothing of a commit unless a dry-run of all of it is accepted
     #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
     atomic: bool,
+    #[command(flatten)]
+    substitute: SubstituteArguments,
     #[command(flatten)]
     verify: VerifyArguments,
     #[command(flatten)]
@@ -277,8 +282,10 @@ fn one_app(
     let mut daemon = Daemon { app, publisher, sweeps, wake, controls, held: fence.held(), ready };
     let running = async move {
         let following = tokio::spawn(store.follow(daemon.app.id.clone(), asked));
+        let references = tokio::spawn(references::follow(daemon.app.clone()));
         Box::pin(daemon.run(&stop)).await;
         following.abort();
+        references.abort();
     };
     Ok(Work { ready: is_ready, running: Box::pin(running) })
 }
@@ -294,7 +301,7 @@ fn spec(arguments: &Arguments, url: &str) -> GitOpsAppSpec {
         atomic: arguments.atomic,
         ..GitOpsAppSpec::of(url)
     };
-    arguments.cluster.applied_to(arguments.policy.applied_to(spec))
+    arguments.cluster.applied_to(arguments.substitute.applied_to(arguments.policy.applied_to(spec)))
 }
 
 fn name(arguments: &Arguments, url: &str) -> AppId {

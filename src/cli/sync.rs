@@ -14,6 +14,7 @@ use super::common::{
     ClusterArguments, GitArguments, LogArguments, PolicyArguments, PruneArguments, default_name,
 };
 use super::logging;
+use super::substitute::SubstituteArguments;
 use super::verify::VerifyArguments;
 use crate::api::GitOpsAppSpec;
 use crate::object::{AppId, ObjectId};
@@ -44,6 +45,8 @@ pub(super) struct Arguments {
     /// Write nothing of a commit unless a dry-run of all of it is accepted
     #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
     atomic: bool,
+    #[command(flatten)]
+    substitute: SubstituteArguments,
     #[command(flatten)]
     verify: VerifyArguments,
     /// Name of the app [default: from the repository and the path, or the folder]
@@ -95,7 +98,7 @@ fn spec(arguments: &Arguments) -> GitOpsAppSpec {
         atomic: arguments.atomic,
         ..GitOpsAppSpec::of(arguments.repo.as_deref().unwrap_or_default())
     };
-    arguments.cluster.applied_to(arguments.policy.applied_to(spec))
+    arguments.cluster.applied_to(arguments.substitute.applied_to(arguments.policy.applied_to(spec)))
 }
 
 fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {

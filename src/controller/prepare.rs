@@ -14,6 +14,7 @@ use crate::source::credentials::Proxy;
 use crate::source::verify::{BadKeys, Keyring};
 use crate::source::{Credentials, Keys, Verification};
 use crate::sync::ground::Remote;
+use crate::sync::references::Home;
 use crate::sync::{App, Destination, Ground, Origin};
 
 /// A Secret that an app was made of.
@@ -47,6 +48,7 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
     let Access { credentials, owner, used: mut secrets } = access(&own, namespace, spec).await?;
     let verification = verification(&own, namespace, spec, &mut secrets).await?;
+    let home = Home::new(own.clone(), namespace);
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
     let allowed = &common.tenancy.allowed_repos;
@@ -56,7 +58,7 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         Notice::InvalidSpec(fault.into())
     })?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    let app = App { target_namespace: target, cluster, verification, ..app };
+    let app = App { target_namespace: target, cluster, home, verification, ..app };
     Ok(Prepared { resource, app, secrets })
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
+use super::edits::Edits;
 use super::sanitize;
+use super::secrets::Marks;
 use super::text::is_plain;
 use crate::object::{GroupKind, ObjectId, handling};
 
@@ -61,6 +63,8 @@ pub struct Manifest {
     pub origin: Origin,
     /// Hash of the identity.
     pub fingerprint: u64,
+    /// Where it holds something secret, if it does.
+    pub marks: Option<Box<Marks>>,
     /// As JSON: a tenth of what the tree takes, and trees are rarely needed.
     text: Box<str>,
 }
@@ -90,26 +94,34 @@ pub struct Read {
 }
 
 /// Reads one document; a `List` of any kind is expanded.
-pub fn read(document: Value, origin: &Origin) -> Read {
+pub fn read(document: Value, origin: &Origin, edits: &Edits) -> Read {
     let mut read = Read::default();
-    collect(document, origin, &mut read, 0);
+    collect(document, origin, edits, &mut read, 0);
     read
 }
 
 /// Lists in lists end here: nobody writes them by hand.
 const LIST_DEPTH: usize = 4;
 
-fn collect(document: Value, origin: &Origin, read: &mut Read, depth: usize) {
+fn collect(document: Value, origin: &Origin, edits: &Edits, read: &mut Read, depth: usize) {
     if is_list(&document) && depth < LIST_DEPTH {
         let Value::Object(mut list) = document else { return };
         if let Some(Value::Array(items)) = list.remove("items") {
             for item in items {
-                collect(item, origin, read, depth + 1);
+                collect(item, origin, edits, read, depth + 1);
             }
         }
         return;
     }
-    match manifest(document, origin) {
+    let made = match edits.made(document) {
+        Ok((body, marks)) => manifest(body, marks, origin),
+        Err(problems) => {
+            let at = |problem| Diagnostic::at(origin.clone(), problem);
+            read.diagnostics.extend(problems.into_iter().map(at));
+            return;
+        }
+    };
+    match made {
         Ok(Some(manifest)) => read.manifests.push(Arc::new(manifest)),
         Ok(None) => read.skipped += 1,
         Err(diagnostic) => read.diagnostics.push(*diagnostic),
@@ -123,7 +135,11 @@ fn is_list(document: &Value) -> bool {
         && document["items"].is_array()
 }
 
-fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Diagnostic>> {
+fn manifest(
+    mut body: Value,
+    marks: Marks,
+    origin: &Origin,
+) -> Result<Option<Manifest>, Box<Diagnostic>> {
     let is_object = |item: &Value| item.get("apiVersion").is_some() || item.get("kind").is_some();
     let fail = |problem| Err(Box::new(Diagnostic::at(origin.clone(), problem)));
     if body.as_array().is_some_and(|items| items.iter().any(is_object)) {
@@ -154,7 +170,8 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Di
     }
     let (version, text) = (version.to_owned(), body.to_string().into());
     let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(&id);
-    Ok(Some(Manifest { id, version, origin: origin.clone(), fingerprint, text }))
+    let marks = (!marks.is_empty()).then(|| Box::new(marks));
+    Ok(Some(Manifest { id, version, origin: origin.clone(), fingerprint, marks, text }))
 }
 
 fn identity(body: &Value, kind: GroupKind) -> Result<ObjectId, Problem> {
@@ -193,7 +210,7 @@ mod tests {
     use serde_json::json;
 
     fn of(document: Value) -> Read {
-        read(document, &Origin::file("a.yaml").line(3))
+        read(document, &Origin::file("a.yaml").line(3), &Edits::default())
     }
 
     #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::manifest::{self, Manifest, Origin};
-use super::yaml;
+use super::{Edits, Inputs, yaml};
 use crate::object::ObjectId;
 
 /// How a git LFS pointer begins (git-lfs specification).
@@ -45,6 +45,8 @@ pub struct Part {
     /// Bytes of the file.
     pub size: u64,
     digest: [u8; 32],
+    /// Whether other inputs may make something else of it.
+    varies: bool,
     read: manifest::Read,
 }
 
@@ -66,6 +68,8 @@ pub struct Rendered {
     pub skipped: usize,
     /// Hash of what it was made of; of manifests, of the files' content, whatever their names and order.
     pub hash: String,
+    /// What it was made of beside that.
+    pub inputs: Arc<Inputs>,
     /// The files, in the order of their paths.
     parts: Vec<Arc<Part>>,
 }
@@ -74,6 +78,24 @@ impl Rendered {
     /// Nothing, for these reasons.
     pub fn nothing(diagnostics: Vec<Diagnostic>) -> Self {
         Self { diagnostics, ..Self::default() }
+    }
+
+    /// What of it is the same whatever the inputs are.
+    #[must_use]
+    pub fn of_any_inputs(&self) -> Self {
+        let parts = self.parts.iter().filter(|part| !part.varies).cloned().collect();
+        Self { parts, ..Self::default() }
+    }
+
+    /// The manifests of a file, as they were before, for those that are the same.
+    fn same(&self, path: &str, manifests: &mut [Arc<Manifest>]) {
+        let at = self.parts.binary_search_by(|part| (*part.path).cmp(path));
+        let before = at.map(|at| self.parts[at].read.manifests.as_slice()).unwrap_or_default();
+        for (manifest, before) in manifests.iter_mut().zip(before) {
+            if manifest == before {
+                manifest.clone_from(before);
+            }
+        }
     }
 
     /// What the file under this path was rendered to, if it had this content: then it need not be
@@ -90,8 +112,14 @@ impl Rendered {
 
 /// Renders files as they are, given in the order of their paths.
 pub fn plain(files: Vec<SourceFile>) -> Rendered {
-    let parts: Vec<_> = files.into_iter().map(part).collect();
-    let mut rendered = Rendered { hash: content_hash(&parts), ..Rendered::default() };
+    edited(files, &Edits::default(), None)
+}
+
+/// Renders files with changes to each object. Those that are as before stay the very same.
+pub fn edited(files: Vec<SourceFile>, edits: &Edits, before: Option<&Rendered>) -> Rendered {
+    let parts: Vec<_> = files.into_iter().map(|file| part(file, edits, before)).collect();
+    let (hash, inputs) = (content_hash(&parts), edits.inputs.clone());
+    let mut rendered = Rendered { hash, inputs, ..Rendered::default() };
     let mut first: HashSet<Declared<'_>> = HashSet::new();
     for read in parts.iter().map(|part| &part.read) {
         rendered.skipped += read.skipped;
@@ -130,17 +158,21 @@ impl PartialEq for Declared<'_> {
 
 impl Eq for Declared<'_> {}
 
-fn part(file: SourceFile) -> Arc<Part> {
+fn part(file: SourceFile, edits: &Edits, before: Option<&Rendered>) -> Arc<Part> {
     let (bytes, id) = match file.content {
         Content::Read(bytes, id) => (bytes, id),
         Content::Known(part) => return part,
     };
     let path: Arc<str> = file.path.into();
     let (size, digest) = (bytes.len() as u64, Sha256::digest(&bytes).into());
-    let mut read = file_manifests(&path, &bytes);
+    let varies = edits.vary(&bytes);
+    let mut read = file_manifests(&path, &bytes, edits);
+    if let Some(before) = before {
+        before.same(&path, &mut read.manifests);
+    }
     // Parts are kept for long.
     read.manifests.shrink_to_fit();
-    Arc::new(Part { path, id, size, digest, read })
+    Arc::new(Part { path, id, size, digest, varies, read })
 }
 
 /// The diagnostic for an object that was declared before.
@@ -152,7 +184,7 @@ pub fn duplicate(manifest: &Manifest, id: &ObjectId, first: &Origin) -> Diagnost
     }
 }
 
-fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
+fn file_manifests(path: &Arc<str>, content: &[u8], edits: &Edits) -> manifest::Read {
     let origin = Origin::file(path.clone());
     if content.starts_with(LFS_POINTER) {
         let diagnostics = vec![Diagnostic::at(origin, Problem::LfsPointer)];
@@ -168,7 +200,7 @@ fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
     };
     let mut all = manifest::Read::default();
     for document in documents {
-        let read = manifest::read(document.value, &origin.line(document.line));
+        let read = manifest::read(document.value, &origin.line(document.line), edits);
         all.manifests.extend(read.manifests);
         all.diagnostics.extend(read.diagnostics);
         all.skipped += read.skipped;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::{App, Memory, Origin, Stop, verify};
-use crate::build::{blocking, build};
+use super::{App, Memory, Origin, Stop, references, verify};
+use crate::build::{Inputs, blocking, build};
 use crate::render::Rendered;
 use crate::report::{Failure, Outcome, Trigger};
 use crate::source::{Fetcher, Revision, Snapshot, SourceError, folder};
@@ -71,8 +71,10 @@ async fn read(
     outcome: &mut Outcome,
     clock: &mut Clock,
 ) -> Result<Arc<Rendered>, SourceError> {
+    let mut inputs = Arc::default();
     let (snapshot, revision) = match &app.origin {
         Origin::Folder(path) => {
+            inputs = references::inputs(app).await?;
             let (path, recipe) = (path.clone(), app.recipe.clone());
             (blocking(move || folder::read(&path, &recipe.render)).await??, None)
         }
@@ -83,21 +85,27 @@ async fn read(
             let revision = fetched?;
             outcome.revision = Some(revision.clone());
             verify::verify(app, memory, fetcher, &revision, outcome).await?;
-            if let Some(rendered) = unchanged(fetcher, memory, &revision, outcome).await {
+            inputs = references::inputs(app).await?;
+            if let Some(rendered) = unchanged(fetcher, memory, &revision, &inputs, outcome).await {
                 return Ok(rendered);
             }
-            let before = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
+            let before = memory.rendered.as_ref().map(|(_, rendered)| of_inputs(rendered, &inputs));
             (fetcher.read(&revision, before).await?, Some(revision))
         }
     };
     clock.stage("read", outcome);
     let scope = snapshot.scope.clone();
     let before = memory.rendered.as_ref().map(|(_, rendered)| rendered);
-    let rendered = build(&app.tools, &app.recipe, snapshot, before).await?;
+    let rendered = build(&app.tools, &app.recipe, &inputs, snapshot, before).await?;
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     memory.scope = scope;
     clock.stage("render", outcome);
     Ok(rendered)
+}
+
+/// What was rendered before, so far as it would be the same with these inputs.
+fn of_inputs(rendered: &Arc<Rendered>, inputs: &Arc<Inputs>) -> Arc<Rendered> {
+    if rendered.inputs == *inputs { rendered.clone() } else { rendered.of_any_inputs().into() }
 }
 
 /// What was rendered before, if nothing that it hangs on is another in this commit.
@@ -105,18 +113,20 @@ async fn unchanged(
     fetcher: &Fetcher,
     memory: &mut Memory,
     revision: &Revision,
+    inputs: &Arc<Inputs>,
     outcome: &mut Outcome,
 ) -> Option<Arc<Rendered>> {
     let (known, rendered) = memory.rendered.clone()?;
+    let is_same = rendered.inputs == *inputs;
     if known == *revision {
-        return Some(rendered);
+        return is_same.then_some(rendered);
     }
     // Of artifacts none builds on another.
     let is_news = revision.digest.is_none() && memory.commit.as_ref() != Some(&revision.commit);
     if is_news && fetcher.is_rewritten(&known, revision).await {
         outcome.rewritten = Some(known);
     }
-    let scope = memory.scope.as_ref()?;
+    let scope = memory.scope.as_ref().filter(|_| is_same)?;
     if fetcher.scope(revision).await.as_ref() != Some(scope) {
         return None;
     }
@@ -128,7 +138,9 @@ async fn unchanged(
 /// think that there is something new by then.
 fn since(app: &App, trigger: Trigger, start: Instant) -> Instant {
     let age = match trigger {
-        Trigger::Interval | Trigger::Commit | Trigger::Dependency => app.interval.mul_f64(SHARED),
+        Trigger::Interval | Trigger::Commit | Trigger::Dependency | Trigger::Reference => {
+            app.interval.mul_f64(SHARED)
+        }
         Trigger::Retry => RETRY,
         // Who declares an app may have pushed what it is to be a moment ago.
         Trigger::Start

@@ -1,3 +1,4 @@
 //! What is in real repositories, rendered by the real programs.
 
 mod kustomize;
+mod substitute;

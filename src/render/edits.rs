@@ -1,0 +1,53 @@
+//! What is changed of each object as it is read, whatever it was rendered by.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::images::{self, Image};
+use super::secrets::Marks;
+use super::{Inputs, Problem};
+use crate::object::handling;
+
+/// What is changed of each object.
+#[derive(Clone, Debug, Default)]
+pub struct Edits {
+    /// By what the cluster and the command line say.
+    pub inputs: Arc<Inputs>,
+    /// Images of its containers.
+    pub images: Arc<[Image]>,
+}
+
+impl Edits {
+    /// Whether a file may come out otherwise with other inputs.
+    pub fn vary(&self, file: &[u8]) -> bool {
+        let hides = !self.inputs.secrets.is_empty();
+        hides || self.inputs.substitution.is_some() && holds(file)
+    }
+
+    /// The object with all changes, and where in it something secret stands; or all that keeps it from that.
+    pub fn made(&self, mut body: Value) -> Result<(Value, Marks), Vec<Problem>> {
+        let mut marks = Marks::default();
+        let is_object = body.get("apiVersion").is_some() && body.get("kind").is_some();
+        if !is_object || handling::is_local(&body) {
+            return Ok((body, marks));
+        }
+        if let Some(substitution) = &self.inputs.substitution {
+            let substituted = substitution.object(&body);
+            let problems =
+                |faults: Vec<_>| faults.into_iter().map(Problem::Unsubstituted).collect::<Vec<_>>();
+            if let Some(substituted) = substituted.map_err(problems)? {
+                body = substituted.body;
+                marks = substituted.marks;
+            }
+        }
+        images::replace(&mut body, &self.images);
+        marks.extend(self.inputs.secrets.mark(&body));
+        Ok((body, marks))
+    }
+}
+
+/// Whether a file has anything that could be substituted.
+fn holds(file: &[u8]) -> bool {
+    file.windows(2).any(|two| two == b"${")
+}
