@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::helm::Helm;
 use super::kustomize::Kustomize;
 
 /// What makes objects of files.
@@ -40,6 +41,9 @@ pub struct Render {
     /// What kustomize is to do beside what the kustomization says.
     #[serde(default, skip_serializing_if = "Kustomize::is_empty")]
     pub kustomize: Kustomize,
+    /// How helm renders the chart.
+    #[serde(default, skip_serializing_if = "Helm::is_empty")]
+    pub helm: Helm,
 }
 
 impl Render {

@@ -8,7 +8,7 @@ use super::names::{Annotations, Labels};
 use super::reference::{AppReference, KubeConfig, Name, NamespaceName, SecretReference};
 use super::resources::Resources;
 use super::retry::Retry;
-use super::{Duration, GitOpsAppStatus, PostBuild, PruneGuard, Render, Verify};
+use super::{Decryption, Duration, GitOpsAppStatus, PostBuild, PruneGuard, Render, Verify};
 use crate::object::handling::{OnAdditions, OnConflict, OnDrift};
 
 /// Whether what git says is done without asking.
@@ -161,6 +161,9 @@ pub struct GitOpsAppSpec {
     /// How its files become objects.
     #[serde(default, skip_serializing_if = "Render::is_empty")]
     pub render: Render,
+    /// How its encrypted files are decrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decryption: Option<Decryption>,
     /// What is substituted in its objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub post_build: Option<PostBuild>,
@@ -271,6 +274,7 @@ impl GitOpsAppSpec {
             target_revision: Self::default_target_revision(),
             path: Self::default_path(),
             render: Render::default(),
+            decryption: None,
             post_build: None,
             images: Vec::new(),
             secret_ref: None,

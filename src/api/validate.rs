@@ -76,6 +76,7 @@ impl GitOpsApp {
         faults.unless(is_name, "metadata.name", "must have at most 200 of a-z, 0-9, '-' and '.'");
         faults.source(&self.spec);
         faults.verify(&self.spec);
+        faults.0.extend(self.spec.render.helm.faults());
         faults.retry(&self.spec.retry);
         faults.guard(&self.spec.prune_guard);
         faults.images(&self.spec.images);
@@ -284,33 +285,34 @@ impl Faults {
 }
 
 const NAME: &str = "must be the name of an object: a-z, 0-9, '-' and '.'";
-const NAMESPACE: &str = "must be the name of a namespace: at most 63 of a-z, 0-9 and '-'";
+pub(super) const NAMESPACE: &str =
+    "must be the name of a namespace: at most 63 of a-z, 0-9 and '-'";
 
 /// In characters, as the API server counts.
-fn has_length(text: &str, range: std::ops::RangeInclusive<usize>) -> bool {
+pub(super) fn has_length(text: &str, range: std::ops::RangeInclusive<usize>) -> bool {
     range.contains(&text.chars().count())
 }
 
 /// Whether a text has only letters, digits and these.
-fn of(text: &str, others: &str) -> bool {
+pub(super) fn of(text: &str, others: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || others.contains(c))
 }
 
 /// Whether a text begins and ends with a letter or digit.
-fn is_framed(text: &str) -> bool {
+pub(super) fn is_framed(text: &str) -> bool {
     let is_frame = |c: char| c.is_ascii_alphanumeric();
     text.starts_with(is_frame) && text.ends_with(is_frame)
 }
 
-fn is_lower(text: &str) -> bool {
+pub(super) fn is_lower(text: &str) -> bool {
     !text.contains(|c: char| c.is_ascii_uppercase())
 }
 
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     text.len() <= 63 && is_framed(text) && of(text, "-") && is_lower(text)
 }
 
-fn is_subdomain(text: &str) -> bool {
+pub(super) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && is_framed(text) && of(text, "-.") && is_lower(text)
 }
 

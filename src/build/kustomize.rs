@@ -1,10 +1,8 @@
 //! Builds a kustomization.
 
-use std::io;
-
 use super::program::{Ended, Run};
 use super::stage::Stage;
-use super::{Tools, blocking};
+use super::{Tools, blocking, staged};
 use crate::render::{Diagnostic, Edits, Origin, Problem, Rendered, built};
 use crate::source::{Snapshot, SourceError};
 
@@ -49,17 +47,6 @@ async fn run(
     Run { program: KUSTOMIZE, arguments, environment, stage, network: false, or_not }
         .run(tools)
         .await
-}
-
-/// A folder with the files of the snapshot.
-pub(super) async fn staged(tools: &Tools, snapshot: &Snapshot) -> Result<Stage, SourceError> {
-    let (tools, snapshot) = (tools.clone(), snapshot.clone());
-    let filled = move || -> io::Result<Stage> {
-        let stage = Stage::new(tools.folder()?)?;
-        stage.fill(&snapshot)?;
-        Ok(stage)
-    };
-    blocking(filled).await?.map_err(|error| SourceError::StageFailed { why: error.to_string() })
 }
 
 fn refused(top: &str, complaints: &str) -> Rendered {

@@ -1,53 +1,72 @@
-//! What a source holds to the objects it declares: manifests are read, kustomize is run.
+//! What a source holds to the objects it declares: manifests are read, kustomize and helm are run.
 //!
 //! The programs are the real ones. They run without a shell, in a private folder that holds what they may read and
 //! nothing else, with a deadline and bounds (design.md, rules 8 to 10).
 
 pub mod confine;
+mod helm;
+mod inputs;
+mod keys;
+mod kms;
 mod kustomize;
-pub mod program;
+mod program;
 mod recipe;
+mod sops;
 mod stage;
 mod tools;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 
 use crate::render::{self, Edits, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
-pub use crate::render::Inputs;
+pub use inputs::Inputs;
+pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;
 pub use tools::Tools;
+
+use stage::Stage;
 
 /// The objects that a snapshot declares, and all that is wrong with it. What is made of the same as before is not
 /// made again.
 pub async fn build(
     tools: &Tools,
     recipe: &Recipe,
-    inputs: &Arc<Inputs>,
+    inputs: &Inputs,
     snapshot: Snapshot,
     before: Option<&Arc<Rendered>>,
 ) -> Result<Arc<Rendered>, SourceError> {
     let edits = recipe.edits(inputs);
     if snapshot.layout == Layout::Plain {
+        let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
         let before = before.cloned();
         return blocking(move || Arc::new(plain(snapshot, &edits, before.as_deref()))).await;
     }
-    let made_of = recipe.fingerprint(&snapshot);
-    let is_same = |before: &&Arc<Rendered>| before.hash == made_of && before.inputs == *inputs;
+    let made_of = recipe.fingerprint(inputs, &snapshot);
+    let is_same = |before: &&Arc<Rendered>| {
+        before.hash == made_of && before.substitution == inputs.substitution
+    };
     if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
     }
-    let mut built = run(tools, snapshot, edits).await?;
+    let mut built = run(tools, recipe, inputs, snapshot).await?;
     built.hash = made_of;
-    built.inputs = inputs.clone();
+    built.substitution = inputs.substitution.clone();
     keep(&mut built, before);
     Ok(Arc::new(built))
 }
 
 /// The objects that a program makes of a snapshot.
-async fn run(tools: &Tools, snapshot: Snapshot, edits: Edits) -> Result<Rendered, SourceError> {
+async fn run(
+    tools: &Tools,
+    recipe: &Recipe,
+    inputs: &Inputs,
+    snapshot: Snapshot,
+) -> Result<Rendered, SourceError> {
+    let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
+    let edits = recipe.edits(inputs);
     if !snapshot.diagnostics.is_empty() {
         // Half of what it is made of would be another state than anyone declared.
         return Ok(Rendered::nothing(snapshot.diagnostics));
@@ -56,6 +75,10 @@ async fn run(tools: &Tools, snapshot: Snapshot, edits: Edits) -> Result<Rendered
         Layout::Plain => Ok(plain(snapshot, &edits, None)),
         Layout::Kustomize { top, says_origins } => {
             kustomize::build(tools, &snapshot, top, *says_origins, edits).await
+        }
+        Layout::Helm { chart, values } => {
+            let chart = helm::Chart { folder: chart.as_deref(), values };
+            helm::build(tools, recipe, inputs, &snapshot, chart, edits).await
         }
     }
 }
@@ -82,6 +105,17 @@ fn keep(built: &mut Rendered, before: Option<&Arc<Rendered>>) {
             *manifest = Arc::clone(before);
         }
     }
+}
+
+/// A folder with the files of the snapshot.
+async fn staged(tools: &Tools, snapshot: &Snapshot) -> Result<Stage, SourceError> {
+    let (tools, snapshot) = (tools.clone(), snapshot.clone());
+    let filled = move || -> io::Result<Stage> {
+        let stage = Stage::new(tools.folder()?)?;
+        stage.fill(&snapshot)?;
+        Ok(stage)
+    };
+    blocking(filled).await?.map_err(|error| SourceError::StageFailed { why: error.to_string() })
 }
 
 /// Runs what takes long without a pause beside the HTTP server and the signals.

@@ -5,16 +5,15 @@ use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::Tools;
 use super::confine::{CHILD_VERB, NOT_CONFINED, NOT_FOUND};
 use super::stage::Stage;
+use super::{Tools, kms};
 use crate::source::SourceError;
 
 /// Bytes of output that are read.
@@ -101,6 +100,9 @@ impl Run<'_> {
         command.arg(CHILD_VERB).arg("--dir").arg(self.stage.path());
         command.args(self.network.then_some("--network"));
         command.args(self.or_not.then_some("--or-not"));
+        for file in kms::files(&self.environment) {
+            command.arg("--read").arg(file);
+        }
         command.args(["--seconds", &tools.timeout.as_secs().max(1).to_string()]);
         command.args(["--memory", &MEMORY.to_string()]);
         command.arg(program).arg("--").args(&self.arguments);
@@ -176,6 +178,3 @@ fn found(name: &'static str) -> Result<PathBuf, SourceError> {
 fn missing(program: &'static str) -> SourceError {
     SourceError::ProgramMissing { program: program.to_owned() }
 }
-
-/// The time a program may take where nobody says otherwise.
-pub const TIMEOUT: Duration = Duration::from_mins(2);

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::render::Content;
 use crate::source::Snapshot;
 
 /// What the names of such folders begin with.
@@ -55,7 +54,7 @@ impl Stage {
         let tree = self.tree();
         for file in &snapshot.files {
             let at = place(&tree, &file.path)?;
-            if let Content::Read(bytes, _) = &file.content {
+            if let Some(bytes) = file.content.bytes() {
                 fs::write(at, bytes)?;
             }
         }

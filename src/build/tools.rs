@@ -21,6 +21,8 @@ pub struct Tools {
     pub(super) dir: PathBuf,
     /// Longest time that one may run.
     pub(super) timeout: Duration,
+    /// Whether sops may use the daemon's own access to key management services.
+    pub(super) kms: bool,
     /// Where they begin.
     pub(super) lanes: Lanes,
 }
@@ -35,8 +37,15 @@ impl Tools {
             program: program.to_owned(),
             dir,
             timeout,
+            kms: false,
             lanes: Lanes::new(cores.max(LANES), QUICK),
         }
+    }
+
+    /// The same, and sops may use the daemon's own access to key management services, if `allowed`.
+    #[must_use]
+    pub fn with_kms(self, allowed: bool) -> Self {
+        Self { kms: allowed, ..self }
     }
 
     /// The folder that folders for programs are made in.

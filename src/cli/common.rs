@@ -14,7 +14,7 @@ use super::access::AccessArguments;
 use super::logging::LogFormat;
 use crate::api::reference::NamespaceName;
 use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
-use crate::build::{Tools, program};
+use crate::build::Tools;
 use crate::cluster::client::Count;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};
@@ -101,6 +101,7 @@ impl ClusterArguments {
         metrics: &Arc<Metrics>,
         app: Option<&AppId>,
         checkout: Checkout,
+        tools: Tools,
         parallel: u16,
     ) -> anyhow::Result<Ground> {
         let cluster = self.connection.endpoint.connect(metrics).await?;
@@ -108,7 +109,6 @@ impl ClusterArguments {
         let selector = app.map_or_else(|| LABEL_APP.to_owned(), selector);
         let destination = Destination::new(cluster, selector, store.namespace());
         let (reach, parallel) = (self.reach(), parallel.into());
-        let tools = Tools::new(&checkout.program, &checkout.data_dir, program::TIMEOUT);
         Ok(Ground { destination, store, reach, parallel, checkout, tools })
     }
 

@@ -7,6 +7,7 @@ mod app;
 mod common;
 mod crd;
 mod logging;
+mod render;
 mod run;
 mod substitute;
 mod sync;

@@ -21,6 +21,7 @@ use super::common::{
     default_name, duration,
 };
 use super::logging;
+use super::render::{BuildArguments, RenderArguments};
 use super::substitute::SubstituteArguments;
 use super::verify::VerifyArguments;
 use crate::api::repository::RepoPattern;
@@ -90,6 +91,10 @@ pub(super) struct Arguments {
     substitute: SubstituteArguments,
     #[command(flatten)]
     verify: VerifyArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+    #[command(flatten)]
+    render: RenderArguments,
     #[command(flatten)]
     cluster: ClusterArguments,
     /// Objects applied side by side
@@ -248,8 +253,9 @@ async fn ground(
     one: Option<&AppId>,
 ) -> anyhow::Result<Ground> {
     let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
+    let tools = arguments.build.tools(&checkout);
     let alone = one.filter(|_| !arguments.watch_apps);
-    arguments.cluster.ground(metrics, alone, checkout, parallel).await
+    arguments.cluster.ground(metrics, alone, checkout, tools, parallel).await
 }
 
 /// The app of the command line, as if a resource said it.
@@ -265,7 +271,8 @@ fn one_app(
     let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
     let fence = ownership.fence(&app.id);
     let (approved, verification) = (arguments.prune.approved(), arguments.verify.rules());
-    let app = App { approved, verification, ..app.fenced(&fence) };
+    let recipe = Arc::new(arguments.render.applied_to(&app.recipe));
+    let app = App { approved, verification, recipe, ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
     let (name, source) = (app.id.to_string(), Some(app.origin.identity()));

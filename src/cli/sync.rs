@@ -14,6 +14,7 @@ use super::common::{
     ClusterArguments, GitArguments, LogArguments, PolicyArguments, PruneArguments, default_name,
 };
 use super::logging;
+use super::render::{BuildArguments, RenderArguments};
 use super::substitute::SubstituteArguments;
 use super::verify::VerifyArguments;
 use crate::api::GitOpsAppSpec;
@@ -49,6 +50,10 @@ pub(super) struct Arguments {
     substitute: SubstituteArguments,
     #[command(flatten)]
     verify: VerifyArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+    #[command(flatten)]
+    render: RenderArguments,
     /// Name of the app [default: from the repository and the path, or the folder]
     #[arg(long, env = "GITOPS_SYNC_NAME", value_name = "NAME")]
     name: Option<AppId>,
@@ -78,15 +83,18 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
     let (origin, default) = origin(arguments)?;
     let id = arguments.name.clone().unwrap_or(default);
     let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
-    let ground = arguments.cluster.ground(metrics, Some(&id), checkout, parallel).await?;
+    let tools = arguments.build.tools(&checkout);
+    let ground = arguments.cluster.ground(metrics, Some(&id), checkout, tools, parallel).await?;
     let id = id.within(ground.store.namespace());
+    let app = App::new(id, &spec(arguments), origin, &ground)?;
     Ok(App {
+        recipe: Arc::new(arguments.render.applied_to(&app.recipe)),
         approved: arguments.prune.approved(),
         verification: arguments.verify.rules(),
         dry_run: !arguments.apply,
         refuse_other_source: true,
         interval: Duration::ZERO,
-        ..App::new(id, &spec(arguments), origin, &ground)?
+        ..app
     })
 }
 

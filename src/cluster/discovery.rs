@@ -1,8 +1,9 @@
 //! Which kinds the cluster serves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use kube::core::discovery::{Scope, verbs};
 use kube::discovery::{ApiGroup, Discovery};
 use tokio::sync::Mutex;
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 use super::error::chain;
 use super::{ApiError, Cluster};
 use crate::object::GroupKind;
-use crate::plan::{Kinds, Resource};
+use crate::plan::{Capabilities, Kinds, Resource};
 
 impl Cluster {
     /// Asks for all kinds: two requests, by aggregated discovery (Kubernetes 1.26).
@@ -30,7 +31,23 @@ impl Cluster {
         found.groups().for_each(|group| add(group, &mut kinds));
         Ok(kinds)
     }
+
+    /// Asks for the version of the API server, such as `v1.36.2`.
+    async fn version(&self) -> Result<String, ApiError> {
+        let unreadable = |what: &str| ApiError::Unreadable(what.to_owned());
+        let request = Request::get("/version").body(Vec::new());
+        let request = request.map_err(|error| unreadable(&error.to_string()))?;
+        let (_, answer) = self.send("get", request).await?;
+        let version = answer["gitVersion"].as_str().map(str::to_owned);
+        version.ok_or_else(|| unreadable("it says no version"))
+    }
 }
+
+/// When a cluster was asked for its version, its kinds then, and what comes of both.
+type Asked = (Instant, Arc<Kinds>, Arc<Capabilities>);
+
+/// Time after which a cluster may have been upgraded.
+const UPGRADED: Duration = Duration::from_hours(1);
 
 /// The kinds of one cluster, asked for once for all its apps.
 #[derive(Clone)]
@@ -39,12 +56,15 @@ pub struct CachedDiscovery(Arc<Cache>);
 struct Cache {
     cluster: Cluster,
     known: Mutex<Option<(Instant, Arc<Kinds>)>>,
+    /// What charts ask for.
+    capabilities: Mutex<Option<Asked>>,
 }
 
 impl CachedDiscovery {
     /// Nothing is known yet.
     pub fn new(cluster: Cluster) -> Self {
-        Self(Arc::new(Cache { cluster, known: Mutex::default() }))
+        let (known, capabilities) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Cache { cluster, known, capabilities }))
     }
 
     /// The kinds, as the cluster said them not before `since`.
@@ -60,6 +80,25 @@ impl CachedDiscovery {
         let kinds = same.map_or(kinds, |(_, known)| known);
         *known = Some((asked, kinds.clone()));
         Ok(kinds)
+    }
+
+    /// What the cluster can do, with the kinds as it said them not before `since`.
+    pub async fn capabilities(&self, since: Instant) -> Result<Arc<Capabilities>, ApiError> {
+        let kinds = self.kinds(since).await?;
+        let mut known = self.0.capabilities.lock().await;
+        let is_recent = |asked: &Instant| asked.elapsed() < UPGRADED;
+        if let Some((_, _, found)) =
+            known.as_ref().filter(|(asked, of, _)| is_recent(asked) && Arc::ptr_eq(of, &kinds))
+        {
+            return Ok(found.clone());
+        }
+        let (asked, version) = (Instant::now(), self.0.cluster.version().await?);
+        let found = Arc::new(Capabilities::new(version, &kinds));
+        // Nothing is rendered again for what is as before.
+        let same = known.take().filter(|(.., known)| *known == found);
+        let found = same.map_or(found, |(.., known)| known);
+        *known = Some((asked, kinds, found.clone()));
+        Ok(found)
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Common, Seen};
 use crate::api::reference::{SecretKeyReference, SecretReference};
-use crate::api::{Fault, GitOpsApp, GitOpsAppSpec};
+use crate::api::{Decryption, Fault, GitOpsApp, GitOpsAppSpec};
+use crate::build::{self, KeySource, Recipe};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
@@ -48,6 +49,7 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
     let Access { credentials, owner, used: mut secrets } = access(&own, namespace, spec).await?;
     let verification = verification(&own, namespace, spec, &mut secrets).await?;
+    let keys = keys(&own, namespace, spec, &mut secrets).await?;
     let home = Home::new(own.clone(), namespace);
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
@@ -58,7 +60,8 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         Notice::InvalidSpec(fault.into())
     })?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    let app = App { target_namespace: target, cluster, home, verification, ..app };
+    let recipe = Arc::new(Recipe { keys, ..Recipe::of(spec, &seen.id.name, &target) });
+    let app = App { target_namespace: target, cluster, home, verification, recipe, ..app };
     Ok(Prepared { resource, app, secrets })
 }
 
@@ -89,6 +92,24 @@ async fn verification(
     let keys = Keys::Given(Arc::new(Keyring::joined(keys)));
     let signed = verify.wanted().map(|mode| (mode, keys));
     Ok(Some(Arc::new(Verification { signed, no_rollback: verify.no_rollback })))
+}
+
+/// What decrypts the app's files, if it says that anything does.
+async fn keys(
+    own: &Cluster,
+    namespace: &str,
+    spec: &GitOpsAppSpec,
+    secrets: &mut Vec<Used>,
+) -> Result<Option<KeySource>, Notice> {
+    let Some(Decryption { secret_ref, .. }) = &spec.decryption else { return Ok(None) };
+    let Some(SecretReference { name }) = secret_ref else {
+        return Ok(Some(KeySource::Given(Arc::default())));
+    };
+    let SecretData { version, data } = read(own, namespace, &name.0).await?;
+    let keys = build::Keys::of(&data);
+    let keys = keys.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?;
+    secrets.push(Used { name: name.0.clone(), version });
+    Ok(Some(KeySource::Given(Arc::new(keys))))
 }
 
 /// Where an app's objects are, or what keeps it from being known. It needs no repository.

@@ -51,6 +51,11 @@ impl Kinds {
         self.by_kind.values().filter_map(|versions| versions.first())
     }
 
+    /// All kinds, at each of their versions.
+    pub fn versions(&self) -> impl Iterator<Item = &Arc<Resource>> {
+        self.by_kind.values().flatten()
+    }
+
     /// The kinds that the CRDs among some manifests define.
     pub fn defined_by<'a>(manifests: impl IntoIterator<Item = &'a Arc<Manifest>>) -> Self {
         let mut kinds = Self::default();

@@ -1,6 +1,7 @@
 //! Decides what to do: desired objects, what the cluster shows, and the steps between. Pure.
 
 pub mod autoscalers;
+pub mod capabilities;
 pub mod cause;
 pub mod common;
 pub mod conflict;
@@ -29,6 +30,7 @@ pub mod strip;
 pub mod takeover;
 pub mod yields;
 
+pub use capabilities::Capabilities;
 pub use cause::{Cause, Known, Reaction, Step};
 pub use common::CommonMetadata;
 pub use controls::Controls;

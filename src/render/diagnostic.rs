@@ -126,9 +126,34 @@ pub enum Problem {
         "has {0}, which kustomize leaves to a plugin: render the chart by an app of its own, with render.type helm"
     )]
     HelmInKustomize(&'static str),
+    /// A file or object is encrypted, and its app does not decrypt.
+    #[error(
+        "is encrypted with SOPS, and its app decrypts nothing: set decryption (or --decryption-keys), or move it out of the path"
+    )]
+    Encrypted,
+    /// None of the app's keys decrypts a file.
+    #[error(
+        "is encrypted for {0}, and its app has a key of none of them: add one to the Secret that decryption names (or to --decryption-keys), or encrypt it for a key that is there"
+    )]
+    DecryptionKeyMissing(String),
+    /// A file was changed after it was encrypted.
+    #[error(
+        "was changed after it was encrypted, for its MAC is another, so nothing of it is applied: edit it with sops"
+    )]
+    MacMismatch,
+    /// Ciphertext stands where a value should.
+    #[error(
+        "has ciphertext of SOPS in {0}: encrypt whole files, so that they are decrypted before anything is made of them"
+    )]
+    Ciphertext(String),
     /// There is not what the app is to be rendered by.
     #[error("has no {0}, which render.type wants: add it, or correct path or render.type")]
     NothingToRender(&'static str),
+    /// Charts that another is made of are not there.
+    #[error(
+        "lacks charts that it depends on, which are not fetched: {0}: have them in its folder charts (helm dependency update) and commit that"
+    )]
+    DependenciesMissing(String),
     /// The program that makes objects of the files refused them.
     #[error("{program} says: {why}")]
     BuildFailed {

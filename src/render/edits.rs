@@ -6,23 +6,24 @@ use serde_json::Value;
 
 use super::images::{self, Image};
 use super::secrets::Marks;
-use super::{Inputs, Problem};
+use super::{Problem, Secrets, Substitution};
 use crate::object::handling;
 
 /// What is changed of each object.
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
-    /// By what the cluster and the command line say.
-    pub inputs: Arc<Inputs>,
+    /// What is substituted in it.
+    pub substitution: Option<Arc<Substitution>>,
     /// Images of its containers.
     pub images: Arc<[Image]>,
+    /// Texts that must not be shown wherever they turn up in it.
+    pub secrets: Arc<Secrets>,
 }
 
 impl Edits {
     /// Whether a file may come out otherwise with other inputs.
     pub fn vary(&self, file: &[u8]) -> bool {
-        let hides = !self.inputs.secrets.is_empty();
-        hides || self.inputs.substitution.is_some() && holds(file)
+        self.substitution.is_some() && holds(file)
     }
 
     /// The object with all changes, and where in it something secret stands; or all that keeps it from that.
@@ -32,7 +33,7 @@ impl Edits {
         if !is_object || handling::is_local(&body) {
             return Ok((body, marks));
         }
-        if let Some(substitution) = &self.inputs.substitution {
+        if let Some(substitution) = &self.substitution {
             let substituted = substitution.object(&body);
             let problems =
                 |faults: Vec<_>| faults.into_iter().map(Problem::Unsubstituted).collect::<Vec<_>>();
@@ -42,7 +43,7 @@ impl Edits {
             }
         }
         images::replace(&mut body, &self.images);
-        marks.extend(self.inputs.secrets.mark(&body));
+        marks.extend(self.secrets.mark(&body));
         Ok((body, marks))
     }
 }

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::edits::Edits;
-use super::sanitize;
 use super::secrets::Marks;
 use super::text::is_plain;
+use super::{encrypted, sanitize};
 use crate::object::{GroupKind, ObjectId, handling};
 
 /// A place in the source.
@@ -100,6 +100,8 @@ pub fn read(document: Value, origin: &Origin, edits: &Edits) -> Read {
     read
 }
 
+/// A kind of which an operator in the cluster decrypts the objects.
+const PASSED_ON: &str = "SopsSecret";
 /// Lists in lists end here: nobody writes them by hand.
 const LIST_DEPTH: usize = 4;
 
@@ -145,6 +147,9 @@ fn manifest(
     if body.as_array().is_some_and(|items| items.iter().any(is_object)) {
         return fail(Problem::BareList);
     }
+    if encrypted::is_encrypted(&body) && body["kind"] != PASSED_ON {
+        return fail(Problem::Encrypted);
+    }
     if handling::is_local(&body) {
         return Ok(None);
     }
@@ -166,6 +171,10 @@ fn manifest(
         Err(problem) => return fail(problem),
     };
     if let Err(problem) = sanitize::sanitize(&mut body, &id) {
+        return Err(Box::new(Diagnostic { origin: origin.clone(), object: Some(id), problem }));
+    }
+    if let Some(path) = encrypted::ciphertext(&body).filter(|_| body["kind"] != PASSED_ON) {
+        let problem = Problem::Ciphertext(path);
         return Err(Box::new(Diagnostic { origin: origin.clone(), object: Some(id), problem }));
     }
     let (version, text) = (version.to_owned(), body.to_string().into());

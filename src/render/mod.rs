@@ -4,8 +4,9 @@
 pub mod built;
 pub mod diagnostic;
 pub mod edits;
+pub mod encrypted;
+pub mod helm;
 pub mod images;
-pub mod inputs;
 pub mod kustomize;
 pub mod manifest;
 pub mod plain;
@@ -18,7 +19,6 @@ pub mod yaml;
 pub use diagnostic::{Diagnostic, Problem};
 pub use edits::Edits;
 pub use images::Image;
-pub use inputs::Inputs;
 pub use manifest::{Manifest, Origin};
 pub use plain::{Content, ContentId, Part, Rendered, SourceFile, edited, plain};
 pub use secrets::{Marks, Secrets};

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::manifest::{self, Manifest, Origin};
-use super::{Edits, Inputs, yaml};
+use super::{Edits, Substitution, yaml};
 use crate::object::ObjectId;
 
 /// How a git LFS pointer begins (git-lfs specification).
@@ -35,6 +35,32 @@ pub enum Content {
     Read(Vec<u8>, Option<ContentId>),
     /// What it was rendered to before: the same bytes under the same path.
     Known(Arc<Part>),
+    /// What was encrypted.
+    Decrypted(Box<Decrypted>),
+}
+
+/// What is in a file that was encrypted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decrypted {
+    /// What it is decrypted to.
+    pub bytes: Vec<u8>,
+    /// By what the file is known again, if by anything.
+    pub id: Option<ContentId>,
+    /// Sha256 of the file as it is in the repository.
+    pub digest: [u8; 32],
+    /// What of it was ciphertext.
+    pub secrets: Vec<String>,
+}
+
+impl Content {
+    /// The bytes, unless they were not read.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Read(bytes, _) => Some(bytes),
+            Self::Decrypted(decrypted) => Some(&decrypted.bytes),
+            Self::Known(_) => None,
+        }
+    }
 }
 
 /// What one file declares.
@@ -45,7 +71,7 @@ pub struct Part {
     /// Bytes of the file.
     pub size: u64,
     digest: [u8; 32],
-    /// Whether other inputs may make something else of it.
+    /// Whether other values of variables may make something else of it.
     varies: bool,
     read: manifest::Read,
 }
@@ -66,10 +92,12 @@ pub struct Rendered {
     pub diagnostics: Vec<Diagnostic>,
     /// Documents that are no Kubernetes objects.
     pub skipped: usize,
+    /// Objects that helm would run at some moment, and that are not applied.
+    pub hooks: Vec<ObjectId>,
     /// Hash of what it was made of; of manifests, of the files' content, whatever their names and order.
     pub hash: String,
-    /// What it was made of beside that.
-    pub inputs: Arc<Inputs>,
+    /// What was substituted in its objects.
+    pub substitution: Option<Arc<Substitution>>,
     /// The files, in the order of their paths.
     parts: Vec<Arc<Part>>,
 }
@@ -80,9 +108,9 @@ impl Rendered {
         Self { diagnostics, ..Self::default() }
     }
 
-    /// What of it is the same whatever the inputs are.
+    /// What of it is the same whatever is substituted.
     #[must_use]
-    pub fn of_any_inputs(&self) -> Self {
+    pub fn unsubstituted(&self) -> Self {
         let parts = self.parts.iter().filter(|part| !part.varies).cloned().collect();
         Self { parts, ..Self::default() }
     }
@@ -118,8 +146,8 @@ pub fn plain(files: Vec<SourceFile>) -> Rendered {
 /// Renders files with changes to each object. Those that are as before stay the very same.
 pub fn edited(files: Vec<SourceFile>, edits: &Edits, before: Option<&Rendered>) -> Rendered {
     let parts: Vec<_> = files.into_iter().map(|file| part(file, edits, before)).collect();
-    let (hash, inputs) = (content_hash(&parts), edits.inputs.clone());
-    let mut rendered = Rendered { hash, inputs, ..Rendered::default() };
+    let (hash, substitution) = (content_hash(&parts), edits.substitution.clone());
+    let mut rendered = Rendered { hash, substitution, ..Rendered::default() };
     let mut first: HashSet<Declared<'_>> = HashSet::new();
     for read in parts.iter().map(|part| &part.read) {
         rendered.skipped += read.skipped;
@@ -159,12 +187,16 @@ impl PartialEq for Declared<'_> {
 impl Eq for Declared<'_> {}
 
 fn part(file: SourceFile, edits: &Edits, before: Option<&Rendered>) -> Arc<Part> {
-    let (bytes, id) = match file.content {
-        Content::Read(bytes, id) => (bytes, id),
+    let (bytes, id, digest) = match file.content {
+        Content::Read(bytes, id) => {
+            let digest = Sha256::digest(&bytes).into();
+            (bytes, id, digest)
+        }
+        Content::Decrypted(decrypted) => (decrypted.bytes, decrypted.id, decrypted.digest),
         Content::Known(part) => return part,
     };
     let path: Arc<str> = file.path.into();
-    let (size, digest) = (bytes.len() as u64, Sha256::digest(&bytes).into());
+    let size = bytes.len() as u64;
     let varies = edits.vary(&bytes);
     let mut read = file_manifests(&path, &bytes, edits);
     if let Some(before) = before {

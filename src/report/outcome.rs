@@ -187,6 +187,8 @@ pub struct Outcome {
     pub manifests_hash: String,
     /// Documents that are no Kubernetes objects.
     pub skipped: usize,
+    /// Objects that helm would run at some moment, and that are not applied.
+    pub hooks: Vec<ObjectId>,
     /// The desired objects.
     pub done: Vec<Done>,
     /// With `--atomic`, what the API server could not check before the first write.
@@ -225,6 +227,7 @@ impl Outcome {
             manifests: 0,
             manifests_hash: String::new(),
             skipped: 0,
+            hooks: Vec::new(),
             done: Vec::new(),
             unchecked: Vec::new(),
             leftovers: Vec::new(),
@@ -250,6 +253,7 @@ impl Outcome {
         self.manifests = rendered.manifests.len();
         self.manifests_hash.clone_from(&rendered.hash);
         self.skipped = rendered.skipped;
+        self.hooks.clone_from(&rendered.hooks);
         self.diagnostics.clone_from(&rendered.diagnostics);
     }
 

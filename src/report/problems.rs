@@ -38,6 +38,7 @@ pub fn problems(whose: Named<'_>, outcome: &Outcome) -> Vec<String> {
     let unread = outcome.unread.iter();
     problems.extend(unread.map(|why| format!("Approvals of older commits are not known: {why}")));
     problems.extend(unlisted(outcome));
+    problems.extend(hooks(outcome));
     problems.extend(claimed(app, outcome));
     problems.extend(orphans(outcome));
     for (id, fate) in &outcome.leftovers {
@@ -98,6 +99,12 @@ pub fn orphans(outcome: &Outcome) -> Option<String> {
     Some(format!(
         "Not in the inventory, and left alone though marked as this app's: {named}; declare them in git to adopt them, or delete them by hand"
     ))
+}
+
+/// That the hooks of a chart are not run, if it has some.
+fn hooks(outcome: &Outcome) -> Option<String> {
+    let named = (!outcome.hooks.is_empty()).then(|| named(&outcome.hooks))?;
+    Some(format!("Hooks of charts are not run yet, and these are not applied: {named}"))
 }
 
 /// That a branch was rewritten, if it was.

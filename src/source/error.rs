@@ -130,6 +130,14 @@ pub enum SourceError {
         /// The program.
         program: String,
     },
+    /// What the cluster can do is not known, which charts ask for.
+    #[error(
+        "cannot ask the cluster for its version and its kinds, which charts are rendered by: {why}; retrying"
+    )]
+    ClusterUnknown {
+        /// Why.
+        why: String,
+    },
     /// A program took too long.
     #[error("{program} was not done within {} s; retrying", .limit.as_secs())]
     BuildTimedOut {
@@ -269,6 +277,12 @@ pub enum SourceError {
     /// The keys of those who may sign could not be used.
     #[error("cannot verify commits: {why}")]
     KeysUnusable {
+        /// What is the matter.
+        why: String,
+    },
+    /// The keys that decrypt files could not be used.
+    #[error("cannot decrypt files: {why}")]
+    DecryptionKeysUnusable {
         /// What is the matter.
         why: String,
     },

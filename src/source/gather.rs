@@ -8,6 +8,7 @@ use super::tree::{
     Entry, Link, Listing, Node, Place, Resolved, Trail, Tree, folder, join, joined, resolve,
 };
 use super::walk::{COUNT_LIMIT, DEPTH_LIMIT, FILE_LIMIT, TOTAL_LIMIT, flaw};
+use crate::render::encrypted::Format;
 use crate::render::{Content, Diagnostic, Origin, Problem, SourceFile};
 
 /// Files that were gathered so far.
@@ -19,6 +20,8 @@ pub(super) struct Gather<'a, T: Tree> {
     /// Folders that were looked through, by their paths.
     folders: BTreeSet<String>,
     files: BTreeMap<String, SourceFile>,
+    /// Those that something refers to.
+    named: BTreeSet<String>,
     links: BTreeMap<String, Link>,
     entries: usize,
     bytes: u64,
@@ -35,6 +38,7 @@ impl<'a, T: Tree> Gather<'a, T> {
             ignores: Ignores::default(),
             folders: BTreeSet::new(),
             files: BTreeMap::new(),
+            named: BTreeSet::new(),
             links: BTreeMap::new(),
             entries: 0,
             bytes: 0,
@@ -43,8 +47,13 @@ impl<'a, T: Tree> Gather<'a, T> {
         }
     }
 
-    /// All that was gathered.
-    pub fn snapshot(self) -> Snapshot {
+    /// All that was gathered, but for encrypted files that nothing refers to: their keys are somebody else's.
+    pub fn snapshot(mut self) -> Snapshot {
+        let named = self.named;
+        let is_encrypted = |path: &String, file: &SourceFile| {
+            file.content.bytes().is_some_and(|bytes| Format::of(path, bytes).is_some())
+        };
+        self.files.retain(|path, file| named.contains(path) || !is_encrypted(path, file));
         let mut diagnostics = self.diagnostics;
         diagnostics.extend(self.ignores.diagnostics);
         Snapshot {
@@ -58,16 +67,18 @@ impl<'a, T: Tree> Gather<'a, T> {
 
     /// The bytes of a file that was gathered.
     pub fn content(&self, path: &str) -> Option<&[u8]> {
-        match &self.files.get(path)?.content {
-            Content::Read(bytes, _) => Some(bytes),
-            Content::Known(_) => None,
-        }
+        self.files.get(path)?.content.bytes()
     }
 
     /// Has a file hold something else than in the tree, or a file that is not there.
     pub fn put(&mut self, path: String, bytes: Vec<u8>) {
         let content = Content::Read(bytes, None);
         self.files.insert(path.clone(), SourceFile { path, content });
+    }
+
+    /// Adds a link that is not in the tree.
+    pub fn link(&mut self, link: Link) {
+        self.links.insert(link.path.clone(), link);
     }
 
     /// Says what is wrong at a place.
@@ -91,6 +102,12 @@ impl<'a, T: Tree> Gather<'a, T> {
             }
             Place::Nowhere(why) => Err(why),
         })
+    }
+
+    /// Gathers a file, or a folder with all that is below it, because something refers to it.
+    pub fn take_named(&mut self, at: &mut Trail<T::Id>) -> Result<(), String> {
+        self.named.insert(joined(at));
+        self.take(at)
     }
 
     /// Gathers what is at a place without links: a file, or a folder with all that is below it.

@@ -131,7 +131,7 @@ impl<T: Tree> Closure<'_, T> {
             };
             match self.reference(at, reference.path)? {
                 Err(why) => self.gather.problem(origin.clone(), bad(why)),
-                Ok(to) if !is_folder(&to) => self.gather.take(&mut to.clone())?,
+                Ok(mut to) if !is_folder(&to) => self.gather.take_named(&mut to)?,
                 Ok(to) if reference.role == Role::Resource => folders.push(to),
                 Ok(_) => {
                     self.gather.problem(origin.clone(), bad("is a folder, and has to be a file"));
@@ -167,7 +167,7 @@ fn is_folder<Id>(at: &[Entry<Id>]) -> bool {
 }
 
 /// A path as it may be shown: without what may be a password, and without what moves a cursor.
-fn shown(path: &str) -> String {
+pub(super) fn shown(path: &str) -> String {
     const LENGTH: usize = 200;
     let path = super::error::display_url(path);
     path.chars().filter(|c| text::is_plain(*c)).take(LENGTH).collect()

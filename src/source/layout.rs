@@ -1,8 +1,9 @@
 //! What of a tree an app is made of: its manifests, or what kustomize or helm make them of.
 
 use super::tree::{Node, Place, Trail, Tree, folder, joined, resolve};
-use super::{Snapshot, kustomization, walk};
+use super::{Snapshot, chart, kustomization, walk};
 use crate::api::{Render, RenderType};
+use crate::render::helm;
 use crate::render::kustomize::NAMES;
 use crate::render::{Diagnostic, Origin, Problem, Rendered};
 
@@ -20,7 +21,7 @@ pub fn read<T: Tree>(
     match render.kind.or(found).unwrap_or(RenderType::Plain) {
         RenderType::Plain => walk::read(tree, path, before),
         RenderType::Kustomize => kustomization::read(tree, root, &render.kustomize).map(Some),
-        RenderType::Helm => Ok(Some(nothing_to_render(&root, "Chart.yaml"))),
+        RenderType::Helm => chart::read(tree, root, &render.helm).map(Some),
     }
 }
 
@@ -31,7 +32,7 @@ fn detect<T: Tree>(tree: &T, at: &T::Id) -> Result<Option<RenderType>, String> {
             return Ok(Some(RenderType::Kustomize));
         }
     }
-    Ok(has_file(tree, at, "Chart.yaml")?.then_some(RenderType::Helm))
+    Ok(has_file(tree, at, helm::NAME)?.then_some(RenderType::Helm))
 }
 
 fn has_file<T: Tree>(tree: &T, at: &T::Id, name: &str) -> Result<bool, String> {

@@ -5,6 +5,7 @@
 
 pub mod approval;
 mod changes;
+mod chart;
 pub mod clones;
 pub mod credentials;
 pub mod error;

@@ -89,4 +89,11 @@ pub enum Layout {
         /// Whether it says of each object which file it is from although nobody asked for that.
         says_origins: bool,
     },
+    /// What helm reads.
+    Helm {
+        /// The folder of the chart, if it is in the repository.
+        chart: Option<String>,
+        /// Files with values, of which the last counts.
+        values: Vec<String>,
+    },
 }

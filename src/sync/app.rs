@@ -121,11 +121,11 @@ impl App {
         let Destination { cluster, informers, discovery, lanes } = destination;
         let default_namespace = cluster.default_namespace();
         let target = spec.target_namespace.as_ref().map_or(default_namespace, |name| &name.0);
+        let recipe = Arc::new(Recipe::of(spec, id.as_str(), target));
         let GitOpsAppSpec { drift, additions, conflicts, replace, .. } = *spec;
         Ok(Self {
-            id,
             origin,
-            target_namespace: target.to_owned(),
+            target_namespace: recipe.namespace.clone(),
             create_namespace: spec.create_namespace.clone(),
             common: Arc::new(CommonMetadata {
                 labels: spec.common_labels.0.clone(),
@@ -156,7 +156,8 @@ impl App {
             gate: None,
             peers: None,
             parallel,
-            recipe: Arc::new(Recipe::of(spec)),
+            recipe,
+            id,
             tools,
         })
     }

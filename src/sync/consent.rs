@@ -65,20 +65,18 @@ async fn read(
     }
     let hashes = approvals.hashes.into_keys().map(|hash| hash.to_ascii_lowercase()).collect();
     let known = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
-    // What it was made of then is not known any more.
-    let inputs = known.as_ref().map(|known| known.inputs.clone()).unwrap_or_default();
     let mut removed = Vec::new();
     for commit in &approvals.commits {
         let Removal { before, after } = fetcher.removal(commit, known.clone()).await?;
-        let before = build(&app.tools, &app.recipe, &inputs, before, None).await?;
-        let after = build(&app.tools, &app.recipe, &inputs, after, None).await?;
+        let before = build(&app.tools, &app.recipe, &memory.inputs, before, None).await?;
+        let after = build(&app.tools, &app.recipe, &memory.inputs, after, None).await?;
         removed.push((commit, difference(memory, &before, &after)));
     }
     // What came back since then is none of what they approved.
     let later: BTreeSet<_> = approvals.commits.iter().flat_map(|commit| &commit.later).collect();
     for commit in later {
         let files = fetcher.files(commit, known.clone()).await?;
-        let now = build(&app.tools, &app.recipe, &inputs, files, None).await?;
+        let now = build(&app.tools, &app.recipe, &memory.inputs, files, None).await?;
         let now = declared(memory, &now);
         for (_, removed) in removed.iter_mut().filter(|(by, _)| by.later.contains(commit)) {
             removed.retain(|id| now.as_ref().is_some_and(|now| !now.contains(id)));

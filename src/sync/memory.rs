@@ -10,6 +10,7 @@ use super::consent::Read;
 use super::settled::{Resolved, Settled};
 use super::verify::Verdict;
 use super::watches::Watches;
+use crate::build::Inputs;
 use crate::cluster::store::Loaded;
 use crate::object::marks::HashKey;
 use crate::object::{AppId, ObjectId};
@@ -23,6 +24,8 @@ use crate::source::Revision;
 pub struct Memory {
     /// The last commit rendered, and what it declared.
     pub rendered: Option<(Revision, Arc<Rendered>)>,
+    /// What it was made of beside that commit.
+    pub inputs: Inputs,
     /// What that hangs on, if it can be told.
     pub scope: Option<String>,
     /// What that resolved to, with the kinds of then.
@@ -91,8 +94,8 @@ impl Memory {
     /// another replica's doing by now.
     #[must_use]
     pub fn without_writes(self) -> Self {
-        let Self { rendered, scope, observed, watches, kinds, .. } = self;
-        Self { rendered, scope, observed, watches, kinds, ..Self::default() }
+        let Self { rendered, inputs, scope, observed, watches, kinds, .. } = self;
+        Self { rendered, inputs, scope, observed, watches, kinds, ..Self::default() }
     }
 
     /// What is known when something is planned.

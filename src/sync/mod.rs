@@ -18,6 +18,7 @@ pub mod finalize;
 pub mod ground;
 mod heal;
 pub mod informers;
+mod inputs;
 pub mod memory;
 mod namespace;
 mod observe;

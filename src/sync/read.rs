@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::clock::Clock;
-use super::{App, Memory, Origin, Stop, references, verify};
+use super::{App, Memory, Origin, Stop, inputs, verify};
 use crate::build::{Inputs, blocking, build};
 use crate::render::Rendered;
 use crate::report::{Failure, Outcome, Trigger};
@@ -71,10 +71,10 @@ async fn read(
     outcome: &mut Outcome,
     clock: &mut Clock,
 ) -> Result<Arc<Rendered>, SourceError> {
-    let mut inputs = Arc::default();
+    let mut known = memory.inputs.clone();
     let (snapshot, revision) = match &app.origin {
         Origin::Folder(path) => {
-            inputs = references::inputs(app).await?;
+            known = inputs::again(app, memory).await?;
             let (path, recipe) = (path.clone(), app.recipe.clone());
             (blocking(move || folder::read(&path, &recipe.render)).await??, None)
         }
@@ -85,18 +85,21 @@ async fn read(
             let revision = fetched?;
             outcome.revision = Some(revision.clone());
             verify::verify(app, memory, fetcher, &revision, outcome).await?;
-            inputs = references::inputs(app).await?;
-            if let Some(rendered) = unchanged(fetcher, memory, &revision, &inputs, outcome).await {
+            let unchanged = unchanged(fetcher, memory, &revision, outcome).await;
+            known = inputs::again(app, memory).await?;
+            if let Some(rendered) = unchanged.filter(|_| known == memory.inputs) {
                 return Ok(rendered);
             }
-            let before = memory.rendered.as_ref().map(|(_, rendered)| of_inputs(rendered, &inputs));
+            let before = memory.rendered.as_ref().map(|(_, rendered)| of_inputs(rendered, &known));
             (fetcher.read(&revision, before).await?, Some(revision))
         }
     };
     clock.stage("read", outcome);
     let scope = snapshot.scope.clone();
     let before = memory.rendered.as_ref().map(|(_, rendered)| rendered);
+    let inputs = inputs::of(app, memory, &snapshot, known).await?;
     let rendered = build(&app.tools, &app.recipe, &inputs, snapshot, before).await?;
+    memory.inputs = inputs;
     memory.rendered = revision.map(|revision| (revision, rendered.clone()));
     memory.scope = scope;
     clock.stage("render", outcome);
@@ -104,8 +107,9 @@ async fn read(
 }
 
 /// What was rendered before, so far as it would be the same with these inputs.
-fn of_inputs(rendered: &Arc<Rendered>, inputs: &Arc<Inputs>) -> Arc<Rendered> {
-    if rendered.inputs == *inputs { rendered.clone() } else { rendered.of_any_inputs().into() }
+fn of_inputs(rendered: &Arc<Rendered>, inputs: &Inputs) -> Arc<Rendered> {
+    let is_same = rendered.substitution == inputs.substitution;
+    if is_same { rendered.clone() } else { rendered.unsubstituted().into() }
 }
 
 /// What was rendered before, if nothing that it hangs on is another in this commit.
@@ -113,20 +117,18 @@ async fn unchanged(
     fetcher: &Fetcher,
     memory: &mut Memory,
     revision: &Revision,
-    inputs: &Arc<Inputs>,
     outcome: &mut Outcome,
 ) -> Option<Arc<Rendered>> {
     let (known, rendered) = memory.rendered.clone()?;
-    let is_same = rendered.inputs == *inputs;
     if known == *revision {
-        return is_same.then_some(rendered);
+        return Some(rendered);
     }
     // Of artifacts none builds on another.
     let is_news = revision.digest.is_none() && memory.commit.as_ref() != Some(&revision.commit);
     if is_news && fetcher.is_rewritten(&known, revision).await {
         outcome.rewritten = Some(known);
     }
-    let scope = memory.scope.as_ref().filter(|_| is_same)?;
+    let scope = memory.scope.as_ref()?;
     if fetcher.scope(revision).await.as_ref() != Some(scope) {
         return None;
     }

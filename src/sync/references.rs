@@ -6,9 +6,8 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::sync::Notify;
 
-use super::{App, Origin};
-use crate::api::post_build::{PostBuild, SubstituteKind, SubstituteReference, is_variable};
-use crate::build::Inputs;
+use super::App;
+use crate::api::post_build::{SubstituteKind, SubstituteReference, is_variable};
 use crate::cluster::Cluster;
 use crate::cluster::secret::{Referent, SecretError};
 use crate::render::{Substitution, Variable};
@@ -51,18 +50,10 @@ fn referent(kind: SubstituteKind) -> Referent {
     }
 }
 
-/// Reads each reference, once. Without any, nothing is sent.
-pub async fn inputs(app: &App) -> Result<Arc<Inputs>, SourceError> {
-    let (Some(post_build), false) =
-        (&app.recipe.post_build, matches!(app.origin, Origin::Nothing(_)))
-    else {
-        return Ok(Arc::default());
-    };
-    let substitution = Some(substitution(&app.home, post_build).await?);
-    Ok(Arc::new(Inputs { substitution, ..Inputs::default() }))
-}
-
-async fn substitution(home: &Home, post_build: &PostBuild) -> Result<Substitution, SourceError> {
+/// What is substituted in an app's objects: each reference is read, once. Without any, nothing is sent.
+pub async fn substitution(app: &App) -> Result<Option<Arc<Substitution>>, SourceError> {
+    let Some(post_build) = &app.recipe.post_build else { return Ok(None) };
+    let home = &app.home;
     let mut variables = BTreeMap::new();
     for reference in &post_build.substitute_from {
         variables.extend(values(home, reference).await?);
@@ -73,7 +64,7 @@ async fn substitution(home: &Home, post_build: &PostBuild) -> Result<Substitutio
         .iter()
         .map(|(name, text)| (name.clone(), Variable { text: text.clone(), is_secret: false }));
     variables.extend(inline);
-    Ok(Substitution::new(variables, post_build.strict))
+    Ok(Some(Arc::new(Substitution::new(variables, post_build.strict))))
 }
 
 /// The variables that a ConfigMap or Secret has. What no expression can name, and what is no text, is none.

@@ -43,10 +43,7 @@ pub async fn resolve(
             return Ok(resolved);
         }
     }
-    // What others asked for a moment ago will do at first.
-    let is_first = memory.kinds.is_none() && memory.new_kinds.is_none();
-    let since = if is_first { Instant::now().checked_sub(RECENT) } else { memory.new_kinds };
-    let kinds = discover(app, since.unwrap_or_else(Instant::now)).await?;
+    let kinds = discover(app, since(memory)).await?;
     memory.new_kinds = None;
     let before = known.as_ref().map(|known| known.wanted.as_slice()).unwrap_or_default();
     let (wanted, diagnostics) = desired::resolve(&rendered.manifests, &kinds, &settings, before);
@@ -54,6 +51,14 @@ pub async fn resolve(
     memory.kinds = Some(kinds);
     memory.resolved = Some(resolved.clone());
     Ok(resolved)
+}
+
+/// How old what is known of the kinds may be where it is asked for.
+pub fn since(memory: &Memory) -> Instant {
+    // What others asked for a moment ago will do at first.
+    let is_first = memory.kinds.is_none() && memory.new_kinds.is_none();
+    let since = if is_first { Instant::now().checked_sub(RECENT) } else { memory.new_kinds };
+    since.unwrap_or_else(Instant::now)
 }
 
 fn resolved(

@@ -265,6 +265,31 @@ fn what_is_substituted_wrongly_is_refused_with_its_field() {
 }
 
 #[test]
+fn what_is_wrong_for_helm_is_refused_with_its_field() {
+    let test = fixture("invalid-helm");
+    let check = |helm: Value, field: &str, words: &str| {
+        let fields = json!({"render": {"helm": helm}});
+        refused(&test, &with(fields), &format!("spec.render.helm.{field}"), words);
+    };
+    for name in ["A", "-a", "a b", &"a".repeat(54)] {
+        check(json!({"releaseName": name}), "releaseName", "");
+    }
+    check(json!({"namespace": "a.b"}), "namespace", "should match");
+    check(json!({"valuesFiles": [""]}), "valuesFiles", "at least 1");
+    check(json!({"values": "a: b"}), "values", "object");
+    for name in ["", "a=b", "a,b", "a b"] {
+        check(json!({"parameters": [{"name": name, "value": "1"}]}), "parameters", "");
+    }
+    check(json!({"parameters": [{"name": "a", "value": 1}]}), "parameters", "string");
+    for version in ["1", "latest", "1.x", "1.30.1.2", "1.30-", "v"] {
+        check(json!({"kubeVersion": version}), "kubeVersion", "should match");
+    }
+    for api in ["", "a,b", "-a", "a b"] {
+        check(json!({"apiVersions": [api]}), "apiVersions", "");
+    }
+}
+
+#[test]
 fn what_is_right_is_taken_by_the_server_and_by_us() {
     let test = fixture("valid");
     let check = |fields: Value| {
@@ -316,6 +341,15 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
     }
     check(json!({"verify": {"keys": ["ssh-ed25519 AAAA"]}}));
     check(json!({"verify": {"noRollback": true}}));
+    let helm = json!({
+        "releaseName": "web.a-1", "namespace": "web", "valuesFiles": ["../a.yaml", "/b.yaml"],
+        "values": {"a": {"b": [1, null, 1.5, "c"]}}, "parameters": [{"name": "a[0].b"}, {"name": "a\\.b", "value": "{1,2}"}],
+        "apiVersions": ["apps/v1", "monitoring.coreos.com/v1/ServiceMonitor"],
+    });
+    check(json!({"render": {"type": "helm", "helm": helm}}));
+    for version in ["1.30", "v1.36.2", "1.27.3-eks-a5565ad", "1.30.0+k3s1"] {
+        check(json!({"render": {"helm": {"kubeVersion": version}}}));
+    }
     // A null stands for the default.
     apply(&test, &with(json!({"interval": null})), &["--dry-run=server"]).unwrap();
     let unknown = apply(&test, &with(json!({"color": "red"})), &["--dry-run=server"]).unwrap_err();

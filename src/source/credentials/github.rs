@@ -12,12 +12,21 @@ use super::{BadCredentials, Hidden};
 pub struct GithubApp {
     /// Number of the app.
     pub id: String,
-    /// Number of its installation.
-    pub installation: String,
+    /// Where it is installed.
+    pub installation: Installation,
     /// Its private key, RSA as PEM.
     pub key: Hidden,
     /// URL of GitHub's API.
     pub base: String,
+}
+
+/// An installation of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Installation {
+    /// The one of this number.
+    Number(String),
+    /// The one at this organization or user.
+    Owner(String),
 }
 
 /// A token of an installation.
@@ -38,24 +47,31 @@ const MARGIN: i64 = 5 * 60;
 
 const ID: &str = "githubAppID";
 const INSTALLATION: &str = "githubAppInstallationID";
+const OWNER: &str = "githubAppInstallationOwner";
 const KEY: &str = "githubAppPrivateKey";
 const BASE: &str = "githubAppBaseURL";
-const ALL: &str =
-    "an app of GitHub takes githubAppID, githubAppInstallationID and githubAppPrivateKey";
+const ALL: &str = "an app of GitHub takes githubAppID, githubAppInstallationID (or githubAppInstallationOwner) and githubAppPrivateKey";
 
 impl GithubApp {
     /// Keys that only an app has.
-    pub(super) const KEYS: &[&str] = &[ID, INSTALLATION, KEY, BASE];
+    pub(super) const KEYS: &[&str] = &[ID, INSTALLATION, OWNER, KEY, BASE];
 
     /// The app for a repository.
     pub(super) fn from_values(values: Values<'_>, url: &str) -> Result<Self, BadCredentials> {
+        if values.has(INSTALLATION) && values.has(OWNER) {
+            return Err(BadCredentials::Both(INSTALLATION, OWNER));
+        }
         let number = |key| {
             let number = values.line(key)?.ok_or(BadCredentials::Missing(key, ALL))?;
             // It becomes part of a URL.
             let is_id = number.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.');
             if is_id { Ok(number) } else { Err(BadCredentials::Not(key, "a number")) }
         };
-        let (id, installation) = (number(ID)?, number(INSTALLATION)?);
+        let id = number(ID)?;
+        let installation = match values.line(OWNER)? {
+            Some(owner) => Installation::Owner(owner),
+            None => Installation::Number(number(INSTALLATION)?),
+        };
         let key = values.pem(&[KEY], "PRIVATE KEY")?.ok_or(BadCredentials::Missing(KEY, ALL))?;
         let base = values.line(BASE)?;
         if base.as_ref().is_some_and(|base| !is_base(base, url)) {
@@ -71,7 +87,11 @@ impl GithubApp {
     /// Tells apps and keys apart, and nothing about them.
     pub fn digest(&self) -> String {
         let mut digest = Sha256::new();
-        for part in [&self.id, &self.installation, &self.key.0, &self.base] {
+        let (kind, installation) = match &self.installation {
+            Installation::Number(number) => ("number", number.as_str()),
+            Installation::Owner(owner) => ("owner", owner.as_str()),
+        };
+        for part in [self.id.as_str(), kind, installation, &self.key.0, &self.base] {
             digest.update(part);
             digest.update([0]);
         }

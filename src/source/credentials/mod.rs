@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use bad::BadCredentials;
 pub use files::Files;
-pub use github::{AppToken, GithubApp};
+pub use github::{AppToken, GithubApp, Installation};
 pub use hidden::Hidden;
 pub use login::Login;
 pub use proxy::Proxy;
@@ -98,7 +98,11 @@ mod tests {
             }
             Some(Login::Bearer(token)) => parts.push(format!("bearer {}", token.0)),
             Some(Login::App(app)) => {
-                parts.push(format!("app {} {} {}", app.id, app.installation, app.base));
+                let installation = match &app.installation {
+                    Installation::Number(number) => number.clone(),
+                    Installation::Owner(owner) => format!("of {owner}"),
+                };
+                parts.push(format!("app {} {installation} {}", app.id, app.base));
             }
             None => {}
         }
@@ -168,6 +172,9 @@ mod tests {
         check(HTTPS, &[id, installation, key, base], "app 1 2 https://git.example:8443/api/v3");
         let base = ("githubAppBaseURL", "https://api.git.example");
         check(HTTPS, &[id, installation, key, base], "app 1 2 https://api.git.example");
+        let owner = ("githubAppInstallationOwner", "team");
+        check(HTTPS, &[id, owner, key], "app 1 of team https://api.github.com");
+        check(HTTPS, &[id, owner, installation, key], "beside githubAppInstallationOwner");
         check(HTTPS, &[id, key], "no githubAppInstallationID");
         check(HTTPS, &[id, installation], "no githubAppPrivateKey");
         check(HTTPS, &[("githubAppID", "1/hunter2"), installation, key], "has to be a number");
@@ -210,7 +217,7 @@ mod tests {
     fn a_token_is_used_for_its_app_until_shortly_before_its_end() {
         let app = |id: &str| GithubApp {
             id: id.to_owned(),
-            installation: "2".to_owned(),
+            installation: Installation::Number("2".to_owned()),
             key: Hidden("key".to_owned()),
             base: "https://api.github.com".to_owned(),
         };

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::http::Shared;
 use crate::source::SourceError;
-use crate::source::credentials::{AppToken, GithubApp, Hidden, Login};
+use crate::source::credentials::{AppToken, GithubApp, Hidden, Installation, Login};
 use crate::source::error::display_url;
 
 /// Seconds that an app's clock may be ahead of GitHub's.
@@ -21,6 +21,23 @@ const SKEW: i64 = 60;
 const LIFE: i64 = 9 * 60;
 /// Name that goes with a token in place of a password.
 const USER: &str = "x-access-token";
+
+/// Installations that GitHub tells at once, and how often it is asked.
+const PAGE: usize = 100;
+const PAGES: usize = 20;
+
+/// Where an app is installed.
+#[derive(Deserialize)]
+struct Installed {
+    id: u64,
+    account: Account,
+}
+
+/// An organization or user.
+#[derive(Deserialize)]
+struct Account {
+    login: String,
+}
 
 /// What GitHub answers.
 #[derive(Deserialize)]
@@ -35,7 +52,8 @@ pub fn mint(app: &GithubApp, requests: &Shared) -> Result<AppToken, SourceError>
         |why: String| SourceError::CredentialsRefused { url: display_url(&app.base), why };
     let vouched = vouch(app, Timestamp::now().as_second());
     let vouched = vouched.map_err(|why| refused(why.to_owned()))?;
-    let url = format!("{}/app/installations/{}/access_tokens", app.base, app.installation);
+    let installation = installation(app, requests, &vouched)?;
+    let url = format!("{}/app/installations/{installation}/access_tokens", app.base);
     let reply = requests.post(&url, &vouched)?;
     if reply.status != 201 {
         let why = format!(
@@ -48,6 +66,37 @@ pub fn mint(app: &GithubApp, requests: &Shared) -> Result<AppToken, SourceError>
         .map_err(|_| refused("GitHub's answer has no token".to_owned()))?;
     let (value, expires) = (Hidden(minted.token), minted.expires_at.as_second());
     Ok(AppToken { value, expires, app: app.digest() })
+}
+
+/// The number of the installation, which may have to be looked for.
+fn installation(app: &GithubApp, requests: &Shared, vouched: &str) -> Result<String, SourceError> {
+    let owner = match &app.installation {
+        Installation::Number(number) => return Ok(number.clone()),
+        Installation::Owner(owner) => owner,
+    };
+    let refused =
+        |why: String| SourceError::CredentialsRefused { url: display_url(&app.base), why };
+    for page in 1..=PAGES {
+        let url = format!("{}/app/installations?per_page={PAGE}&page={page}", app.base);
+        let reply = requests.get(&url, vouched)?;
+        if reply.status != 200 {
+            let why = format!(
+                "GitHub tells the app no installations, status code {}: check githubAppID and githubAppPrivateKey",
+                reply.status
+            );
+            return Err(refused(why));
+        }
+        let all: Vec<Installed> = serde_json::from_slice(&reply.body)
+            .map_err(|_| refused("GitHub's answer has no installations".to_owned()))?;
+        let found = all.iter().find(|it| it.account.login.eq_ignore_ascii_case(owner));
+        if let Some(found) = found {
+            return Ok(found.id.to_string());
+        }
+        if all.len() < PAGE {
+            break;
+        }
+    }
+    Err(refused("the app is not installed at githubAppInstallationOwner".to_owned()))
 }
 
 /// Who logs in with a token.

@@ -37,9 +37,12 @@ struct Inner {
 }
 
 /// What is sent.
-enum Request<'a> {
-    Get,
-    Post { body: &'a [u8], headers: &'a [&'a str] },
+#[derive(Default)]
+struct Request<'a> {
+    /// What is posted, if something is.
+    body: Option<&'a [u8]>,
+    /// Headers beside the usual ones.
+    headers: &'a [&'a str],
 }
 
 impl Shared {
@@ -73,15 +76,25 @@ impl Shared {
         locked(&self.0.login).clone()
     }
 
-    /// Sends something elsewhere, without logging in: as a JSON API wants it, with a token of its own.
+    /// Asks a JSON API for something.
+    pub fn get(&self, url: &str, token: &str) -> Result<Reply, SourceError> {
+        self.elsewhere(url, token, None)
+    }
+
+    /// Has a JSON API make something.
     pub fn post(&self, url: &str, token: &str) -> Result<Reply, SourceError> {
+        self.elsewhere(url, token, Some(&[]))
+    }
+
+    /// Sends something elsewhere, without logging in: as a JSON API wants it, with a token of its own.
+    fn elsewhere(&self, url: &str, token: &str, body: Option<&[u8]>) -> Result<Reply, SourceError> {
         let token = format!("Authorization: Bearer {token}");
         let headers = ["Accept: application/vnd.github+json", token.as_str()];
         let Inner { tls, proxy, note, .. } = &*self.0;
         let found =
             Credentials { tls: tls.clone(), proxy: proxy.clone(), ..Credentials::default() };
         let there = Self::new(url, Some(&found), note.clone());
-        there.ask(url, Request::Post { body: &[], headers: &headers }, None)
+        there.ask(url, Request { body, headers: &headers }, None)
     }
 
     /// The refs of the repository, wherever on its host it is.
@@ -89,7 +102,8 @@ impl Shared {
         for _ in 0..=REDIRECTS {
             let base = locked(&self.0.base).clone();
             let login = locked(&self.0.login).clone();
-            let reply = self.ask(&format!("{base}{LISTING}"), Request::Get, login.as_ref())?;
+            let reply =
+                self.ask(&format!("{base}{LISTING}"), Request::default(), login.as_ref())?;
             let Some(to) = &reply.redirect else {
                 self.judge(reply.status)?;
                 return if reply.kind == ADVERTISEMENT {
@@ -127,7 +141,7 @@ impl Shared {
         ];
         let login = locked(&self.0.login).clone();
         let mut handle = self.handle(Answer::new(sink));
-        let request = Request::Post { body, headers: &headers };
+        let request = Request { body: Some(body), headers: &headers };
         let sent = self
             .configure(&mut handle, &url, &request, login.as_ref())
             .and_then(|()| handle.perform());
@@ -162,14 +176,14 @@ impl Shared {
         options::tls(handle, &self.0.tls)?;
         options::proxy(handle, self.0.proxy.as_ref())?;
         let mut headers = options::login(handle, login)?;
-        if let Request::Post { body, headers: more } = request {
+        if let Some(body) = request.body {
             handle.post(true)?;
             handle.post_fields_copy(body)?;
             // It would be waited for.
             headers.append("Expect:")?;
-            for header in *more {
-                headers.append(header)?;
-            }
+        }
+        for header in request.headers {
+            headers.append(header)?;
         }
         handle.http_headers(headers)
     }

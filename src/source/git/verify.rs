@@ -263,6 +263,10 @@ mod tests {
             Self { folder, commits: ids }
         }
 
+        fn open(&self) -> Repository {
+            Repository::open_bare(self.folder.path()).unwrap()
+        }
+
         /// Cuts history off below these commits.
         fn cut(self, names: &str) -> Self {
             let lines = names.chars().map(|name| format!("{}\n", self.commits[&name.to_string()]));
@@ -326,6 +330,20 @@ mod tests {
         check(&fork(), "D", Some("C"), "ok");
         check(&fork(), "e", Some("C"), "e");
         check(&fork().cut("b"), "D", Some("C"), "ok");
+    }
+
+    #[test]
+    fn more_commits_than_are_looked_at_are_refused() {
+        // Each commit is called as the one before it.
+        let graph = format!("a: B:a C:B{}", " C:C".repeat(COMMITS_MAX));
+        let clone = Clone::new(&graph, |time| time);
+        let head = clone.commits["C"];
+        let before = clone.open().find_commit(head).unwrap().parent_id(0).unwrap().to_string();
+        let check = |head: &str, since: &str, expect: &str| {
+            assert_eq!(clone.ask(head, Some(since), Some(Mode::Range)), expect, "{since}");
+        };
+        check("C", "B", "many");
+        check("C", &before, "ok");
     }
 
     #[test]

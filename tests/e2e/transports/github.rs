@@ -27,6 +27,9 @@ struct Seen {
     answers: Vec<Result<String, String>>,
 }
 
+/// What asks for the installations of an app.
+const LIST: &str = "GET /api/v3/app/installations?per_page=100&page=1 ";
+
 /// The API of GitHub, as far as apps need it to get tokens.
 struct Api {
     url: String,
@@ -61,7 +64,12 @@ fn answer(mut stream: &TcpStream, public: &[u8], seen: &Mutex<Seen>) -> std::io:
     let lines = BufReader::new(stream).lines().map_while(Result::ok);
     let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
     let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let is_list = head.first().is_some_and(|line| line.starts_with(LIST));
     let (status, body) = match judge(&head, public) {
+        Ok(()) if is_list => {
+            let at = |id: u64, login: &str| json!({"id": id, "account": {"login": login}});
+            (200, json!([at(41, "others"), at(42, "Team")]))
+        }
         Ok(()) => {
             let token = seen.token.clone();
             seen.answers.push(Ok(token.clone()));
@@ -84,7 +92,8 @@ fn answer(mut stream: &TcpStream, public: &[u8], seen: &Mutex<Seen>) -> std::io:
 /// Whether GitHub would give a token.
 fn judge(head: &[String], public: &[u8]) -> Result<(), String> {
     let first = head.first().cloned().unwrap_or_default();
-    if !first.starts_with("POST /api/v3/app/installations/42/access_tokens ") {
+    let is_known = [LIST, "POST /api/v3/app/installations/42/access_tokens "];
+    if !is_known.iter().any(|known| first.starts_with(known)) {
         return Err(format!("no such request: {first}"));
     }
     let header = |name: &str| {
@@ -155,6 +164,18 @@ fn an_app_of_github_gets_a_token_and_keeps_it() {
     site.repo.write("a.yaml", config_map("site", "2")).unwrap();
     apps.applied("site", &site.repo.commit("Change").unwrap());
     assert_eq!(api.answers().split_off(before.len()), [Ok("ghs_canary1".to_owned())]);
+
+    // Where it is installed may be said by whom.
+    let by_owner = |owner| {
+        let mut keys = keys(&key);
+        keys[1] = ("githubAppInstallationOwner", owner);
+        keys
+    };
+    apps.reached("owner", &url, &by_owner("team"), &[]);
+    apps.reached("nobody", &url, &by_owner("nobody"), &[]);
+    apps.refused("nobody", "CredentialsRefused", &["not installed at githubAppInstallationOwner"]);
+    let said = apps.reason("owner", "Ready", "OwnershipConflict");
+    assert!(said.contains("configmap/site"), "{said}");
 
     apps.reached("stranger", &url, &keys(&other), &[]);
     let words = ["status code 401", "githubAppPrivateKey"];

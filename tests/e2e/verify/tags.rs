@@ -66,11 +66,18 @@ fn a_tag_counts_by_who_has_signed_it() {
             }
         }
     }
-    // The same commit by another tag object.
+    // The same commit by another tag object, which is fetched into the clone that is there.
+    let clones = std::fs::read_dir(apps.test.data.path()).unwrap().flatten();
+    let clones = clones.map(|entry| entry.path()).filter(|path| path.is_dir());
+    let marks: Vec<_> = clones.map(|clone| clone.join("mark")).collect();
+    for mark in &marks {
+        std::fs::write(mark, "").unwrap();
+    }
     let repo = &repos[1];
     signed(repo);
     push_tag(repo, "v1");
     apps.applied("annotated", &repo.head().unwrap());
+    assert!(marks.iter().all(|mark| mark.exists()), "a clone was made anew");
     // Who follows a branch has no tag to show.
     let spec = json!({"targetRevision": "main"});
     apps.app_of("branch", &repos[5], &verify("Tag", &[&ada]), spec);

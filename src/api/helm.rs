@@ -1,0 +1,114 @@
+//! What an app wants of helm.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::reference::NamespaceName;
+
+/// How a chart is rendered. Of values of the same name, parameters count before values, and these before valuesFiles, of
+/// which the last counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Helm {
+    /// Name of the release; without it, that of this app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 53), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    pub release_name: Option<String>,
+    /// Namespace of the release, as templates see it; without it, the one that objects go to. Objects that name no
+    /// namespace go to targetNamespace in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<NamespaceName>,
+    /// Files with values: paths in the repository as seen from path, or from its root if they begin with /.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 1024)),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub values_files: Vec<String>,
+    /// Whether files with values may be missing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ignore_missing_values_files: bool,
+    /// Values.
+    #[serde(default, skip_serializing_if = "Values::is_empty")]
+    pub values: Values,
+    /// Single values, as helm's --set has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256), extend("x-kubernetes-list-type" = "atomic"))]
+    pub parameters: Vec<Parameter>,
+    /// Whether what is in the chart's folder crds is left out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_crds: bool,
+    /// Whether values are not held against the chart's schema.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_schema_validation: bool,
+    /// Version of Kubernetes that the chart is rendered for, such as 1.36.2; without it, the cluster's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 64),
+        regex(pattern = r"^v?[0-9]+\.[0-9]+(\.[0-9]+)?([+-][0-9A-Za-z.+-]+)?$")
+    )]
+    pub kube_version: Option<String>,
+    /// Versions of APIs that the chart takes for served, such as monitoring.coreos.com/v1 or
+    /// monitoring.coreos.com/v1/ServiceMonitor; without them, those that the cluster serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 1024),
+        inner(length(min = 1, max = 512), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9./-]*$")),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub api_versions: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// A single value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Parameter {
+    /// Where it belongs, such as image.tag or hosts[0].
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[^=,\s]+$"))]
+    pub name: String,
+    /// The value.
+    #[serde(default)]
+    #[schemars(length(max = 65536))]
+    pub value: String,
+    /// Whether it is text, also if it looks like a number or like true.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub force_string: bool,
+}
+
+/// Values by name, of any form.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Values(pub Map<String, Value>);
+
+impl Values {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl JsonSchema for Values {
+    fn schema_name() -> Cow<'static, str> {
+        "Values".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+    }
+}
+
+impl Helm {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,150 @@
+//! Renders a chart.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use super::program::{Ended, Run};
+use super::stage::Stage;
+use super::{Inputs, Recipe, Tools, blocking};
+use crate::api::helm::{Helm, Parameter};
+use crate::render::{Diagnostic, Edits, Origin, Rendered, helm};
+use crate::source::{Snapshot, SourceError};
+
+/// Name of the program.
+pub(super) const HELM: &str = "helm";
+/// The file with the values that an app sets, in helm's home.
+const VALUES: &str = "values.json";
+
+/// What is made of a chart.
+pub(super) struct Chart<'a> {
+    /// Its folder, if it is in the repository.
+    pub folder: Option<&'a str>,
+    /// Files with values.
+    pub values: &'a [String],
+}
+
+/// What helm makes of a chart.
+pub(super) async fn build(
+    tools: &Tools,
+    recipe: &Recipe,
+    inputs: &Inputs,
+    snapshot: &Snapshot,
+    chart: Chart<'_>,
+    edits: Edits,
+) -> Result<Rendered, SourceError> {
+    let stage = super::staged(tools, snapshot).await?;
+    let options = &recipe.render.helm;
+    write_values(&stage, options)
+        .map_err(|error| SourceError::StageFailed { why: error.to_string() })?;
+    let folder = chart.folder.unwrap_or_default();
+    let mut arguments: Vec<OsString> = vec!["template".into(), recipe.release().into()];
+    arguments.push(stage.tree().join(folder).into());
+    arguments.extend(chart.values.iter().map(|path| flag("--values", stage.tree().join(path))));
+    arguments.extend(rest(recipe, inputs, &stage));
+    // Without a cluster, helm reads nothing but the chart and what it is given: it may run where the kernel cannot
+    // keep it from the rest.
+    let run = Run {
+        program: HELM,
+        arguments,
+        environment: homes(&stage.home()),
+        stage: &stage,
+        network: false,
+        or_not: true,
+    };
+    let ended = run.run(tools).await?;
+    let (shown, folder) = (folder.to_owned(), chart.folder.map(str::to_owned));
+    match ended {
+        Ended::Well(output) => {
+            blocking(move || helm::objects(&output, folder.as_deref(), &edits)).await
+        }
+        Ended::Badly(complaints) => Ok(refused(&shown, &complaints)),
+        Ended::NotConfined => Ok(refused(&shown, "it could not be started")),
+    }
+}
+
+/// The places where helm keeps what it remembers: where it runs, and nowhere else.
+pub(super) fn homes(home: &Path) -> Vec<(&'static str, OsString)> {
+    let names = ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME", "HELM_PLUGINS"];
+    names.map(|name| (name, home.join(name).into_os_string())).to_vec()
+}
+
+fn write_values(stage: &Stage, options: &Helm) -> std::io::Result<()> {
+    if options.values.is_empty() {
+        return Ok(());
+    }
+    fs::write(stage.home().join(VALUES), serde_json::to_vec(&options.values)?)
+}
+
+/// The arguments after the chart and the files with values.
+fn rest(recipe: &Recipe, inputs: &Inputs, stage: &Stage) -> Vec<OsString> {
+    let options = &recipe.render.helm;
+    let values = (!options.values.is_empty()).then(|| stage.home().join(VALUES));
+    let mut all: Vec<_> = values.map(|path| flag("--values", path)).into_iter().collect();
+    all.extend(options.parameters.iter().map(parameter));
+    all.push(flag("--namespace", recipe.release_namespace()));
+    all.push(if options.skip_crds { "--skip-crds".into() } else { "--include-crds".into() });
+    all.extend(options.skip_schema_validation.then(|| "--skip-schema-validation".into()));
+    let known = inputs.capabilities.as_deref();
+    let version = options.kube_version.as_ref().or(known.map(|known| &known.version));
+    all.extend(version.map(|version| flag("--kube-version", version)));
+    let apis: Vec<_> = match (options.api_versions.as_slice(), known) {
+        ([], Some(known)) => known.apis.iter().collect(),
+        (own, _) => own.iter().collect(),
+    };
+    all.extend(apis.into_iter().map(|api| flag("--api-versions", api)));
+    all
+}
+
+/// One argument, so that no value is taken for a flag.
+fn flag(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
+    let mut flag = OsString::from(name);
+    flag.push("=");
+    flag.push(value);
+    flag
+}
+
+/// A single value as helm takes it. A comma separates none, but in a list in braces.
+fn parameter(parameter: &Parameter) -> OsString {
+    let Parameter { name, value, force_string } = parameter;
+    let is_list = value.starts_with('{') && value.ends_with('}');
+    let value = if is_list { value.clone() } else { escaped(value) };
+    flag(if *force_string { "--set-string" } else { "--set" }, format!("{name}={value}"))
+}
+
+/// With a backslash before each comma that has none.
+fn escaped(value: &str) -> String {
+    let mut escaped = String::with_capacity(value.len());
+    let mut before = ' ';
+    for c in value.chars() {
+        if c == ',' && before != '\\' {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+        before = c;
+    }
+    escaped
+}
+
+fn refused(chart: &str, complaints: &str) -> Rendered {
+    let problem = helm::problem(complaints, false);
+    Rendered::nothing(vec![Diagnostic::at(Origin::file(chart), problem)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_is_part_of_a_value() {
+        let check = |value: &str, force_string: bool, expect: &str| {
+            let (name, value) = ("a.b".to_owned(), value.to_owned());
+            assert_eq!(parameter(&Parameter { name, value, force_string }), expect);
+        };
+        check("1", false, "--set=a.b=1");
+        check("1", true, "--set-string=a.b=1");
+        check("x,y\\,z", false, "--set=a.b=x\\,y\\,z");
+        check("{x,y}", false, "--set=a.b={x,y}");
+        check("", false, "--set=a.b=");
+    }
+}

@@ -1,0 +1,163 @@
+//! The keys that decrypt an app's files.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sequoia_openpgp::cert::CertParser;
+use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::serialize::SerializeInto as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::source::SourceError;
+
+/// Where the keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// Here.
+    Given(Arc<Keys>),
+    /// In files, or folders of them, which are read anew each time.
+    Files(Vec<PathBuf>),
+}
+
+impl KeySource {
+    /// The keys as they are now.
+    pub fn read(&self) -> Result<Arc<Keys>, SourceError> {
+        let places = match self {
+            Self::Given(keys) => return Ok(keys.clone()),
+            Self::Files(places) => places,
+        };
+        let mut entries = BTreeMap::new();
+        for place in places {
+            for file in files(place)? {
+                let unreadable = |error: std::io::Error| SourceError::DecryptionKeysUnusable {
+                    why: format!("{}: {error}", file.display()),
+                };
+                entries.insert(file.display().to_string(), fs::read(&file).map_err(unreadable)?);
+            }
+        }
+        let unusable = |bad: BadKeys| SourceError::DecryptionKeysUnusable { why: bad.to_string() };
+        Keys::of(&entries).map(Arc::new).map_err(unusable)
+    }
+}
+
+/// The files of a place, which may be a mounted Secret: what begins with a dot is no entry of it.
+fn files(place: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    if !place.is_dir() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let unreadable = |error: std::io::Error| SourceError::DecryptionKeysUnusable {
+        why: format!("{}: {error}", place.display()),
+    };
+    let entries = fs::read_dir(place).map_err(unreadable)?.flatten();
+    let is_entry = |entry: &fs::DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
+    Ok(entries.filter(is_entry).map(|entry| entry.path()).collect())
+}
+
+/// Keys that decrypt, and what else gives access to such. Never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Keys of age, a line each.
+    pub(super) age: String,
+    /// Secret keys of OpenPGP, as a ring of the old format.
+    pub(super) pgp: Vec<u8>,
+    /// Token for Vault.
+    pub(super) vault_token: Option<String>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+/// Why keys cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadKeys {
+    /// An entry is no such key.
+    #[error("the entry {name} holds no {what}")]
+    NotAKey {
+        /// Its name.
+        name: String,
+        /// What it should hold.
+        what: &'static str,
+    },
+    /// There are none.
+    #[error(
+        "it holds no keys: entries that end with .agekey hold age keys, those that end with .asc OpenPGP keys, and sops.vault-token a token for Vault"
+    )]
+    None,
+}
+
+impl Keys {
+    /// The keys in the entries of a Secret, or in files of such names. (The names are those that users of Flux have.)
+    pub fn of(entries: &BTreeMap<String, Vec<u8>>) -> Result<Self, BadKeys> {
+        let mut keys = Self::default();
+        for (name, content) in entries {
+            keys.add(name, content)?;
+        }
+        if keys == Self::default() { Err(BadKeys::None) } else { Ok(keys) }
+    }
+
+    fn add(&mut self, name: &str, content: &[u8]) -> Result<(), BadKeys> {
+        let bad = |what| BadKeys::NotAKey { name: name.to_owned(), what };
+        let text = std::str::from_utf8(content).map(str::trim);
+        let end = Path::new(name).extension().and_then(|end| end.to_str());
+        if end == Some("agekey") {
+            let is_key = |text: &&str| text.contains("AGE-SECRET-KEY-");
+            let text = text.ok().filter(is_key).ok_or_else(|| bad("AGE-SECRET-KEY"))?;
+            self.age.extend([text, "\n"]);
+        } else if end == Some("asc") {
+            self.pgp.extend(ring(content).ok_or_else(|| bad("armored secret OpenPGP key"))?);
+        } else if name.ends_with("sops.vault-token") {
+            self.vault_token = Some(text.map_err(|_| bad("token"))?.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Tells these keys from any others.
+    pub(super) fn fingerprint(&self) -> [u8; 32] {
+        let mut all = Sha256::new();
+        for part in [
+            self.age.as_bytes(),
+            &self.pgp,
+            self.vault_token.as_deref().unwrap_or_default().as_bytes(),
+        ] {
+            all.update((part.len() as u64).to_le_bytes());
+            all.update(part);
+        }
+        all.finalize().into()
+    }
+}
+
+/// Armored secret keys as sops reads them, which knows only the binary form.
+fn ring(armored: &[u8]) -> Option<Vec<u8>> {
+    let mut ring = Vec::new();
+    for cert in CertParser::from_bytes(armored).ok()? {
+        let cert = cert.ok().filter(sequoia_openpgp::Cert::is_tsk)?;
+        ring.extend(cert.as_tsk().to_vec().ok()?);
+    }
+    (!ring.is_empty()).then_some(ring)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_known_by_the_names_of_their_entries() {
+        let check = |name: &str, content: &str, expect: &str| {
+            let found = Keys::of(&BTreeMap::from([(name.to_owned(), content.into())]));
+            let said = found.map_or_else(|bad| bad.to_string(), |keys| format!("{keys:?}"));
+            assert!(said.contains(expect), "{name}: {said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        };
+        check("a.agekey", "# made\nAGE-SECRET-KEY-1HUNTER2\n", "Keys(..)");
+        check("a.agekey", "hunter2", "a.agekey holds no AGE-SECRET-KEY");
+        check("a.asc", "hunter2", "a.asc holds no armored secret OpenPGP key");
+        check("sops.vault-token", "hunter2", "Keys(..)");
+        check("identity", "hunter2", "it holds no keys");
+    }
+}

@@ -1,0 +1,90 @@
+//! What helm complains about.
+
+use super::super::Problem;
+use super::super::built::complaint;
+
+/// Name of the program.
+const HELM: &str = "helm";
+/// How it says which dependencies a chart lacks.
+const MISSING: &str = "missing in charts/ directory: ";
+/// What Go says when it gets no more memory.
+const MEMORY: &[&str] = &["runtime: out of memory", "runtime: cannot allocate memory"];
+/// What it adds for those who run it by hand.
+const ADVICE: &str = "Use --debug flag";
+
+/// What is wrong with a chart, in helm's words. With values from Secrets, only the places that it names are said: its
+/// words may be theirs, in any form.
+pub fn problem(complaints: &str, is_secret: bool) -> Problem {
+    if MEMORY.iter().any(|words| complaints.contains(words)) {
+        return failed("it takes more memory than it may".to_owned());
+    }
+    let error = complaints.split_once("Error: ").map_or(complaints, |(_, error)| error);
+    if let Some((_, names)) = error.split_once(MISSING) {
+        let names = names.lines().next().unwrap_or_default();
+        return Problem::DependenciesMissing(complaint(names));
+    }
+    if is_secret {
+        return failed(places(error));
+    }
+    failed(complaint(error.split(ADVICE).next().unwrap_or_default()))
+}
+
+fn failed(why: String) -> Problem {
+    Problem::BuildFailed { program: HELM, why }
+}
+
+/// The places in templates that a text names, such as `web/templates/a.yaml:3:4`.
+fn places(text: &str) -> String {
+    let is_path = |c: char| c.is_ascii_alphanumeric() || "/._-:".contains(c);
+    let words = text.split(|c: char| !is_path(c)).map(|word| word.trim_end_matches(':'));
+    let mut found: Vec<_> = words.filter(|word| is_place(word)).collect();
+    found.dedup();
+    let shown = found.into_iter().take(3).collect::<Vec<_>>().join(", ");
+    let withheld = "its words may hold values of Secrets and are withheld";
+    if shown.is_empty() { withheld.to_owned() } else { format!("an error at {shown}; {withheld}") }
+}
+
+/// Whether a word is the place of a template, and nothing that a value could be taken for.
+fn is_place(word: &str) -> bool {
+    let mut parts = word.split(':');
+    let path = parts.next().unwrap_or_default();
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_file = [".yaml", ".yml", ".tpl", ".txt"].iter().any(|end| path.ends_with(end));
+    path.contains("/templates/") && is_file && parts.all(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_helm_says_is_said_shorter() {
+        let check = |text: &str, is_secret: bool, expect: &str| {
+            assert_eq!(problem(text, is_secret).to_string(), expect);
+        };
+        check(
+            "walk.go:75: found symbolic link\nError: a\nb\n\nUse --debug flag to render out invalid YAML\n",
+            false,
+            "helm says: a b",
+        );
+        let text =
+            "Error: execution error at (web/templates/a.yaml:3:4): hunter2 /templates/hunter2\n";
+        let expect = "helm says: an error at web/templates/a.yaml:3:4; its words may hold values of Secrets and are withheld";
+        check(text, true, expect);
+        check(
+            "Error: hunter2",
+            true,
+            "helm says: its words may hold values of Secrets and are withheld",
+        );
+        check(
+            "fatal error: runtime: out of memory\n\ngoroutine 1",
+            false,
+            "helm says: it takes more memory than it may",
+        );
+        check(
+            "Error: An error occurred: found in Chart.yaml, but missing in charts/ directory: a, b\n",
+            false,
+            "lacks charts that it depends on, which are not fetched: a, b: have them in its folder charts (helm dependency update) and commit that",
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! Charts: what they depend on, and what helm says of them. Pure.
+
+mod chart;
+mod complaint;
+mod printed;
+
+pub use chart::{Chart, Dependency};
+pub use complaint::problem;
+pub use printed::objects;
+
+/// Name of the file that says what a chart is.
+pub const NAME: &str = "Chart.yaml";
+/// Where a chart of helm 2 says what it depends on.
+pub const REQUIREMENTS: &str = "requirements.yaml";

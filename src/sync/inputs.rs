@@ -1,0 +1,55 @@
+//! What an app's objects are made of beside the files of its source.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::resolve::since;
+use super::{App, Memory, references};
+use crate::build::{Inputs, KeySource};
+use crate::plan::Capabilities;
+use crate::source::{Layout, Snapshot, SourceError};
+
+/// The inputs as they are now, as far as what was made last was made of such.
+pub async fn again(app: &App, memory: &Memory) -> Result<Inputs, SourceError> {
+    let capabilities = match &memory.inputs.capabilities {
+        Some(_) => Some(capabilities(app, memory).await?),
+        None => None,
+    };
+    let keys = app.recipe.keys.as_ref().map(KeySource::read).transpose()?;
+    let substitution = references::substitution(app).await?;
+    Ok(Inputs { capabilities, keys, substitution })
+}
+
+/// The inputs that a snapshot is built with.
+pub async fn of(
+    app: &App,
+    memory: &Memory,
+    snapshot: &Snapshot,
+    known: Inputs,
+) -> Result<Inputs, SourceError> {
+    let capabilities = match (&snapshot.layout, known.capabilities.clone()) {
+        (Layout::Helm { .. }, None) => Some(capabilities(app, memory).await?),
+        (Layout::Helm { .. }, known) => known,
+        (Layout::Plain | Layout::Kustomize { .. }, _) => None,
+    };
+    Ok(Inputs { capabilities, ..known })
+}
+
+/// What the cluster can do that the app's objects go to.
+async fn capabilities(app: &App, memory: &Memory) -> Result<Arc<Capabilities>, SourceError> {
+    let since = memory.kinds.is_none().then(|| since(memory));
+    let unknown =
+        |why: crate::cluster::ApiError| SourceError::ClusterUnknown { why: why.to_string() };
+    app.discovery.capabilities(since.unwrap_or_else(any_time)).await.map_err(unknown)
+}
+
+/// So long ago that whatever is known will do.
+fn any_time() -> Instant {
+    let now = Instant::now();
+    // A machine that has just started counts from less.
+    [365 * 86_400, 86_400, 3_600]
+        .iter()
+        .find_map(|ago| now.checked_sub(std::time::Duration::from_secs(*ago)))
+        .unwrap_or(now)
+}

@@ -1,0 +1,160 @@
+//! Charts in the repository, rendered by the real helm.
+
+use serde_json::json;
+
+use crate::apps::Apps;
+use crate::support::{Fixture, plane};
+
+const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+const MAP: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ .Release.Name }}-settings
+data:
+  namespace: {{ .Release.Namespace }}
+  color: {{ .Values.color | quote }}
+  size: {{ .Values.size | quote }}
+  text: {{ kindOf .Values.text }}
+  list: {{ .Values.list | toJson | quote }}
+  kubernetes: {{ .Capabilities.KubeVersion.Version }}
+  serves: "{{ .Capabilities.APIVersions.Has "apps/v1/Deployment" }} {{ .Capabilities.APIVersions.Has "nobody.example/v1" }}"
+"#;
+const VALUES: &str = "color: red\nsize: 1\ntext: a\nlist: []\n";
+
+fn chart(test: &Fixture, more: &[(&str, &str)]) -> String {
+    let own = [
+        ("apps/web/Chart.yaml", CHART),
+        ("apps/web/templates/map.yaml", MAP),
+        ("apps/web/values.yaml", VALUES),
+    ];
+    test.commit(&[&own, more].concat())
+}
+
+#[test]
+fn a_chart_is_rendered_with_the_values_of_its_app() {
+    let apps = Apps::new("helm");
+    chart(
+        &apps,
+        &[
+            ("values/prod.yaml", "color: green\nsize: 2\ntext: b\n"),
+            ("apps/web/more.yaml", "size: 3\ntext: c\n"),
+        ],
+    );
+    apps.app("web", "apps/web", json!({}));
+    let map = "configmap/web-settings";
+    apps.expect(map, ".data.color", "red");
+    assert_eq!(apps.field(map, ".data.namespace"), apps.namespace);
+    assert_eq!(apps.field(map, ".data.serves"), "true false");
+    let version = plane().kubectl(&["version", "-o", "json"]).unwrap();
+    let version: serde_json::Value = serde_json::from_str(&version).unwrap();
+    assert_eq!(apps.field(map, ".data.kubernetes"), version["serverVersion"]["gitVersion"]);
+    let helm = json!({
+        "releaseName": "shop", "namespace": "elsewhere",
+        "valuesFiles": ["../../values/prod.yaml", "more.yaml", "/values/prod.yaml", "more.yaml", "gone.yaml"],
+        "ignoreMissingValuesFiles": true,
+        "values": {"text": 4, "list": ["a,b", {"c": null}]},
+        "parameters": [{"name": "size", "value": "5,6"}, {"name": "text", "value": "7", "forceString": true}],
+        "kubeVersion": "1.30.1", "apiVersions": ["nobody.example/v1"],
+    });
+    apps.app("web", "apps/web", json!({"render": {"helm": helm}}));
+    let map = "configmap/shop-settings";
+    apps.expect(map, ".data.color", "green");
+    let data = |key: &str| apps.field(map, &format!(".data.{key}"));
+    let found = ["namespace", "size", "text", "list", "kubernetes"].map(data);
+    let expect = ["elsewhere", "5,6", "string", r#"["a,b",{"c":null}]"#, "v1.30.1"];
+    assert_eq!(found, expect);
+    assert_eq!(data("serves"), "false true");
+    // What was left of the other release goes.
+    apps.gone("configmap/web-settings");
+}
+
+#[test]
+fn charts_of_the_same_tree_and_vendored_ones_are_taken_in_and_others_are_named() {
+    let test = Fixture::new("helm-charts");
+    let dependencies = "dependencies:\n- {name: lib, version: 0.1.0, repository: 'file://../../lib'}\n- {name: own, version: 0.1.0, repository: 'https://charts.example'}\n";
+    let files = |name: &str| {
+        [
+            (format!("{name}/Chart.yaml"), "apiVersion: v2\nname: NAME\nversion: 0.1.0\n"),
+            (
+                format!("{name}/templates/map.yaml"),
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Chart.Name }}}\n",
+            ),
+        ]
+    };
+    let mut all = Vec::new();
+    for (folder, name) in [("lib", "lib"), ("apps/web/charts/own", "own"), ("base", "base")] {
+        all.extend(files(folder).map(|(path, text)| (path, text.replace("NAME", name))));
+    }
+    let nested = "apiVersion: v2\nname: lib\nversion: 0.1.0\ndependencies:\n- {name: base, version: 0.1.0, repository: 'file://../base'}\n";
+    all.push(("lib/Chart.yaml".into(), nested.into()));
+    all.push(("apps/web/.helmignore".into(), "ignored.yaml\n".into()));
+    all.push(("apps/web/templates/ignored.yaml".into(), "{{ fail \"read\" }}".into()));
+    let all: Vec<_> = all.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let with = format!("{CHART}{dependencies}");
+    chart(&test, &[&all[..], &[("apps/web/Chart.yaml", &with)]].concat());
+    let daemon = test.run_app(&test.namespace, "apps/web", &["--prune"]);
+    daemon.line(&["INFO Synced", "created=4"]);
+    for name in ["lib", "own", "base"] {
+        test.expect(&format!("configmap/{name}"), ".metadata.name", name);
+    }
+    let more =
+        format!("{with}- {{name: gone, version: '1', repository: 'https://charts.example'}}\n");
+    test.commit(&[("apps/web/Chart.yaml", &more)]);
+    daemon.line(&[
+        "apps/web: lacks charts that it depends on",
+        ": gone: ",
+        "helm dependency update",
+    ]);
+    let circle = "apiVersion: v2\nname: base\nversion: 0.1.0\ndependencies:\n- {name: lib, version: 0.1.0, repository: 'file://../lib'}\n";
+    test.commit(&[("base/Chart.yaml", circle)]);
+    daemon.line(&["base/Chart.yaml: refers to ../lib in dependencies, which leads in a circle"]);
+    let out = format!(
+        "{CHART}dependencies:\n- {{name: a, version: '1', repository: 'file:///etc'}}\n- {{name: b, version: '1', repository: 'file://../../../b'}}\n"
+    );
+    test.commit(&[("apps/web/Chart.yaml", &out)]);
+    daemon.line(&["refers to /etc in dependencies, which leads out of the tree"]);
+    daemon.line(&["refers to ../../../b in dependencies, which leads out of the tree"]);
+    // What was there stays.
+    assert_eq!(test.field("configmap/base", ".metadata.name"), "base");
+}
+
+#[test]
+fn hooks_are_said_crds_are_applied_and_what_is_to_be_kept_stays() {
+    let test = Fixture::new("helm-hooks");
+    let group = format!("{}.example", test.namespace);
+    let crd = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: things.{group}}}\nspec:\n  group: {group}\n  scope: Namespaced\n  names: {{kind: Thing, plural: things}}\n  versions:\n  - {{name: v1, served: true, storage: true, schema: {{openAPIV3Schema: {{type: object, x-kubernetes-preserve-unknown-fields: true}}}}}}\n"
+    );
+    let thing = format!("apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: a}}\n");
+    let map = |name: &str, annotation: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, annotations: {{{annotation}}}}}\n"
+        )
+    };
+    let files = [
+        ("apps/web/crds/thing.yaml", crd),
+        ("apps/web/templates/thing.yaml", thing),
+        ("apps/web/templates/kept.yaml", map("kept", "helm.sh/resource-policy: keep")),
+        ("apps/web/templates/hook.yaml", map("migrate", "helm.sh/hook: pre-install")),
+        ("apps/web/templates/test.yaml", map("try", "helm.sh/hook: test")),
+        ("apps/web/templates/NOTES.txt", "Thanks {{ .Release.Name }}".to_owned()),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    chart(&test, &files);
+    let daemon = test.run_app(&test.namespace, "apps/web", &["--prune"]);
+    let said = daemon.line(&["Hooks of charts are not run yet"]);
+    assert!(said.contains("configmap/migrate") && !said.contains("try"), "{said}");
+    daemon.line(&["INFO Synced", "created=4"]);
+    test.expect(&format!("things.{group}/a"), ".metadata.name", "a");
+    // That is nothing wrong: what leaves git goes, but for what asks to be kept.
+    test.repo.remove("apps/web/templates/kept.yaml").unwrap();
+    test.repo.remove("apps/web/templates/thing.yaml").unwrap();
+    test.repo.commit("Less").unwrap();
+    daemon.line(&["configmap/kept", "no longer managed"]);
+    test.expect(&format!("things.{group}/a"), ".metadata.name", "");
+    assert_eq!(test.field("configmap/kept", ".metadata.name"), "kept");
+    let all = test.kubectl(&["get", "configmap", "-o", "name"]);
+    assert!(!all.contains("migrate") && !all.contains("try"), "{all}");
+    plane().kubectl(&["delete", "crd", &format!("things.{group}")]).unwrap();
+}
