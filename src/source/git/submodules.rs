@@ -11,6 +11,7 @@ use git2::{Commit, Error, ObjectType, Oid};
 use super::clone::FETCH_MAX;
 use super::remote::Link;
 use super::trouble::Trouble;
+use crate::render::text::is_plain;
 use crate::source::SourceError;
 use crate::source::credentials::Credentials;
 use crate::source::error::display_url;
@@ -149,7 +150,8 @@ fn named(clone: &git2::Repository, commit: &Commit<'_>, at: &str) -> Result<Vec<
     let parsed = file::parse(&text)
         .map_err(|BadLine(line)| bad(format!("line {line} is none of git's configuration")))?;
     let all = parsed.into_iter().filter_map(|(path, url)| {
-        let entry = tree.get_path(Path::new(&path)).ok()?;
+        // Of such a name the walk of the tree tells.
+        let entry = tree.get_path(Path::new(&path)).ok().filter(|_| path.chars().all(is_plain))?;
         let is_submodule = entry.kind() == Some(ObjectType::Commit);
         is_submodule.then(|| Named { path: join(at, &path), url, commit: entry.id() })
     });

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::SourceError;
 use super::error::display_url;
 use crate::api::repository::{RepoPattern, is_unambiguous};
+use crate::render::text::is_plain;
 use place::Host;
 
 /// Which submodules of a repository are fetched.
@@ -16,6 +17,9 @@ pub struct Submodules {
     /// Repositories that they may be in; all if there are none.
     pub allowed: Vec<RepoPattern>,
 }
+
+/// Characters of a URL.
+const URL_MAX: usize = 2048;
 
 /// A submodule that is to be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,9 @@ impl Submodules {
         url: &str,
     ) -> Result<Source, SourceError> {
         let refused = |why: String| SourceError::SubmoduleRefused { path: path.to_owned(), why };
+        if url.chars().count() > URL_MAX || !url.chars().all(is_plain) {
+            return Err(refused("its URL is none".to_owned()));
+        }
         let url = place::resolved(parent, url)
             .ok_or_else(|| refused("its URL leads out of its host".to_owned()))?;
         let shown = display_url(&url);
@@ -96,5 +103,7 @@ mod tests {
         check(&[], "http://u:hunter2@git.example/base", Err("like ../base"));
         check(&[], "/srv/git/base.git", Err("nor a URL of https"));
         check(&[], "../../../../base.git", Err("leads out of its host"));
+        check(&[], "file:///x\nINFO Synced", Err("its URL is none"));
+        check(&[], &format!("../{}", "x".repeat(URL_MAX)), Err("its URL is none"));
     }
 }

@@ -172,6 +172,30 @@ fn credentials_go_to_the_own_host_alone() {
     assert_eq!(apps.test.field("configmap/base", ".data.key"), "1");
 }
 
+#[test]
+fn ssh_brings_submodules_of_the_own_host_and_no_others() {
+    let Some(sshd) = crate::transports::ssh::sshd() else { return };
+    let apps = Apps::new("submodules-ssh");
+    let base = library(&apps.test.git, "base");
+    apps.test.git.set_fault(Fault::Status(500));
+    let (key, known) = (sshd.key("ed25519", "").unwrap(), sshd.known_hosts("ed25519").unwrap());
+    let (key, known) = (format!("identity={key}"), format!("known_hosts={known}"));
+    let literals = [key, known].map(|literal| format!("--from-literal={literal}"));
+    apps.kubectl(&["create", "secret", "generic", "git", &literals[0], &literals[1]]);
+    link(&apps.test.repo, "base", "../base.git", &base.head().unwrap());
+    let linked = commit(&apps.test.repo);
+    let url = sshd.url(apps.test.repo.path());
+    let secret = json!({"name": "git"});
+    let spec = json!({"repoURL": url, "interval": "1s", "submodules": true, "secretRef": secret});
+    apps.apply("web", &spec);
+    apps.applied("web", &linked);
+    apps.test.expect("configmap/base", ".data.key", "1");
+    link(&apps.test.repo, "base", base.url(), &base.head().unwrap());
+    commit(&apps.test.repo);
+    let said = apps.reason("web", "Ready", "SubmoduleRefused");
+    assert!(said.contains("by the same protocol"), "{said}");
+}
+
 /// A daemon for the apps of a test's namespace that trusts this authority, as if the system did.
 fn trusting(test: &Fixture, ca: &Path, arguments: &[&str]) -> Daemon {
     let mut command = program();

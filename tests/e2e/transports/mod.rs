@@ -6,7 +6,7 @@ mod github;
 mod http;
 mod refused;
 mod rotation;
-mod ssh;
+pub mod ssh;
 
 use serde_json::{Map, json};
 use testbed::{Fault, GitServer, Repo};
