@@ -53,7 +53,7 @@ pub async fn build(
     }
     let mut built = run(tools, recipe, inputs, snapshot).await?;
     built.hash = made_of;
-    built.substitution = inputs.substitution.clone();
+    built.substitution.clone_from(&inputs.substitution);
     keep(&mut built, before);
     Ok(Arc::new(built))
 }

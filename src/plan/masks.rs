@@ -71,3 +71,55 @@ fn any(value: &Value, is_so: &dyn Fn(&Value) -> bool) -> bool {
             _ => false,
         }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::fields::Segment;
+    use serde_json::json;
+
+    fn path(steps: &[&str]) -> FieldPath {
+        steps.iter().fold(FieldPath::default(), |path, step| {
+            let segment = step.parse::<usize>().map_or_else(
+                |_| Segment::Field((*step).to_owned()),
+                |_| Segment::Key([("name".to_owned(), json!("web"))].into_iter().collect()),
+            );
+            path.then(segment)
+        })
+    }
+
+    #[test]
+    fn what_is_covered_or_holds_what_is_covered_is_hidden() {
+        let masks = Masks {
+            covered: json!({
+                "data": {"url": COVER, "other": "x"},
+                "list": [{"name": "web", "args": ["a", COVER], "port": 80}],
+            }),
+            values: vec![
+                json!("https://me:hunter2@db"),
+                json!("hunter2"),
+                json!(31337),
+                json!(true),
+            ],
+            keys: vec!["canary.example/a".to_owned()],
+        };
+        let check = |steps: &[&str], wanted: Value, found: Value, expect: bool| {
+            let hidden = masks.hide(&path(steps), [Some(&wanted), Some(&found)]);
+            assert_eq!(hidden, expect, "{steps:?} {wanted} {found}");
+        };
+        check(&["data", "url"], json!("a"), json!("b"), true);
+        check(&["data", "other"], json!("x"), json!("y"), false);
+        check(&["data", "other"], json!("x"), json!("copied hunter2"), true);
+        check(&["data"], json!({}), json!(null), true);
+        check(&["list", "0", "args"], json!(["a"]), json!([]), true);
+        check(&["list", "0", "port"], json!(80), json!(81), false);
+        check(&["list", "0", "port"], json!(31337), json!(80), true);
+        check(&["list", "0", "on"], json!(true), json!(false), true);
+        check(&["more"], json!({"a": ["31337", {"b": 5}]}), json!(null), false);
+        check(&["more"], json!({"a": ["xhunter2"]}), json!(null), true);
+        assert_eq!(masks.path(&path(&["a", "hunter2"])), "a.(hidden)");
+        assert!(!masks.path(&path(&["metadata", "canary.example/a"])).contains("canary"));
+        let nothing = Masks::default();
+        assert!(!nothing.hide(&path(&["data"]), [Some(&json!("hunter2")), None]));
+    }
+}

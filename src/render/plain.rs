@@ -264,6 +264,7 @@ fn content_hash(parts: &[Arc<Part>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Variable;
 
     fn file(path: &str, content: &str) -> SourceFile {
         let content = Content::Read(content.as_bytes().to_vec(), None);
@@ -296,6 +297,42 @@ mod tests {
             hash(&[file("a.yaml", "x"), file("b.yaml", "y")]),
             hash(&[file("a.yaml", "xy")])
         );
+    }
+
+    #[test]
+    fn only_what_is_substituted_is_another_with_other_values() {
+        let edits = |value: &str| {
+            let variable = Variable { text: value.to_owned(), is_secret: true };
+            let variables = [("a".to_owned(), variable)].into_iter().collect();
+            let substitution = Some(Arc::new(Substitution::new(variables, true)));
+            Edits { substitution, ..Edits::default() }
+        };
+        let known = |path: &str, content: &str| {
+            let id = ContentId([u8::try_from(content.len()).unwrap(); 20]);
+            SourceFile { content: Content::Read(content.into(), Some(id)), path: path.to_owned() }
+        };
+        let two = format!("{A}data: {{k: '${{a}}'}}\n---\n{}", A.replace("name: a", "name: c"));
+        let files = [known("a.yaml", &two), known("b.yaml", &A.replace("name: a", "name: b"))];
+        let before = edited(files.to_vec(), &edits("1"), None);
+        let again = |path: &str, rendered: &Rendered| {
+            let file = files.iter().find(|file| file.path == path)?;
+            let Content::Read(_, Some(id)) = &file.content else { return None };
+            rendered.known(&mut 0, path, *id).cloned()
+        };
+        assert!(again("a.yaml", &before).is_some() && again("b.yaml", &before).is_some());
+        let rest = before.unsubstituted();
+        assert!(again("a.yaml", &rest).is_none());
+        let part = again("b.yaml", &rest).unwrap();
+        let kept = SourceFile { path: "b.yaml".into(), content: Content::Known(part) };
+        let now = edited(vec![files[0].clone(), kept], &edits("2"), Some(&before));
+        let same: Vec<_> = before
+            .manifests
+            .iter()
+            .zip(&now.manifests)
+            .map(|(before, now)| (before.id.name.as_str(), Arc::ptr_eq(before, now)))
+            .collect();
+        assert_eq!(same, [("a", false), ("c", true), ("b", true)]);
+        assert!(now.manifests[0].marks.is_some() && now.manifests[1].marks.is_none());
     }
 
     #[test]
