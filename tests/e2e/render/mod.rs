@@ -8,4 +8,5 @@ mod helm;
 mod kustomize;
 mod same;
 mod sops;
+mod substitute;
 mod vault;
