@@ -6,13 +6,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::reference::NamespaceName;
+use super::reference::{NamespaceName, SecretReference};
 
 /// How a chart is rendered. Of values of the same name, parameters count before values, and these before valuesFiles, of
 /// which the last counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Helm {
+    /// A chart that is kept elsewhere. The repository then has only files with values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chart: Option<HelmChart>,
     /// Name of the release; without it, that of this app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 53), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
@@ -111,4 +114,46 @@ impl Helm {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// A chart that is kept elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": r"self.repoURL.matches('^(https?|oci)://[^/@?#\\s]+[^@?#\\s]*$')",
+        "message": "must be a URL of https, http or oci, without credentials and query: put credentials into a Secret and name it in secretRef",
+        "fieldPath": ".repoURL",
+    },
+    {
+        "rule": "!has(self.insecure) || !self.insecure || self.repoURL.startsWith('oci://')",
+        "message": "is for registries: for a repository of charts say http in repoURL",
+        "fieldPath": ".insecure",
+    },
+    {
+        "rule": "!self.name.contains('..') && (self.repoURL.startsWith('oci://') || !self.name.contains('/'))",
+        "message": "must be the name of a chart",
+        "fieldPath": ".name",
+    },
+]))]
+pub struct HelmChart {
+    /// URL of the repository of charts, or with oci of the registry and what comes before the chart's name.
+    /// Credentials belong into the Secret that secretRef names.
+    #[serde(rename = "repoURL")]
+    #[schemars(length(min = 1, max = 2048))]
+    pub repo_url: String,
+    /// The chart's name.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9._/-]*$"))]
+    pub name: String,
+    /// Its version, such as 1.2.3, or a range, of which the newest is taken: ^1.2, ~1.2, 1.x, >=1.2 <2. A range is
+    /// looked up anew in each interval; a version never comes to be another chart.
+    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[^\s-][^\x00-\x1f\x7f]*$"))]
+    pub version: String,
+    /// Name of a Secret with the credentials for it: username and password, ca.crt, tls.crt and tls.key, or for a
+    /// registry .dockerconfigjson.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_ref: Option<SecretReference>,
+    /// Whether to speak no TLS with the registry.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub insecure: bool,
 }

@@ -1,8 +1,10 @@
 //! The rules of `spec.render.helm` once more.
 
 use super::Fault;
-use super::helm::{Helm, Parameter};
-use super::validate::{NAMESPACE, has_length, is_framed, is_label, is_lower, of};
+use super::helm::{Helm, HelmChart, Parameter};
+use super::validate::{
+    NAME, NAMESPACE, has_length, is_framed, is_label, is_lower, is_subdomain, of,
+};
 
 impl Helm {
     /// What is wrong with it.
@@ -39,11 +41,51 @@ impl Helm {
                 "must be at most 1024 such as apps/v1 or apps/v1/Deployment",
             ),
         ];
-        let broken = rules.into_iter().filter(|(is_good, ..)| !is_good);
+        let chart = self.chart.as_ref().map(chart).into_iter().flatten();
+        let broken = rules.into_iter().chain(chart).filter(|(is_good, ..)| !is_good);
         broken
             .map(|(_, field, reason)| Fault::new(&format!("spec.render.helm.{field}"), reason))
             .collect()
     }
+}
+
+/// Whether a rule is kept, of which field, and what it says.
+type Rule = (bool, &'static str, &'static str);
+
+fn chart(chart: &HelmChart) -> [Rule; 5] {
+    let HelmChart { repo_url: url, name, version, secret_ref, insecure } = chart;
+    let is_oci = url.starts_with("oci://");
+    let is_name = has_length(name, 1..=253)
+        && of(name, "._/-")
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !name.contains("..")
+        && (is_oci || !name.contains('/'));
+    let is_version = has_length(version, 1..=255)
+        && !version.starts_with(|c: char| c == '-' || c.is_ascii_whitespace())
+        && !version.contains(|c: char| c.is_ascii_control());
+    let is_secret = secret_ref.as_ref().is_none_or(|secret| is_subdomain(&secret.name.0));
+    [
+        (
+            has_length(url, 1..=2048) && is_url(url),
+            "chart.repoURL",
+            "must be a URL of https, http or oci, without credentials and query: put credentials into a Secret and name it in secretRef",
+        ),
+        (is_name, "chart.name", "must be the name of a chart"),
+        (is_version, "chart.version", "must be a version or a range of versions"),
+        (is_secret, "chart.secretRef.name", NAME),
+        (
+            !insecure || is_oci,
+            "chart.insecure",
+            "is for registries: for a repository of charts say http in repoURL",
+        ),
+    ]
+}
+
+fn is_url(url: &str) -> bool {
+    let mut schemes = ["https://", "http://", "oci://"].into_iter();
+    let rest = schemes.find_map(|scheme| url.strip_prefix(scheme)).unwrap_or_default();
+    let is_bad = |c: char| "@?#".contains(c) || c.is_ascii_whitespace();
+    !rest.is_empty() && !rest.starts_with('/') && !rest.contains(is_bad)
 }
 
 fn is_release(name: &str) -> bool {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::names::{Annotations, Labels};
 use super::reference::NamespaceName;
+use super::validate::{Fault, NAMESPACE, is_label};
 
 /// Fields of a kustomization that an app sets. Where the kustomization sets the same, the app's counts; of images and
 /// replicas of the same name, too.
@@ -57,6 +58,8 @@ pub struct Kustomize {
 
 /// Part of a name, RFC 1123.
 const NAME_PART: &str = "^[a-z0-9.-]*$";
+/// Items of a list at most.
+const LIST: usize = 64;
 
 /// How many replicas a workload has.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -118,6 +121,51 @@ impl Kustomize {
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What in it breaks the rules of its schema.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let is_part = |part: &Option<String>| {
+            let is_good =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(c);
+            part.as_ref().is_none_or(|part| part.len() <= 128 && part.chars().all(is_good))
+        };
+        let is_image = |text: &String| {
+            let (name, new) = text.split_once('=').unwrap_or((text, "new"));
+            !name.is_empty()
+                && !new.is_empty()
+                && !new.contains('=')
+                && !text.contains(char::is_whitespace)
+        };
+        let counts = self.replicas.iter().all(|r| !r.name.is_empty() && r.count <= 100_000);
+        let lists =
+            [self.images.len(), self.replicas.len(), self.patches.len(), self.components.len()];
+        let rules = [
+            (lists.iter().all(|length| *length <= LIST), "", "must have lists of 64 at most"),
+            (self.images.iter().all(is_image), ".images", "must be name=newname:tag@digest"),
+            (counts, ".replicas", "must have a name and a count of 100000 at most"),
+            (
+                is_part(&self.name_prefix),
+                ".namePrefix",
+                "must have at most 128 of a-z, 0-9, '-' and '.'",
+            ),
+            (
+                is_part(&self.name_suffix),
+                ".nameSuffix",
+                "must have at most 128 of a-z, 0-9, '-' and '.'",
+            ),
+            (self.namespace.as_ref().is_none_or(|name| is_label(&name.0)), ".namespace", NAMESPACE),
+            (
+                self.patches.iter().all(|p| !p.patch.is_empty()),
+                ".patches",
+                "must have a patch each",
+            ),
+            (self.components.iter().all(|c| !c.is_empty()), ".components", "must be folders"),
+        ];
+        let broken = rules.into_iter().filter(|(is_kept, ..)| !is_kept);
+        broken
+            .map(|(_, field, why)| Fault::new(&format!("spec.render.kustomize{field}"), why))
+            .collect()
     }
 
     /// As kustomization fields of the same names; images as they are written here.

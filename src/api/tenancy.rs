@@ -28,7 +28,13 @@ impl Tenancy {
         let namespace = app.namespace().unwrap_or_default();
         let account = self.account(&namespace, &app.spec);
         let (spec, place) = (&app.spec, &namespace);
-        let faults = [self.references(place, spec), self.repository(spec), self.proxy(spec)];
+        let chart = spec.render.helm.chart.as_ref();
+        let faults = [
+            self.references(place, spec),
+            self.repository("spec.repoURL", &spec.repo_url),
+            chart.and_then(|c| self.repository("spec.render.helm.chart.repoURL", &c.repo_url)),
+            self.proxy(spec),
+        ];
         let faults = faults.into_iter().flatten().chain(account.as_ref().err().cloned());
         Invalid::unless_none(faults.collect())?;
         account.map_err(Invalid::from)
@@ -69,8 +75,7 @@ impl Tenancy {
         is_fault.then(|| Fault::new("spec.proxySecretRef", reason))
     }
 
-    fn repository(&self, spec: &GitOpsAppSpec) -> Option<Fault> {
-        let url = &spec.repo_url;
+    fn repository(&self, field: &str, url: &str) -> Option<Fault> {
         let reason = if self.allowed_repos.is_empty() {
             return None;
         } else if !is_unambiguous(url) {
@@ -80,7 +85,7 @@ impl Tenancy {
         } else {
             "is none of the repositories that the daemon allows (--allowed-repos): ask who runs it"
         };
-        Some(Fault::new("spec.repoURL", reason))
+        Some(Fault::new(field, reason))
     }
 }
 

@@ -76,6 +76,7 @@ impl GitOpsApp {
         faults.unless(is_name, "metadata.name", "must have at most 200 of a-z, 0-9, '-' and '.'");
         faults.source(&self.spec);
         faults.verify(&self.spec);
+        faults.0.extend(self.spec.render.kustomize.faults());
         faults.0.extend(self.spec.render.helm.faults());
         faults.retry(&self.spec.retry);
         faults.guard(&self.spec.prune_guard);
@@ -284,7 +285,7 @@ impl Faults {
     }
 }
 
-const NAME: &str = "must be the name of an object: a-z, 0-9, '-' and '.'";
+pub(super) const NAME: &str = "must be the name of an object: a-z, 0-9, '-' and '.'";
 pub(super) const NAMESPACE: &str =
     "must be the name of a namespace: at most 63 of a-z, 0-9 and '-'";
 

@@ -62,6 +62,9 @@ pub struct Confinement {
     /// Bytes of memory that it may take.
     #[arg(long)]
     pub memory: u64,
+    /// Bytes that a file may come to have by it.
+    #[arg(long)]
+    pub file: u64,
     /// The program.
     pub program: PathBuf,
     /// Its arguments.
@@ -103,6 +106,7 @@ pub fn exec(confinement: &Confinement) -> Result<Infallible, ConfineError> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     limit(Resource::Cpu, confinement.seconds)?;
     limit(Resource::Data, confinement.memory)?;
+    limit(Resource::Fsize, confinement.file)?;
     limit(Resource::Core, 0)?;
     if restrict(confinement)? == RulesetStatus::NotEnforced && !confinement.or_not {
         return Err(ConfineError::NotConfined);

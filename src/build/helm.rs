@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::program::{Ended, Run};
 use super::stage::Stage;
-use super::{Inputs, Recipe, Tools, blocking};
+use super::{Archive, Inputs, Recipe, Tools, blocking};
 use crate::api::helm::{Helm, Parameter};
-use crate::render::{Diagnostic, Edits, Origin, Rendered, helm};
+use crate::render::{Content, Diagnostic, Edits, Origin, Rendered, helm};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
@@ -35,11 +36,14 @@ pub(super) async fn build(
 ) -> Result<Rendered, SourceError> {
     let stage = super::staged(tools, snapshot).await?;
     let options = &recipe.render.helm;
-    write_values(&stage, options)
-        .map_err(|error| SourceError::StageFailed { why: error.to_string() })?;
+    let failed = |error: io::Error| SourceError::StageFailed { why: error.to_string() };
+    write_values(&stage, options).map_err(failed)?;
     let folder = chart.folder.unwrap_or_default();
     let mut arguments: Vec<OsString> = vec!["template".into(), recipe.release().into()];
-    arguments.push(stage.tree().join(folder).into());
+    arguments.push(match &inputs.chart {
+        Some(archive) => copied(&stage, archive).map_err(failed)?.into(),
+        None => stage.tree().join(folder).into(),
+    });
     arguments.extend(chart.values.iter().map(|path| flag("--values", stage.tree().join(path))));
     arguments.extend(rest(recipe, inputs, &stage));
     // Without a cluster, helm reads nothing but the chart and what it is given: it may run where the kernel cannot
@@ -58,8 +62,8 @@ pub(super) async fn build(
         Ended::Well(output) => {
             blocking(move || helm::objects(&output, folder.as_deref(), &edits)).await
         }
-        Ended::Badly(complaints) => Ok(refused(&shown, &complaints)),
-        Ended::NotConfined => Ok(refused(&shown, "it could not be started")),
+        Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot))),
+        Ended::NotConfined => Ok(refused(&shown, "it could not be started", false)),
     }
 }
 
@@ -69,11 +73,18 @@ pub(super) fn homes(home: &Path) -> Vec<(&'static str, OsString)> {
     names.map(|name| (name, home.join(name).into_os_string())).to_vec()
 }
 
-fn write_values(stage: &Stage, options: &Helm) -> std::io::Result<()> {
+fn write_values(stage: &Stage, options: &Helm) -> io::Result<()> {
     if options.values.is_empty() {
         return Ok(());
     }
     fs::write(stage.home().join(VALUES), serde_json::to_vec(&options.values)?)
+}
+
+/// Puts a chart that is kept elsewhere where helm may read it.
+fn copied(stage: &Stage, archive: &Archive) -> io::Result<PathBuf> {
+    let at = stage.home().join("chart.tgz");
+    fs::copy(&archive.file, &at)?;
+    Ok(at)
 }
 
 /// The arguments after the chart and the files with values.
@@ -97,7 +108,7 @@ fn rest(recipe: &Recipe, inputs: &Inputs, stage: &Stage) -> Vec<OsString> {
 }
 
 /// One argument, so that no value is taken for a flag.
-fn flag(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
+pub(super) fn flag(name: &str, value: impl AsRef<std::ffi::OsStr>) -> OsString {
     let mut flag = OsString::from(name);
     flag.push("=");
     flag.push(value);
@@ -126,8 +137,13 @@ fn escaped(value: &str) -> String {
     escaped
 }
 
-fn refused(chart: &str, complaints: &str) -> Rendered {
-    let problem = helm::problem(complaints, false);
+/// Whether there is anything among the files that nobody may see.
+fn is_secret(snapshot: &Snapshot) -> bool {
+    snapshot.files.iter().any(|file| matches!(file.content, Content::Decrypted(_)))
+}
+
+fn refused(chart: &str, complaints: &str, is_secret: bool) -> Rendered {
+    let problem = helm::problem(complaints, is_secret);
     Rendered::nothing(vec![Diagnostic::at(Origin::file(chart), problem)])
 }
 

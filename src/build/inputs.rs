@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Keys;
+use super::{Archive, Keys};
 use crate::plan::Capabilities;
 use crate::render::Substitution;
 
@@ -11,6 +11,8 @@ use crate::render::Substitution;
 pub struct Inputs {
     /// What the cluster can do that they go to, if that was asked.
     pub capabilities: Option<Arc<Capabilities>>,
+    /// The chart, if it is kept elsewhere.
+    pub chart: Option<Arc<Archive>>,
     /// What decrypts files, if the app decrypts any.
     pub keys: Option<Arc<Keys>>,
     /// What is substituted in objects, if anything is.

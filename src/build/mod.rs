@@ -3,6 +3,7 @@
 //! The programs are the real ones. They run without a shell, in a private folder that holds what they may read and
 //! nothing else, with a deadline and bounds (design.md, rules 8 to 10).
 
+mod charts;
 pub mod confine;
 mod helm;
 mod inputs;
@@ -10,6 +11,7 @@ mod keys;
 mod kms;
 mod kustomize;
 mod program;
+mod pull;
 mod recipe;
 mod sops;
 mod stage;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use crate::render::{self, Edits, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
+pub use charts::{Archive, chart};
 pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;

@@ -22,6 +22,10 @@ const OUTPUT: u64 = 64 << 20;
 const COMPLAINTS: u64 = 64 << 10;
 /// Bytes of memory that a program may take.
 const MEMORY: u64 = 1 << 30;
+/// Bytes that a file may come to have by a program.
+const FILE: u64 = 256 << 20;
+/// What names the authorities whose certificates are trusted.
+const TRUSTED: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR"];
 /// From where on Go's runtime cleans up more often.
 const GO_MEMORY: &str = "800MiB";
 /// Where there is no proxy, and so no network, where the kernel does not keep a program from it.
@@ -68,7 +72,7 @@ impl Run<'_> {
     }
 
     async fn ended(&self, tools: &Tools) -> Result<Ended, SourceError> {
-        let program = found(self.program)?;
+        let program = found(self.program, &tools.path)?;
         let failed =
             |why: String| SourceError::ProgramFailed { program: self.program.to_owned(), why };
         let io = |error: std::io::Error| failed(error.to_string());
@@ -85,14 +89,26 @@ impl Run<'_> {
         };
         let status = child.wait().await.map_err(io)?;
         let complaints = complaints.unwrap_or_default();
-        let complaints = String::from_utf8_lossy(&complaints).into_owned();
+        let complaints = self.shortened(&String::from_utf8_lossy(&complaints));
         match status.code() {
             Some(0) => Ok(Ended::Well(output)),
             Some(code) if code == i32::from(NOT_CONFINED) => Ok(Ended::NotConfined),
             Some(code) if code == i32::from(NOT_FOUND) => Err(missing(self.program)),
+            // Of what it fetches, helm says there why it cannot.
+            Some(_) if self.network => {
+                let said = String::from_utf8_lossy(&output);
+                Ok(Ended::Badly(format!("{said}\n{complaints}")))
+            }
             Some(_) => Ok(Ended::Badly(complaints)),
             None => Ok(Ended::Badly(killed(status, &complaints))),
         }
+    }
+
+    /// A text with paths as they are in the repository.
+    fn shortened(&self, text: &str) -> String {
+        let tree = self.stage.tree();
+        let tree = tree.to_string_lossy();
+        text.replace(&format!("{tree}/"), "").replace(&*tree, ".")
     }
 
     fn command(&self, tools: &Tools, program: &Path) -> Command {
@@ -104,7 +120,11 @@ impl Run<'_> {
             command.arg("--read").arg(file);
         }
         command.args(["--seconds", &tools.timeout.as_secs().max(1).to_string()]);
-        command.args(["--memory", &MEMORY.to_string()]);
+        command.args(["--memory", &MEMORY.to_string(), "--file", &FILE.to_string()]);
+        if self.network {
+            let given = TRUSTED.iter().filter_map(env::var_os).flat_map(|it| ["--read".into(), it]);
+            command.args(given);
+        }
         command.arg(program).arg("--").args(&self.arguments);
         command.env_clear().envs(self.surroundings());
         command.current_dir(self.stage.tree()).process_group(0).kill_on_drop(true);
@@ -168,10 +188,9 @@ fn killed(status: ExitStatus, complaints: &str) -> String {
     format!("it was ended by signal {signal} {first}").trim_end().to_owned()
 }
 
-/// Where a program is, by `PATH`.
-fn found(name: &'static str) -> Result<PathBuf, SourceError> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut places = env::split_paths(&path).map(|folder| folder.join(name));
+/// Where a program is.
+fn found(name: &'static str, path: &OsString) -> Result<PathBuf, SourceError> {
+    let mut places = env::split_paths(path).map(|folder| folder.join(name));
     places.find(|place| place.is_file()).ok_or_else(|| missing(name))
 }
 

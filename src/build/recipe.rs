@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Inputs, KeySource, Keys};
 use crate::api::{GitOpsAppSpec, PostBuild, Render};
 use crate::render::{Content, Edits, Image};
-use crate::source::{Layout, Snapshot};
+use crate::source::{Credentials, Layout, Snapshot};
 
 /// How the files of an app become its objects, as the app says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,10 @@ pub struct Recipe {
     pub app: String,
     /// The namespace that its objects go to.
     pub namespace: String,
+    /// Credentials for a chart that is kept elsewhere.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Whose they are: what was fetched with some is for nobody else.
+    pub owner: String,
 }
 
 impl Recipe {
@@ -32,7 +36,7 @@ impl Recipe {
         let (app, namespace) = (app.to_owned(), namespace.to_owned());
         let images = spec.images.iter().map(|text| Image::parse(text)).collect();
         let (render, post_build) = (spec.render.clone(), spec.post_build.clone());
-        Self { render, post_build, images, keys: None, app, namespace }
+        Self { render, post_build, images, app, namespace, ..Self::default() }
     }
 
     /// What is changed of each object, with these inputs.
@@ -68,6 +72,7 @@ impl Recipe {
                 for api in apis {
                     add(api.as_bytes());
                 }
+                add(inputs.chart.as_ref().map_or("", |chart| &chart.digest).as_bytes());
                 add(self.release().as_bytes());
                 add(self.release_namespace().as_bytes());
                 add(chart.as_deref().unwrap_or_default().as_bytes());

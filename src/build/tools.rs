@@ -1,14 +1,21 @@
 //! With what objects are built.
 
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::stage;
+use super::blocking;
+use super::charts::{self, Charts};
+use super::stage::{self, Stage};
 use crate::lanes::Lanes;
+use crate::source::SourceError;
 
 /// Programs that run side by side where the machine has fewer cores.
 const LANES: usize = 2;
+/// The folder with charts.
+const CHARTS: &str = "charts";
 /// A program that takes longer holds up no others.
 const QUICK: Duration = Duration::from_secs(10);
 
@@ -23,8 +30,12 @@ pub struct Tools {
     pub(super) timeout: Duration,
     /// Whether sops may use the daemon's own access to key management services.
     pub(super) kms: bool,
+    /// Folders that they are looked for in, as in `PATH`.
+    pub(super) path: OsString,
     /// Where they begin.
     pub(super) lanes: Lanes,
+    /// Charts that were fetched.
+    pub(super) charts: Charts,
 }
 
 impl Tools {
@@ -32,20 +43,43 @@ impl Tools {
     pub fn new(program: &Path, data_dir: &Path, timeout: Duration) -> Self {
         let dir = data_dir.join("build");
         stage::sweep(&dir);
+        charts::sweep(&dir.join(CHARTS));
         let cores = std::thread::available_parallelism().map_or(LANES, usize::from);
         Self {
             program: program.to_owned(),
             dir,
             timeout,
             kms: false,
+            path: env::var_os("PATH").unwrap_or_default(),
             lanes: Lanes::new(cores.max(LANES), QUICK),
+            charts: Charts::default(),
         }
+    }
+
+    /// The folder that charts are kept in.
+    pub(super) fn charts(&self) -> std::io::Result<PathBuf> {
+        let folder = self.dir.join(CHARTS);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// A private folder with nothing in it.
+    pub(super) async fn stage(&self) -> Result<Stage, SourceError> {
+        let tools = self.clone();
+        let made = blocking(move || Stage::new(tools.folder()?)).await?;
+        made.map_err(|error| SourceError::StageFailed { why: error.to_string() })
     }
 
     /// The same, and sops may use the daemon's own access to key management services, if `allowed`.
     #[must_use]
     pub fn with_kms(self, allowed: bool) -> Self {
         Self { kms: allowed, ..self }
+    }
+
+    /// The same, with programs from these folders, written as `PATH` is.
+    #[must_use]
+    pub fn with_path(self, path: OsString) -> Self {
+        Self { path, ..self }
     }
 
     /// The folder that folders for programs are made in.

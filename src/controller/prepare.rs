@@ -11,7 +11,7 @@ use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
 use crate::report::Notice;
-use crate::source::credentials::Proxy;
+use crate::source::credentials::{Login, Proxy};
 use crate::source::verify::{BadKeys, Keyring};
 use crate::source::{Credentials, Keys, Verification};
 use crate::sync::ground::Remote;
@@ -49,6 +49,8 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
     let Access { credentials, owner, used: mut secrets } = access(&own, namespace, spec).await?;
     let verification = verification(&own, namespace, spec, &mut secrets).await?;
+    let chart = chart_access(&own, namespace, spec).await?;
+    secrets.extend(chart.used);
     let keys = keys(&own, namespace, spec, &mut secrets).await?;
     let home = Home::new(own.clone(), namespace);
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
@@ -60,7 +62,13 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         Notice::InvalidSpec(fault.into())
     })?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    let recipe = Arc::new(Recipe { keys, ..Recipe::of(spec, &seen.id.name, &target) });
+    let recipe = Recipe {
+        credentials: chart.credentials,
+        owner: chart.owner,
+        keys,
+        ..Recipe::of(spec, &seen.id.name, &target)
+    };
+    let recipe = Arc::new(recipe);
     let app = App { target_namespace: target, cluster, home, verification, recipe, ..app };
     Ok(Prepared { resource, app, secrets })
 }
@@ -183,6 +191,27 @@ async fn access(own: &Cluster, namespace: &str, spec: &GitOpsAppSpec) -> Result<
         used.push(Used { name: name.0.clone(), version });
     }
     Ok(Access { credentials: credentials.map(Arc::new), owner, used })
+}
+
+/// How a chart is reached that is kept elsewhere.
+async fn chart_access(
+    own: &Cluster,
+    namespace: &str,
+    spec: &GitOpsAppSpec,
+) -> Result<Access, Notice> {
+    let none = || Access { credentials: None, owner: String::new(), used: Vec::new() };
+    let Some(chart) = &spec.render.helm.chart else { return Ok(none()) };
+    let Some(SecretReference { name }) = &chart.secret_ref else { return Ok(none()) };
+    let SecretData { version, data } = read(own, namespace, &name.0).await?;
+    let found = Credentials::from_secret(&data, &chart.repo_url);
+    let found = found.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?;
+    if matches!(found.login, Some(Login::Bearer(_) | Login::App(_))) {
+        let why = "helm takes username and password, and no other login";
+        return Err(unusable(namespace, &name.0, why));
+    }
+    let (owner, used) =
+        (format!("{namespace}/{}", name.0), vec![Used { name: name.0.clone(), version }]);
+    Ok(Access { credentials: Some(Arc::new(found)), owner, used })
 }
 
 async fn read(own: &Cluster, namespace: &str, name: &str) -> Result<SecretData, Notice> {

@@ -82,22 +82,26 @@ fn resolved(folder: &str, path: &str) -> Option<String> {
     Some(names.join("/"))
 }
 
-/// What a program complained about, in one line. What it quotes of files, in brackets and between backquotes, is left
-/// out: that may be anything.
+/// What a program complained about, in one line. What it quotes of files, in brackets, braces and between backquotes,
+/// is left out: that may be anything.
 pub fn complaint(text: &str) -> String {
     let text = text.trim().trim_start_matches("Error: ");
-    let (mut said, mut quote) = (String::new(), None);
+    let (mut said, mut depth, mut is_quoted) = (String::new(), 0_usize, false);
     for c in text.chars() {
-        match (quote, c) {
-            (None, '`') => quote = Some('`'),
-            (None, '[') => quote = Some(']'),
-            (None, c) if c.is_whitespace() => said.extend((!said.ends_with(' ')).then_some(' ')),
-            (None, c) => said.extend(is_plain(c).then_some(c)),
-            (Some(end), c) if c == end => {
-                quote = None;
-                said.push('\u{2026}');
+        match c {
+            '`' if depth == 0 => {
+                is_quoted = !is_quoted;
+                said.extend(is_quoted.then_some('\u{2026}'));
             }
-            (Some(_), _) => {}
+            _ if is_quoted => {}
+            '[' | '{' => {
+                said.extend((depth == 0).then_some('\u{2026}'));
+                depth += 1;
+            }
+            ']' | '}' => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            c if c.is_whitespace() => said.extend((!said.ends_with(' ')).then_some(' ')),
+            c => said.extend(is_plain(c).then_some(c)),
         }
     }
     if said.is_empty() { "it failed".to_owned() } else { said.chars().take(COMPLAINT).collect() }
@@ -115,7 +119,11 @@ mod tests {
             "bad config: `\npassword: x\n`: cannot parse [a: x]",
             "bad config: \u{2026}: cannot parse \u{2026}",
         );
-        check("a: [never closed", "a: ");
+        check("a: [never closed", "a: \u{2026}");
+        check(
+            "map[string]interface {}{\"a\": {\"b\": \"c\"}}: bad",
+            "map\u{2026}interface \u{2026}\u{2026}: bad",
+        );
         check("", "it failed");
     }
 

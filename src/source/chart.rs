@@ -24,6 +24,10 @@ pub(super) fn read<T: Tree>(
     options: &Helm,
 ) -> Result<Snapshot, String> {
     let mut gather = Gather::new(tree, &root);
+    if options.chart.is_some() {
+        let values = values_files(&mut gather, &root, options)?;
+        return Ok(Snapshot { layout: Layout::Helm { chart: None, values }, ..gather.snapshot() });
+    }
     let chart = joined(&root);
     gather.take(&mut root)?;
     if gather.content(&join(&chart, NAME)).is_none() {

@@ -130,6 +130,38 @@ pub enum SourceError {
         /// The program.
         program: String,
     },
+    /// A chart could not be fetched.
+    #[error("cannot fetch the chart {chart} from {url}: {why}; retrying")]
+    ChartUnreachable {
+        /// Its name.
+        chart: String,
+        /// URL without credentials.
+        url: String,
+        /// helm's words.
+        why: String,
+    },
+    /// There is no such chart, or none of this version.
+    #[error(
+        "no chart {chart} of version {version} at {url}: push it, or correct spec.render.helm.chart"
+    )]
+    ChartNotFound {
+        /// Its name.
+        chart: String,
+        /// Version or range asked for.
+        version: String,
+        /// URL without credentials.
+        url: String,
+    },
+    /// The server of charts refused the credentials, or wants some.
+    #[error(
+        "{url} refused the credentials for the chart ({why}): set or renew the Secret that spec.render.helm.chart.secretRef names"
+    )]
+    ChartRefused {
+        /// URL without credentials.
+        url: String,
+        /// helm's words.
+        why: String,
+    },
     /// What the cluster can do is not known, which charts ask for.
     #[error(
         "cannot ask the cluster for its version and its kinds, which charts are rendered by: {why}; retrying"

@@ -12,13 +12,18 @@ use super::{Snapshot, SourceError, layout};
 
 /// Reads what the app in a folder is made of. Links may not leave it.
 pub fn read(folder: &Path, render: &Render) -> Result<Snapshot, SourceError> {
-    let shown = folder.display().to_string();
+    read_below(folder, "", render)
+}
+
+/// Reads what the app at `path` of a folder is made of. Links may lead anywhere in the folder, and not out of it.
+pub fn read_below(folder: &Path, path: &str, render: &Render) -> Result<Snapshot, SourceError> {
+    let shown = folder.join(path).display().to_string();
     let not_found =
         || SourceError::PathNotFound { path: shown.clone(), place: "the file system".into() };
     if !folder.is_dir() {
         return Err(not_found());
     }
-    let snapshot = layout::read(&Folder(folder.to_owned()), "", render, None);
+    let snapshot = layout::read(&Folder(folder.to_owned()), path, render, None);
     snapshot
         .map_err(|why| SourceError::FolderUnreadable { folder: folder.to_owned(), why })?
         .ok_or_else(not_found)

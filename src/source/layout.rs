@@ -17,8 +17,13 @@ pub fn read<T: Tree>(
 ) -> Result<Option<Snapshot>, String> {
     let Place::At(root) = resolve(tree, &[], path)?.place else { return Ok(None) };
     let Some(at) = folder(tree, &root) else { return Ok(None) };
-    let found = detect(tree, &at)?;
-    match render.kind.or(found).unwrap_or(RenderType::Plain) {
+    let found = match &render.helm.chart {
+        Some(_) => Some(RenderType::Helm),
+        None => detect(tree, &at)?,
+    };
+    // Who wants something of kustomize wants kustomize.
+    let wanted = (!render.kustomize.is_empty()).then_some(RenderType::Kustomize);
+    match render.kind.or(found).or(wanted).unwrap_or(RenderType::Plain) {
         RenderType::Plain => walk::read(tree, path, before),
         RenderType::Kustomize => kustomization::read(tree, root, &render.kustomize).map(Some),
         RenderType::Helm => chart::read(tree, root, &render.helm).map(Some),

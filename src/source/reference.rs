@@ -112,6 +112,11 @@ pub fn is_range(text: &str) -> bool {
     range(text).is_some()
 }
 
+/// Whether a text is one version, of three numbers, and no range.
+pub fn is_version(text: &str) -> bool {
+    Version::parse(text.strip_prefix('v').unwrap_or(text)).is_ok()
+}
+
 /// A ref's name as people write it.
 pub fn shown(reference: &str) -> &str {
     let short = reference.strip_prefix(BRANCHES).or_else(|| reference.strip_prefix(TAGS));

@@ -1,24 +1,28 @@
 //! What an app's objects are made of beside the files of its source.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::resolve::since;
 use super::{App, Memory, references};
-use crate::build::{Inputs, KeySource};
+use crate::build::{Inputs, KeySource, chart};
+use crate::cluster::ApiError;
 use crate::plan::Capabilities;
+use crate::report::Trigger;
 use crate::source::{Layout, Snapshot, SourceError};
 
 /// The inputs as they are now, as far as what was made last was made of such.
-pub async fn again(app: &App, memory: &Memory) -> Result<Inputs, SourceError> {
+pub async fn again(app: &App, memory: &Memory, trigger: Trigger) -> Result<Inputs, SourceError> {
     let capabilities = match &memory.inputs.capabilities {
         Some(_) => Some(capabilities(app, memory).await?),
         None => None,
     };
+    let chart = chart(&app.tools, &app.recipe, chart_since(app, trigger)).await?;
     let keys = app.recipe.keys.as_ref().map(KeySource::read).transpose()?;
     let substitution = references::substitution(app).await?;
-    Ok(Inputs { capabilities, keys, substitution })
+    Ok(Inputs { capabilities, chart, keys, substitution })
 }
 
 /// The inputs that a snapshot is built with.
@@ -36,11 +40,18 @@ pub async fn of(
     Ok(Inputs { capabilities, ..known })
 }
 
+/// How old what is known of the versions of a chart may be. Of passes there may be many in an interval.
+fn chart_since(app: &App, trigger: Trigger) -> Instant {
+    let is_asked = matches!(trigger, Trigger::Annotation | Trigger::Command);
+    let age = if is_asked { Duration::ZERO } else { app.interval };
+    let now = Instant::now();
+    now.checked_sub(age).unwrap_or(now)
+}
+
 /// What the cluster can do that the app's objects go to.
 async fn capabilities(app: &App, memory: &Memory) -> Result<Arc<Capabilities>, SourceError> {
     let since = memory.kinds.is_none().then(|| since(memory));
-    let unknown =
-        |why: crate::cluster::ApiError| SourceError::ClusterUnknown { why: why.to_string() };
+    let unknown = |why: ApiError| SourceError::ClusterUnknown { why: why.to_string() };
     app.discovery.capabilities(since.unwrap_or_else(any_time)).await.map_err(unknown)
 }
 
@@ -50,6 +61,6 @@ fn any_time() -> Instant {
     // A machine that has just started counts from less.
     [365 * 86_400, 86_400, 3_600]
         .iter()
-        .find_map(|ago| now.checked_sub(std::time::Duration::from_secs(*ago)))
+        .find_map(|ago| now.checked_sub(Duration::from_secs(*ago)))
         .unwrap_or(now)
 }

@@ -74,7 +74,7 @@ async fn read(
     let mut known = memory.inputs.clone();
     let (snapshot, revision) = match &app.origin {
         Origin::Folder(path) => {
-            known = inputs::again(app, memory).await?;
+            known = inputs::again(app, memory, outcome.trigger).await?;
             let (path, recipe) = (path.clone(), app.recipe.clone());
             (blocking(move || folder::read(&path, &recipe.render)).await??, None)
         }
@@ -86,7 +86,7 @@ async fn read(
             outcome.revision = Some(revision.clone());
             verify::verify(app, memory, fetcher, &revision, outcome).await?;
             let unchanged = unchanged(fetcher, memory, &revision, outcome).await;
-            known = inputs::again(app, memory).await?;
+            known = inputs::again(app, memory, outcome.trigger).await?;
             if let Some(rendered) = unchanged.filter(|_| known == memory.inputs) {
                 return Ok(rendered);
             }

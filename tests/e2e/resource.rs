@@ -265,6 +265,25 @@ fn what_is_substituted_wrongly_is_refused_with_its_field() {
 }
 
 #[test]
+fn what_is_wrong_for_kustomize_is_refused_with_its_field() {
+    let test = fixture("invalid-kustomize");
+    let check = |kustomize: Value, field: &str, words: &str| {
+        let fields = json!({"render": {"kustomize": kustomize}});
+        refused(&test, &with(fields), &format!("spec.render.kustomize.{field}"), words);
+    };
+    for image in ["", "a b", "a=b=c", "=b"] {
+        check(json!({"images": [image]}), "images", "");
+    }
+    check(json!({"replicas": [{"name": "a", "count": 100_001}]}), "replicas", "less than or equal");
+    check(json!({"replicas": [{"name": "", "count": 1}]}), "replicas", "at least 1");
+    check(json!({"namePrefix": "A"}), "namePrefix", "should match");
+    check(json!({"nameSuffix": "a_"}), "nameSuffix", "should match");
+    check(json!({"namespace": "a.b"}), "namespace", "should match");
+    check(json!({"patches": [{"patch": ""}]}), "patches", "at least 1");
+    check(json!({"components": [""]}), "components", "at least 1");
+}
+
+#[test]
 fn what_is_wrong_for_helm_is_refused_with_its_field() {
     let test = fixture("invalid-helm");
     let check = |helm: Value, field: &str, words: &str| {
@@ -287,6 +306,25 @@ fn what_is_wrong_for_helm_is_refused_with_its_field() {
     for api in ["", "a,b", "-a", "a b"] {
         check(json!({"apiVersions": [api]}), "apiVersions", "");
     }
+    let chart = |url: &str, name: &str, version: &str, more: Value| {
+        let mut chart = json!({"repoURL": url, "name": name, "version": version});
+        chart.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"chart": chart})
+    };
+    for url in ["", "git@c.example:a", "https://", "https://u:p@c.example", "https://c.example?a"] {
+        check(chart(url, "web", "1", json!({})), "chart.repoURL", "");
+    }
+    for name in ["", "-a", "a b", "a/b"] {
+        check(chart("https://c.example", name, "1", json!({})), "chart.name", "");
+    }
+    check(chart("oci://c.example", "a/../b", "1", json!({})), "chart.name", "must be the name");
+    for version in ["", "-1", " 1", "1\n"] {
+        check(chart("https://c.example", "web", version, json!({})), "chart.version", "");
+    }
+    let insecure = json!({"insecure": true});
+    check(chart("https://c.example", "web", "1", insecure), "chart.insecure", "is for registries");
+    let secret = json!({"secretRef": {"name": "A"}});
+    check(chart("https://c.example", "web", "1", secret), "chart.secretRef.name", "should match");
 }
 
 #[test]
@@ -347,6 +385,18 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "apiVersions": ["apps/v1", "monitoring.coreos.com/v1/ServiceMonitor"],
     });
     check(json!({"render": {"type": "helm", "helm": helm}}));
+    for (url, name, version) in [
+        ("https://c.example/charts", "web", "1.2.3"),
+        ("http://c.example", "web", ">=1 <2"),
+        ("oci://c.example:5000/a", "team/web", "^1"),
+    ] {
+        let chart =
+            json!({"repoURL": url, "name": name, "version": version, "secretRef": {"name": "a"}});
+        check(json!({"render": {"helm": {"chart": chart}}}));
+    }
+    check(
+        json!({"render": {"helm": {"chart": {"repoURL": "oci://c.example/a", "name": "b", "version": "1", "insecure": true}}}}),
+    );
     for version in ["1.30", "v1.36.2", "1.27.3-eks-a5565ad", "1.30.0+k3s1"] {
         check(json!({"render": {"helm": {"kubeVersion": version}}}));
     }

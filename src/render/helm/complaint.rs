@@ -7,6 +7,8 @@ use super::super::built::complaint;
 const HELM: &str = "helm";
 /// How it says which dependencies a chart lacks.
 const MISSING: &str = "missing in charts/ directory: ";
+/// How it says that it cannot read the index of a repository; why is on the next line.
+const UNREAD: &str = "Unable to get an update from";
 /// What Go says when it gets no more memory.
 const MEMORY: &[&str] = &["runtime: out of memory", "runtime: cannot allocate memory"];
 /// What it adds for those who run it by hand.
@@ -27,6 +29,20 @@ pub fn problem(complaints: &str, is_secret: bool) -> Problem {
         return failed(places(error));
     }
     failed(complaint(error.split(ADVICE).next().unwrap_or_default()))
+}
+
+/// Why helm could not fetch a chart, in its words: without what comes after a question mark in a URL, which may be a
+/// token.
+pub fn fetch_complaint(complaints: &str) -> String {
+    let error = complaints.split_once("Error: ").map_or(complaints, |(_, error)| error);
+    // Of an index it says why before it says that it failed.
+    let unread = complaints.split_once(UNREAD).and_then(|(_, rest)| rest.lines().nth(1));
+    let error = unread.unwrap_or(error);
+    let words = error.split_whitespace().map(|word| match word.split_once('?') {
+        Some((url, _)) if url.contains("://") => url,
+        _ => word,
+    });
+    complaint(&words.collect::<Vec<_>>().join(" "))
 }
 
 fn failed(why: String) -> Problem {
@@ -56,6 +72,15 @@ fn is_place(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tokens_in_urls_are_not_said() {
+        let said =
+            fetch_complaint("Error: GET https://cdn.example/a.tgz?token=hunter2: 500 why?\n");
+        assert_eq!(said, "GET https://cdn.example/a.tgz 500 why?");
+        let text = "...Unable to get an update from the \"source\" chart repository (http://c.example):\n\tlooks like it\nError: Failed [http://c.example]";
+        assert_eq!(fetch_complaint(text), "looks like it");
+    }
 
     #[test]
     fn what_helm_says_is_said_shorter() {

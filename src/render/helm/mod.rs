@@ -5,7 +5,7 @@ mod complaint;
 mod printed;
 
 pub use chart::{Chart, Dependency};
-pub use complaint::problem;
+pub use complaint::{fetch_complaint, problem};
 pub use printed::objects;
 
 /// Name of the file that says what a chart is.

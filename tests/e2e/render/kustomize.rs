@@ -1,6 +1,9 @@
 //! Kustomizations, built by the real kustomize.
 
-use crate::support::{Fixture, plane};
+use serde_json::json;
+
+use crate::apps::Apps;
+use crate::support::{Fixture, config_map, plane};
 
 const BASE: &str = "
 resources: [deployment.yaml]
@@ -129,4 +132,50 @@ fn nothing_outside_of_the_repository_is_read() {
         &[(top, "resources: [a.yaml, b.yaml]\ncomponents: [c]")],
         &["refers to a.yaml in resources, which leads nowhere"],
     );
+}
+
+#[test]
+fn an_app_adds_to_its_kustomization() {
+    let apps = Apps::new("kustopts");
+    apps.commit(&[
+        (
+            "web/kustomization.yaml",
+            "resources: [web.yaml]\nimages: [{name: web, newTag: '1'}]\nnamePrefix: x-",
+        ),
+        ("web/web.yaml", WEB),
+        (
+            "parts/more/kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [more.yaml]",
+        ),
+        ("parts/more/more.yaml", &config_map("more", "1")),
+        ("bare/a.yaml", &config_map("a", "1")),
+        ("bare/deep/kustomization.yaml", "resources: [../b.txt]\nnameSuffix: -deep"),
+        ("bare/deep/notes.yaml", &config_map("not-declared", "1")),
+        ("bare/b.txt", &config_map("b", "1")),
+    ]);
+    let kustomize = json!({
+        "images": ["web=registry.example/web:2"],
+        "replicas": [{"name": "web", "count": 2}],
+        "namePrefix": "a-", "nameSuffix": "-z",
+        "components": ["../parts/more"],
+        "commonAnnotations": {"example.com/note": "n"},
+        "patches": [{
+            "target": {"kind": "Deployment"},
+            "patch": "- {op: add, path: /spec/paused, value: true}",
+        }],
+    });
+    apps.app("web", "web", json!({"render": {"kustomize": kustomize}}));
+    // One is made of a folder that has none, with those in folders below it.
+    apps.app("bare", "bare", json!({"render": {"kustomize": {"namePrefix": "c-"}}}));
+    apps.wait("web", "Ready");
+    let field = |path: &str| apps.field("deploy/a-web-z", path);
+    assert_eq!(field(".spec.template.spec.containers[0].image"), "registry.example/web:2");
+    assert_eq!(field(".spec.replicas"), "2");
+    assert_eq!(field(".spec.paused"), "true");
+    assert_eq!(field(".metadata.annotations.example\\.com/note"), "n");
+    assert_eq!(apps.field("cm/a-more-z", ".data.key"), "1");
+    apps.wait("bare", "Ready");
+    assert_eq!(apps.field("cm/c-a", ".data.key"), "1");
+    assert_eq!(apps.field("cm/c-b-deep", ".data.key"), "1");
+    assert_eq!(apps.field("cm/not-declared", ".data.key"), "");
 }

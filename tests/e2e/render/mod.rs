@@ -1,7 +1,11 @@
 //! What is in real repositories, rendered by the real programs.
 
+mod alike;
+mod charts;
+mod contained;
 mod helm;
 mod kustomize;
+mod same;
 mod sops;
 mod substitute;
 mod vault;

@@ -96,12 +96,15 @@ fn a_reference_is_read_once_a_pass_and_without_any_nothing_is_sent() {
         apps.reason(name, "Ready", "Synced");
     }
     let passes = || {
-        let synced = |line: &&String| line.contains("INFO Synced") && line.contains("/web}");
-        apps.daemon.0.lines().iter().filter(synced).count()
+        let metrics = apps.daemon.metrics();
+        let runs = metrics.lines().filter(|line| line.starts_with("gitops_sync_runs_total{"));
+        let mut runs = runs.filter(|line| line.contains("/web\"") && line.contains("success"));
+        let count = runs.next().and_then(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
+        count.unwrap_or_default()
     };
     let (before, mark) = (passes(), plane().audit().mark().unwrap());
     eventually(DEADLINE, "three passes", || {
-        if passes() >= before + 3 { Ok(Some(())) } else { Err(passes().to_string()) }
+        if passes() >= before + 3 { Ok(Some(())) } else { Err(apps.daemon.metrics()) }
     })
     .unwrap();
     let sent = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
