@@ -35,7 +35,7 @@ pub enum RenderType {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Render {
     /// What makes objects of the files: plain, kustomize or helm. Without it, what is in the folder says so: a
-    /// kustomization.yaml, or a Chart.yaml, or neither.
+    /// kustomization.yaml, also in folders below, or a Chart.yaml, or neither.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<RenderType>,
     /// What kustomize is to do beside what the kustomization says.

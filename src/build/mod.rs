@@ -89,7 +89,8 @@ async fn run(
 /// The objects of files that are manifests.
 fn plain(snapshot: Snapshot, edits: &Edits, before: Option<&Rendered>) -> Rendered {
     let mut rendered = render::edited(snapshot.files, edits, before);
-    rendered.diagnostics.splice(0..0, snapshot.diagnostics);
+    rendered.diagnostics.extend(snapshot.diagnostics);
+    rendered.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
     rendered
 }
 

@@ -45,7 +45,7 @@ fn objects(
     let documents = match yaml::documents(&text) {
         Ok(documents) => documents,
         Err(bad) => {
-            let problem = Problem::Malformed(bad.why);
+            let problem = Problem::Malformed(bad.to_string());
             return Rendered::nothing(vec![Diagnostic::at(whole, problem)]);
         }
     };

@@ -48,7 +48,15 @@ impl Edits {
     }
 }
 
-/// Whether a file has anything that could be substituted.
+/// Whether a file has anything that could be substituted, whatever its encoding.
 fn holds(file: &[u8]) -> bool {
-    file.windows(2).any(|two| two == b"${")
+    let is_open = |rest: &[u8]| rest.iter().find(|byte| **byte != 0) == Some(&b'{');
+    let mut rest = file;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
+        rest = &rest[at + 1..];
+        if is_open(rest) {
+            return true;
+        }
+    }
+    false
 }

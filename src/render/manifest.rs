@@ -10,6 +10,7 @@ use super::diagnostic::{Diagnostic, Problem};
 use super::edits::Edits;
 use super::secrets::Marks;
 use super::text::is_plain;
+use super::yaml;
 use super::{encrypted, sanitize};
 use crate::object::{GroupKind, ObjectId, handling};
 
@@ -93,10 +94,17 @@ pub struct Read {
     pub skipped: usize,
 }
 
-/// Reads one document; a `List` of any kind is expanded.
-pub fn read(document: Value, origin: &Origin, edits: &Edits) -> Read {
+/// Reads one object; a `List` of any kind is expanded.
+pub fn read(object: Value, origin: &Origin, edits: &Edits) -> Read {
     let mut read = Read::default();
-    collect(document, origin, edits, &mut read, 0);
+    collect(object, origin, &[], edits, &mut read, 0);
+    read
+}
+
+/// Reads one document of a file.
+pub fn document(document: yaml::Document, file: &Origin, edits: &Edits) -> Read {
+    let mut read = Read::default();
+    collect(document.value, &file.line(document.line), &document.items, edits, &mut read, 0);
     read
 }
 
@@ -105,12 +113,14 @@ const PASSED_ON: &str = "SopsSecret";
 /// Lists in lists end here: nobody writes them by hand.
 const LIST_DEPTH: usize = 4;
 
-fn collect(document: Value, origin: &Origin, edits: &Edits, read: &mut Read, depth: usize) {
+/// `lines` are those of its items, as far as known.
+fn collect(document: Value, origin: &Origin, lines: &[u32], edits: &Edits, read: &mut Read, depth: usize) {
     if is_list(&document) && depth < LIST_DEPTH {
         let Value::Object(mut list) = document else { return };
         if let Some(Value::Array(items)) = list.remove("items") {
-            for item in items {
-                collect(item, origin, edits, read, depth + 1);
+            for (at, item) in items.into_iter().enumerate() {
+                let own = lines.get(at).map(|line| origin.line(*line));
+                collect(item, own.as_ref().unwrap_or(origin), &[], edits, read, depth + 1);
             }
         }
         return;
