@@ -81,7 +81,8 @@ async fn run(
 /// The objects of files that are manifests.
 fn plain(snapshot: Snapshot) -> Rendered {
     let mut rendered = render::plain(snapshot.files);
-    rendered.diagnostics.splice(0..0, snapshot.diagnostics);
+    rendered.diagnostics.extend(snapshot.diagnostics);
+    rendered.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
     rendered
 }
 

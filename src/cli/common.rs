@@ -1,7 +1,7 @@
 //! Arguments that several verbs share, and what they resolve to.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -256,19 +256,20 @@ impl GitArguments {
     pub(super) fn checkout(&self) -> anyhow::Result<Checkout> {
         check_path(&self.path)?;
         let program = std::env::current_exe().context("cannot tell where this program is")?;
-        let (clones, data_dir) = (Clones::default(), self.data_dir()?);
+        let (clones, data_dir) = (Clones::default(), data_dir(self.data_dir.as_deref())?);
         Ok(Checkout { clones, data_dir, program, timeout: self.fetch_timeout })
     }
+}
 
-    fn data_dir(&self) -> anyhow::Result<PathBuf> {
-        if let Some(dir) = &self.data_dir {
-            return Ok(dir.clone());
-        }
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-        let cache = cache.or_else(home).context("there is no HOME: set --data-dir")?;
-        Ok(cache.join("gitops-sync"))
+/// The folder for what is fetched and built, unless another one is given.
+pub(super) fn data_dir(given: Option<&Path>) -> anyhow::Result<PathBuf> {
+    if let Some(dir) = given {
+        return Ok(dir.to_owned());
     }
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = cache.or_else(home).context("there is no HOME: set --data-dir")?;
+    Ok(cache.join("gitops-sync"))
 }
 
 /// A path that would leave the repository is refused before anything is connected to or fetched.

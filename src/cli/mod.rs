@@ -4,6 +4,7 @@
 
 mod access;
 mod app;
+mod build;
 mod common;
 mod crd;
 mod logging;
@@ -39,6 +40,13 @@ enum Verb {
     Run(Box<run::Arguments>),
     /// Sync once and exit; a server-side dry-run unless --apply is given
     Sync(Box<sync::Arguments>),
+    /// Print the objects that the daemon would make of a folder; no cluster is needed
+    ///
+    /// What is printed is what kubectl would get to apply, so it holds the values of Secrets, those that SOPS encrypts
+    /// included: keep it out of logs. What only the cluster knows is left out: namespaces of objects that name none,
+    /// and gitops-sync's own labels and annotations. If anything is wrong, nothing is printed, all of it is told on
+    /// standard error, and the exit code is 1.
+    Build(Box<build::Arguments>),
     /// Show how apps fare: a table of all, or a page about one
     ///
     /// Reads resources of kind GitOpsApp with your own rights. As with kubectl, the exit code is 0 if the statuses could be
@@ -75,6 +83,7 @@ pub fn main() -> ExitCode {
     let done = match Arguments::parse().verb {
         Verb::Run(arguments) => block_on(run::run(*arguments)),
         Verb::Sync(arguments) => block_on(sync::sync(*arguments)),
+        Verb::Build(arguments) => block_on(build::build_objects(*arguments)),
         Verb::Status(arguments) => block_on(app::status::status(arguments)),
         Verb::Tree(arguments) => block_on(app::tree::tree(arguments)),
         Verb::Trigger(arguments) => block_on(app::trigger::trigger(arguments)),

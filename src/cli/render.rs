@@ -1,6 +1,6 @@
 //! How files become objects, as the command line says it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -8,7 +8,6 @@ use clap::builder::BoolishValueParser;
 
 use super::common::duration;
 use crate::build::{KeySource, Recipe, Tools};
-use crate::sync::Checkout;
 
 /// Within which bounds objects are built.
 #[derive(Debug, Args)]
@@ -23,8 +22,7 @@ pub(super) struct BuildArguments {
 
 impl BuildArguments {
     /// What builds them.
-    pub(super) fn tools(&self, checkout: &Checkout) -> Tools {
-        let Checkout { program, data_dir, .. } = checkout;
+    pub(super) fn tools(&self, program: &Path, data_dir: &Path) -> Tools {
         Tools::new(program, data_dir, self.build_timeout).with_kms(self.sops_kms)
     }
 }

@@ -248,7 +248,7 @@ async fn ground(
     one: Option<&AppId>,
 ) -> anyhow::Result<Ground> {
     let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
-    let tools = arguments.build.tools(&checkout);
+    let tools = arguments.build.tools(&checkout.program, &checkout.data_dir);
     let alone = one.filter(|_| !arguments.watch_apps);
     arguments.cluster.ground(metrics, alone, checkout, tools, parallel).await
 }

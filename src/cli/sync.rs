@@ -80,7 +80,7 @@ async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<Ap
     let (origin, default) = origin(arguments)?;
     let id = arguments.name.clone().unwrap_or(default);
     let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
-    let tools = arguments.build.tools(&checkout);
+    let tools = arguments.build.tools(&checkout.program, &checkout.data_dir);
     let ground = arguments.cluster.ground(metrics, Some(&id), checkout, tools, parallel).await?;
     let id = id.within(ground.store.namespace());
     let app = App::new(id, &spec(arguments), origin, &ground)?;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::api::GitOpsAppSpec;
+
 /// Labels and annotations for the metadata of each object itself, never for pod templates or selectors. As
 /// with Flux and kustomize they win over what a manifest says for the same key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +17,12 @@ pub struct CommonMetadata {
 }
 
 impl CommonMetadata {
+    /// Those that an app says.
+    pub fn of(spec: &GitOpsAppSpec) -> Self {
+        let (labels, annotations) = (&spec.common_labels.0, &spec.common_annotations.0);
+        Self { labels: labels.clone(), annotations: annotations.clone() }
+    }
+
     /// Gives them to an object.
     pub fn set(&self, body: &mut Value) {
         for (map, entries) in [("labels", &self.labels), ("annotations", &self.annotations)] {

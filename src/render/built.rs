@@ -40,7 +40,7 @@ fn objects(output: &[u8], top: &str, place: impl Fn(&mut Value) -> Option<String
     let documents = match yaml::documents(&text) {
         Ok(documents) => documents,
         Err(bad) => {
-            let problem = Problem::Malformed(bad.why);
+            let problem = Problem::Malformed(bad.to_string());
             return Rendered::nothing(vec![Diagnostic::at(whole, problem)]);
         }
     };

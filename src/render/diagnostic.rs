@@ -170,6 +170,20 @@ pub enum Problem {
 }
 
 impl Problem {
+    /// The keys of the field that it is about, from the root of the object; none if it is about no object's text.
+    pub fn field(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::NotAString(field) | Self::NotAMap(field) | Self::InvalidName(field) => {
+                Some(field.split('.').collect())
+            }
+            Self::GenerateName => Some(vec!["metadata", "generateName"]),
+            // A key of a Secret may have dots.
+            Self::SecretData(field, _) => Some(field.splitn(2, '.').collect()),
+            Self::HalfAnObject(_) | Self::BareList => Some(Vec::new()),
+            _ => None,
+        }
+    }
+
     /// Whether the cluster does not serve a kind, which may change any time.
     pub fn is_unknown_kind(&self) -> bool {
         matches!(self, Self::UnknownKind { .. })

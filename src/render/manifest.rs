@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::text::is_plain;
+use super::yaml;
 use super::{encrypted, sanitize};
 use crate::object::{GroupKind, ObjectId, handling};
 
@@ -89,10 +90,17 @@ pub struct Read {
     pub skipped: usize,
 }
 
-/// Reads one document; a `List` of any kind is expanded.
-pub fn read(document: Value, origin: &Origin) -> Read {
+/// Reads one object; a `List` of any kind is expanded.
+pub fn read(object: Value, origin: &Origin) -> Read {
     let mut read = Read::default();
-    collect(document, origin, &mut read, 0);
+    collect(object, origin, &[], &mut read, 0);
+    read
+}
+
+/// Reads one document of a file.
+pub fn document(document: yaml::Document, file: &Origin) -> Read {
+    let mut read = Read::default();
+    collect(document.value, &file.line(document.line), &document.items, &mut read, 0);
     read
 }
 
@@ -101,12 +109,14 @@ const PASSED_ON: &str = "SopsSecret";
 /// Lists in lists end here: nobody writes them by hand.
 const LIST_DEPTH: usize = 4;
 
-fn collect(document: Value, origin: &Origin, read: &mut Read, depth: usize) {
+/// `lines` are those of its items, as far as known.
+fn collect(document: Value, origin: &Origin, lines: &[u32], read: &mut Read, depth: usize) {
     if is_list(&document) && depth < LIST_DEPTH {
         let Value::Object(mut list) = document else { return };
         if let Some(Value::Array(items)) = list.remove("items") {
-            for item in items {
-                collect(item, origin, read, depth + 1);
+            for (at, item) in items.into_iter().enumerate() {
+                let own = lines.get(at).map(|line| origin.line(*line));
+                collect(item, own.as_ref().unwrap_or(origin), &[], read, depth + 1);
             }
         }
         return;

@@ -15,6 +15,9 @@ use crate::object::ObjectId;
 /// How a git LFS pointer begins (git-lfs specification).
 const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
+/// The comment of a file that is no manifest. As to Argo CD, it may stand anywhere in the file.
+const SKIP: &str = "+argocd:skip-file-rendering";
+
 /// What tells a content from any other without reading it: the id of its git blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContentId(pub [u8; 20]);
@@ -187,35 +190,44 @@ pub fn duplicate(manifest: &Manifest, id: &ObjectId, first: &Origin) -> Diagnost
 fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
     let origin = Origin::file(path.clone());
     if content.starts_with(LFS_POINTER) {
-        let diagnostics = vec![Diagnostic::at(origin, Problem::LfsPointer)];
-        return manifest::Read { diagnostics, ..manifest::Read::default() };
+        return wrong(Diagnostic::at(origin, Problem::LfsPointer));
     }
-    let documents = match documents(path, content) {
-        Ok(documents) => documents,
-        Err(bad) => {
-            let at = Origin { line: bad.line, column: bad.column, ..origin };
-            let diagnostics = vec![Diagnostic::at(at, Problem::Malformed(bad.why))];
-            return manifest::Read { diagnostics, ..manifest::Read::default() };
-        }
-    };
-    let mut all = manifest::Read::default();
-    for document in documents {
-        let read = manifest::read(document.value, &origin.line(document.line));
-        all.manifests.extend(read.manifests);
-        all.diagnostics.extend(read.diagnostics);
-        all.skipped += read.skipped;
-    }
-    all
+    read(&origin, content).unwrap_or_else(|bad| {
+        let at = Origin { line: bad.line, column: bad.column, ..origin };
+        wrong(Diagnostic::at(at, Problem::Malformed(bad.to_string())))
+    })
 }
 
-fn documents(path: &str, content: &[u8]) -> Result<Vec<yaml::Document>, yaml::Malformed> {
-    let text = std::str::from_utf8(content).map_err(|error| {
-        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-        let line = u32::try_from(line).unwrap_or_default();
-        yaml::Malformed { line, column: 0, why: "the text is not UTF-8".to_owned() }
-    })?;
-    let is_json = Path::new(path).extension().is_some_and(|end| end == "json");
-    if is_json { yaml::json(text) } else { yaml::documents(text) }
+fn wrong(diagnostic: Diagnostic) -> manifest::Read {
+    manifest::Read { diagnostics: vec![diagnostic], ..manifest::Read::default() }
+}
+
+fn read(origin: &Origin, content: &[u8]) -> Result<manifest::Read, yaml::Malformed> {
+    let text = yaml::text(content)?;
+    let mut all = manifest::Read::default();
+    if text.contains(SKIP) {
+        all.skipped = 1;
+        return Ok(all);
+    }
+    let is_json = Path::new(&*origin.path).extension().is_some_and(|end| end == "json");
+    let documents = if is_json { yaml::json(&text)? } else { yaml::documents(&text)? };
+    for document in documents {
+        let read = manifest::document(document, origin);
+        all.manifests.extend(read.manifests);
+        all.diagnostics.extend(read.diagnostics.into_iter().map(|found| located(found, &text)));
+        all.skipped += read.skipped;
+    }
+    Ok(all)
+}
+
+/// A diagnostic at the line and column of the field that it is about.
+fn located(mut diagnostic: Diagnostic, text: &str) -> Diagnostic {
+    let field = diagnostic.problem.field();
+    let place = field.and_then(|field| yaml::locate(text, diagnostic.origin.line, &field));
+    if let Some((line, column)) = place {
+        diagnostic.origin = Origin { line, column, ..diagnostic.origin };
+    }
+    diagnostic
 }
 
 /// Sha256 over the sorted hashes of the files.
@@ -271,6 +283,39 @@ mod tests {
         let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n";
         let rendered = plain(vec![file("a.yaml", pointer)]);
         assert_eq!(rendered.diagnostics[0].problem, Problem::LfsPointer);
+    }
+
+    #[test]
+    fn a_file_that_says_so_is_skipped() {
+        let marked = |text: &str| plain(vec![file("a.yaml", text), file("b.yaml", A)]);
+        for text in
+            ["# +argocd:skip-file-rendering\na: [", "a: {{ x }} # +argocd:skip-file-rendering"]
+        {
+            let rendered = marked(text);
+            assert_eq!((rendered.manifests.len(), rendered.skipped), (1, 1), "{text}");
+            assert!(rendered.diagnostics.is_empty(), "{text}");
+        }
+        assert_eq!(marked("# argocd:skip-file-rendering\na: [").diagnostics.len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_field_is_said_where_it_stands() {
+        let check = |text: &str, expect: &str| {
+            let rendered = plain(vec![file("a.yaml", text)]);
+            assert_eq!(rendered.diagnostics[0].to_string(), format!("a.yaml:{expect}"));
+        };
+        let name = "metadata.name must be a non-empty string";
+        check("kind: Pod\napiVersion: v1\nmetadata:\n  name: 7\n", &format!("4:3: {name}"));
+        check("kind: Pod\napiVersion: v1\nmetadata: {}\n", &format!("3:1: {name}"));
+        check("kind: Pod\napiVersion: v1\n", &format!("1:1: {name}"));
+        let secret = "---\nkind: Secret\napiVersion: v1\nmetadata: {name: a}\ndata:\n  a.b: b2s=\n  c.d: 1\n";
+        check(secret, "7:3: secret/a data.c.d must be a base64 string");
+        let list = "kind: List\napiVersion: v1\nitems:\n- kind: Pod\n  apiVersion: v1\n  metadata: {name: [a]}\n";
+        check(list, &format!("6:14: {name}"));
+        check(
+            "a: 1\n---\nkind: Pod\n",
+            "3:1: has no apiVersion: add it, or move a file that is no manifest out of the path",
+        );
     }
 
     #[test]

@@ -126,10 +126,7 @@ impl App {
             origin,
             target_namespace: recipe.namespace.clone(),
             create_namespace: spec.create_namespace.clone(),
-            common: Arc::new(CommonMetadata {
-                labels: spec.common_labels.0.clone(),
-                annotations: spec.common_annotations.0.clone(),
-            }),
+            common: Arc::new(CommonMetadata::of(spec)),
             resources: Arc::new(spec.resources.clone()),
             cluster,
             informers,

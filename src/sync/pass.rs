@@ -51,6 +51,7 @@ async fn run(
     outcome.found(&source.rendered);
     let resolved = resolve(app, memory, key, &source.rendered).await?;
     outcome.diagnostics.extend_from_slice(&resolved.diagnostics);
+    outcome.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
     clock.stage("resolve", outcome);
     let mut news = memory.settled.as_ref().and_then(|settled| settled.news(&resolved));
     tokio::select! {

@@ -78,16 +78,20 @@ fn a_missing_name_and_a_generated_one() {
     check(
         "name",
         &[("apps/bad.yaml", bad)],
-        &["apps/bad.yaml:1: metadata.name must be a non-empty string"],
+        &["apps/bad.yaml:3:1: metadata.name must be a non-empty string"],
     );
     let bad = "apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: a-}\n";
-    check("generate", &[("apps/bad.yaml", bad)], &["apps/bad.yaml:1: has metadata.generateName"]);
+    check(
+        "generate",
+        &[("apps/bad.yaml", bad)],
+        &["apps/bad.yaml:3:12: has metadata.generateName"],
+    );
 }
 
 #[test]
 fn half_an_object_and_a_duplicate() {
     let bad = "x: 1\n---\napiVersion: v1\nmetadata: {name: a}\n";
-    check("half", &[("apps/bad.yaml", bad)], &["apps/bad.yaml:3: has no kind"]);
+    check("half", &[("apps/bad.yaml", bad)], &["apps/bad.yaml:3:1: has no kind"]);
     let again = config_map("good", "2");
     check(
         "twice",
@@ -104,7 +108,7 @@ fn a_secret_of_the_wrong_type_is_never_echoed() {
     let good = config_map("good", "1");
     test.commit(&[("apps/s.yaml", bad), ("apps/t.yaml", refused), ("apps/good.yaml", &good)]);
     let daemon = test.run(&["--log-format", "json"]);
-    daemon.line(&["apps/s.yaml:1: secret/s data.pin must be a base64 string"]);
+    daemon.line(&["apps/s.yaml:4:8: secret/s data.pin must be a base64 string"]);
     daemon.line(&["Cannot apply secret/t", "withheld"]);
     daemon.line(&["Synced in part"]);
     test.expect("configmap/good", ".data.key", "1");

@@ -29,7 +29,7 @@ impl Kustomization {
         let text =
             std::str::from_utf8(content).map_err(|_| malformed(0, 0, "the text is not UTF-8"))?;
         let documents = yaml::documents(text)
-            .map_err(|bad| (bad.line, bad.column, Problem::Malformed(bad.why)))?;
+            .map_err(|bad| (bad.line, bad.column, Problem::Malformed(bad.to_string())))?;
         let mut documents = documents.into_iter();
         match (documents.next().map(|document| document.value), documents.next()) {
             (None | Some(Value::Null), None) => Ok(Self(Map::new())),

@@ -2,37 +2,50 @@
 //!
 //! kubectl reads YAML 1.1 (`sigs.k8s.io/yaml`): `yes` is true and `0644` is 420.
 
+mod encoding;
+mod json;
+mod locate;
+mod malformed;
 mod scalar;
+mod style;
 mod tree;
+mod weight;
+mod write;
 
 use std::borrow::Cow;
 
 use serde_json::Value;
-use serde_saphyr::granit_parser::{ErrorKind, ScanError, Span};
+
+pub use encoding::text;
+pub use json::json;
+pub use locate::locate;
+pub use malformed::Malformed;
+pub use write::write;
 
 /// A document of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
     /// Line on which it starts, from 1.
     pub line: u32,
+    /// Lines on which the items of its field `items` start, if known.
+    pub items: Vec<u32>,
     /// Its content.
     pub value: Value,
 }
 
-/// Where and why a text is not YAML. Holds no text of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
-    /// Line, from 1; 0 when unknown.
-    pub line: u32,
-    /// Column, from 1; 0 when unknown.
-    pub column: u32,
-    /// What is wrong.
-    pub why: String,
-}
-
 /// Reads all documents of a YAML text; empty ones are left out.
 pub fn documents(text: &str) -> Result<Vec<Document>, Malformed> {
-    tree::documents(&without_old_breaks(text))
+    tree::documents(&without_old_breaks(&without_marks(text)))
+}
+
+/// The text without the byte order marks that its documents begin with, as when files were put together.
+fn without_marks(text: &str) -> Cow<'_, str> {
+    if !text.contains('\u{feff}') {
+        return text.into();
+    }
+    let text = text.trim_start_matches('\u{feff}');
+    let text = text.replace("\n---\n\u{feff}", "\n---\n");
+    text.replace("\n---\r\n\u{feff}", "\n---\r\n").into()
 }
 
 /// The text with the line breaks that YAML 1.1 has beside 1.2 as they are to kubectl: U+0085 is a
@@ -45,67 +58,6 @@ fn without_old_breaks(text: &str) -> Cow<'_, str> {
     let mut lines = text.split_inclusive(['\u{2028}', '\u{2029}']);
     let first = lines.next().unwrap_or_default().to_owned();
     lines.fold(first, |text, line| text + line.trim_start_matches([' ', '\t'])).into()
-}
-
-/// Reads a stream of JSON values, as a `.json` file holds them.
-pub fn json(text: &str) -> Result<Vec<Document>, Malformed> {
-    let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let read: Result<Vec<_>, _> =
-        values.map(|v| v.map(|value| Document { line: 1, value: whole(value) })).collect();
-    read.map_err(|error| Malformed {
-        line: u32::try_from(error.line()).unwrap_or_default(),
-        column: u32::try_from(error.column()).unwrap_or_default(),
-        why: if error.is_eof() { "the JSON ends too early" } else { "this is not JSON" }.to_owned(),
-    })
-}
-
-/// With its numbers as Kubernetes sends them.
-fn whole(value: Value) -> Value {
-    match value {
-        Value::Number(number) if !number.is_i64() => {
-            number.as_f64().and_then(scalar::float).unwrap_or_default()
-        }
-        Value::Array(items) => items.into_iter().map(whole).collect(),
-        Value::Object(fields) => fields.into_iter().map(|(k, v)| (k, whole(v))).collect(),
-        other => other,
-    }
-}
-
-impl Malformed {
-    fn at(span: Span, why: &str) -> Self {
-        Self::new(span.start.line(), span.start.col(), why)
-    }
-
-    /// A line from 1 and a column from 0, as the parser counts.
-    fn new(line: usize, column: usize, why: &str) -> Self {
-        Self {
-            line: u32::try_from(line).unwrap_or_default(),
-            column: u32::try_from(column + 1).unwrap_or_default(),
-            why: why.to_owned(),
-        }
-    }
-}
-
-impl From<ScanError> for Malformed {
-    fn from(error: ScanError) -> Self {
-        let at = error.marker();
-        Self::new(at.line(), at.col(), why(error.kind()))
-    }
-}
-
-const NO_ANCHOR: &str = "an alias names no anchor before it";
-const TOO_MUCH: &str = "this is nested deeper or expands further than any manifest";
-const NOT_YAML: &str =
-    "this is not YAML: look for wrong indentation, a tab, or an unclosed quote or bracket";
-
-/// The reason in words of our own: the parser's may quote the file.
-fn why(error: &ErrorKind) -> &'static str {
-    match error {
-        ErrorKind::UnknownAnchor => NO_ANCHOR,
-        ErrorKind::RecursionLimitExceeded => TOO_MUCH,
-        ErrorKind::DirectiveDisallowed => "a directive (%) has no place in a manifest",
-        _ => NOT_YAML,
-    }
 }
 
 #[cfg(test)]
@@ -138,6 +90,8 @@ mod tests {
         let read = documents(text).unwrap();
         let lines: Vec<_> = read.iter().map(|d| (d.line, d.value.clone())).collect();
         assert_eq!(lines, [(4, json!({"a": 1})), (8, json!({"b": 2}))]);
+        let read = documents("x: [1]\nitems:\n- a: [1,\n  2]\n# c\n- b\ny:\n- 1\n").unwrap();
+        assert_eq!(read[0].items, [3, 6]);
     }
 
     #[test]
@@ -167,6 +121,43 @@ mod tests {
     }
 
     #[test]
+    fn keys_lead_to_what_is_malformed() {
+        let check = |text: &str, place: (u32, u32), path: &str| {
+            let bad = documents(text).unwrap_err();
+            let found = (bad.line, bad.column);
+            assert_eq!((found, bad.path().to_string().as_str()), (place, path), "{text} {bad:?}");
+        };
+        let pod = "spec:\n  containers:\n  - name: a\n    image: ";
+        check(&format!("{pod}\"a\\qb\"\n"), (4, 12), "spec.containers[0].image");
+        check(&format!("{pod}a: b\n"), (4, 13), "spec.containers[0]");
+        check(&format!("{pod}[a, {{b: *c}}]\n"), (4, 20), "spec.containers[0].image[1].b");
+        check(&format!("{pod}a\n    image: b\n"), (5, 5), "spec.containers[0].image");
+        check(&format!("{pod}a\n  - name: b\n   x: 1\n"), (6, 4), "spec");
+        check(&format!("{pod}!!int a\n"), (4, 18), "spec.containers[0].image");
+        check(&format!("{pod}{{<<: a}}\n"), (4, 17), "spec.containers[0].image[<<]");
+        check("a: 1\n---\nb: 1\nb: 2\n", (4, 1), "b");
+        check("metadata:\n  annotations:\n    a.b/c: *x\n", (3, 12), "metadata.annotations[a.b/c]");
+        check("a:\n  \"b\\nc\": *x\n", (2, 11), "a[…]");
+        check("[", (1, 1), "");
+        check("a: 1\n\tb: 2\n", (1, 4), "a");
+    }
+
+    #[test]
+    fn what_others_read_otherwise_is_refused() {
+        let check = |text: &str| assert!(documents(text).is_err(), "{text}");
+        let taken = |text: &str| assert!(documents(text).is_ok(), "{text}");
+        for text in
+            ["[a:, b]", "{a:, b: 1}", "{a:}", "[a :]", "[::]", "[?a]", "{a: ?b}", "{é: [é:]}"]
+        {
+            check(text);
+        }
+        for text in ["{a: , b: 1}", "{\"a\":, b: 1}", "[? a]", "{a, b}", "[a?]", "?a: 1", "a: b:,"]
+        {
+            taken(text);
+        }
+    }
+
+    #[test]
     fn bombs_are_bounded() {
         let check = |first: &str, wrap: fn(String) -> String| {
             let line = |n: usize| format!("a{n}: &a{n} {}\n", wrap(format!("*a{}", n - 1)));
@@ -179,6 +170,14 @@ mod tests {
         check("x", |alias| format!("{{k: {alias}, l: {alias}}}"));
         check("[x]", |alias| format!("[[{alias}]]"));
         check(&"x".repeat(1 << 20), |alias| format!("[{alias}]"));
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_refused() {
+        let bad = documents(&format!("[{}]", "{},".repeat(210_000))).unwrap_err();
+        assert_eq!(bad.why, malformed::TOO_MUCH);
+        let keys = (0..1_000_000).map(|n| format!("k{n}:")).collect::<Vec<_>>().join("\n");
+        assert_eq!(documents(&keys).unwrap()[0].value.as_object().unwrap().len(), 1_000_000);
     }
 
     #[test]
@@ -198,14 +197,7 @@ mod tests {
     fn an_alias_of_what_is_not_complete_or_of_another_document_is_unknown() {
         for text in ["a: &a [1, *a]\n", "a: &a 1\n---\nb: *a\n"] {
             let bad = documents(text).unwrap_err();
-            assert_eq!(bad.why, NO_ANCHOR);
+            assert_eq!(bad.why, malformed::NO_ANCHOR);
         }
-    }
-
-    #[test]
-    fn numbers_of_json_are_sent_as_kubectl_sends_them() {
-        let read = json("{\"a\": 1e3, \"b\": [-0, 1.0, 1.5]} 18446744073709551615").unwrap();
-        assert_eq!(read[0].value, json!({"a": 1000, "b": [0, 1, 1.5]}));
-        assert_eq!(read[1].value, json!(18_446_744_073_709_551_615.0));
     }
 }

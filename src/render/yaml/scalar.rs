@@ -83,15 +83,26 @@ pub(super) fn float(value: f64) -> Option<Value> {
     Number::from_f64(value).map(Value::Number)
 }
 
-/// A float as Go's `%g` writes it in single precision, which is what makes it a key.
+/// A float as Go writes it in single precision, which is what makes it a key.
 #[expect(clippy::cast_possible_truncation, reason = "as sigs.k8s.io/yaml does")]
 fn float_key(value: f64) -> Option<String> {
     let value = value as f32;
-    let scientific = format!("{value:e}");
+    shortest(&format!("{value:e}"), value.to_string())
+}
+
+/// A number as Go writes it.
+pub(super) fn written(number: &Number) -> String {
+    let float = number.as_f64().filter(|_| number.is_f64());
+    let written = float.and_then(|value| shortest(&format!("{value:e}"), value.to_string()));
+    written.unwrap_or_else(|| number.to_string())
+}
+
+/// As Go's `%g` has it.
+fn shortest(scientific: &str, decimal: String) -> Option<String> {
     let (digits, exponent) = scientific.split_once('e')?;
     let exponent: i32 = exponent.parse().ok()?;
     Some(match exponent {
-        -4..6 => value.to_string(),
+        -4..6 => decimal,
         _ => format!("{digits}e{exponent:+03}"),
     })
 }

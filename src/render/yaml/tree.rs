@@ -3,26 +3,39 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_saphyr::granit_parser::{
+    Event, Options, Parser, ScalarStyle, Span, StrInput, StructureStyle, Tag,
+};
 
+use super::Document;
+use super::malformed::{Malformed, NO_ANCHOR, NOT_YAML, TOO_MUCH, TWICE};
 use super::scalar::Scalar;
-use super::{Document, Malformed};
+use super::weight::{self, FIELD, MAPPING, VALUE};
 
 /// The deepest nesting. `serde_json` reads no deeper, so no answer of an API server could hold it.
 const DEPTH: usize = 127;
+/// How deep the items of a list of objects are nested.
+const LIST: usize = 2;
 /// The most that anchors and aliases of a text may copy, about in bytes.
 const COPIES: usize = 32 << 20;
-/// What a value counts beside its text.
-const VALUE: usize = 32;
 /// The namespace of YAML's own tags.
 const YAML: &str = "tag:yaml.org,2002:";
+/// The key whose value is merged into the mapping that it stands in.
+const MERGE: &str = "<<";
+const QUESTION: &str = "text in brackets that begins with ? means one thing or another to those who read YAML: quote it";
+const COLON: &str = "a colon right before a comma or bracket means one thing or another to those who read YAML: \
+     put a space behind it, or quotes around the text";
 
 /// Reads all documents of a text; empty ones are left out.
 pub(super) fn documents(text: &str) -> Result<Vec<Document>, Malformed> {
     let mut reader = Reader {
-        parser: Parser::new_from_str_with_options(text, options()),
+        text,
+        parser: parser(text),
         anchors: HashMap::new(),
         copied: 0,
+        held: 0,
+        list: Vec::new(),
+        items: Vec::new(),
     };
     let mut documents = Vec::new();
     loop {
@@ -34,11 +47,12 @@ pub(super) fn documents(text: &str) -> Result<Vec<Document>, Malformed> {
     }
 }
 
-fn options() -> Options {
+/// A parser of all documents of a text.
+pub(super) fn parser(text: &str) -> Parser<'_, StrInput<'_>> {
     let mut options = Options::default();
     options.set_emit_comments(false);
     options.disallow_directives = true;
-    options
+    Parser::new_from_str_with_options(text, options)
 }
 
 /// A node, its scalar not yet a value or a key.
@@ -55,10 +69,35 @@ struct Anchored {
     weight: usize,
 }
 
+/// Where a node stands.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Collections around it.
+    depth: usize,
+    /// Whether it stands between brackets or braces.
+    is_flow: bool,
+}
+
+impl Place {
+    const ROOT: Self = Self { depth: 0, is_flow: false };
+
+    /// A place in a collection that stands here.
+    fn inside(self, style: StructureStyle) -> Self {
+        Self { depth: self.depth + 1, is_flow: style == StructureStyle::Flow }
+    }
+}
+
 struct Reader<'t> {
+    text: &'t str,
     parser: Parser<'t, StrInput<'t>>,
     anchors: HashMap<usize, Anchored>,
     copied: usize,
+    /// What the document comes to, about in bytes.
+    held: usize,
+    /// Lines of the items of the last list that a root's key holds.
+    list: Vec<u32>,
+    /// Lines of the items of the document.
+    items: Vec<u32>,
 }
 
 impl<'t> Reader<'t> {
@@ -71,22 +110,31 @@ impl<'t> Reader<'t> {
 
     fn document(&mut self) -> Result<Option<Document>, Malformed> {
         let (event, span) = self.event()?;
-        let node = self.node(event, span, 0)?;
+        let node = self.node(event, span, Place::ROOT)?;
         self.anchors.clear();
+        self.held = 0;
         let value = value(node, span)?;
-        let line = u32::try_from(span.start.line()).unwrap_or_default();
-        Ok((!value.is_null()).then_some(Document { line, value }))
+        let items = std::mem::take(&mut self.items);
+        Ok((!value.is_null()).then_some(Document { line: line(span), items, value }))
     }
 
-    fn node(&mut self, event: Event<'t>, at: Span, depth: usize) -> Result<Node, Malformed> {
+    fn node(&mut self, event: Event<'t>, at: Span, place: Place) -> Result<Node, Malformed> {
         let (node, anchor) = match event {
-            Event::Alias(id) => return self.alias(id, at, depth),
+            Event::Alias(id) => return self.alias(id, at, place),
             Event::Scalar(text, style, anchor, tag) => {
-                (Node::Scalar(scalar(&text, style, tag.as_deref(), at)?), anchor)
+                let is_plain = style == ScalarStyle::Plain;
+                if place.is_flow && is_plain && text.starts_with('?') {
+                    return Err(Malformed::at(at, QUESTION));
+                }
+                (Node::Scalar(scalar(&text, is_plain, tag.as_deref(), at)?), anchor)
             }
-            Event::SequenceStart(_, anchor, _) => (self.sequence(at, depth + 1)?, anchor),
-            Event::MappingStart(_, anchor, _) => (self.mapping(at, depth + 1)?, anchor),
-            _ => return Err(Malformed::at(at, super::NOT_YAML)),
+            Event::SequenceStart(style, anchor, _) => {
+                (self.sequence(at, place.inside(style))?, anchor)
+            }
+            Event::MappingStart(style, anchor, _) => {
+                (self.mapping(at, place.inside(style))?, anchor)
+            }
+            _ => return Err(Malformed::at(at, NOT_YAML)),
         };
         if anchor != 0 {
             self.remember(anchor, &node, at)?;
@@ -94,49 +142,82 @@ impl<'t> Reader<'t> {
         Ok(node)
     }
 
-    fn sequence(&mut self, at: Span, depth: usize) -> Result<Node, Malformed> {
-        bounded(depth <= DEPTH, at)?;
+    fn sequence(&mut self, at: Span, place: Place) -> Result<Node, Malformed> {
+        bounded(place.depth <= DEPTH, at)?;
+        self.hold(VALUE, at)?;
         let mut items = Vec::new();
+        if place.depth == LIST {
+            self.list.clear();
+        }
         loop {
-            let (event, at) = self.event()?;
+            let (event, at) = self.event().map_err(|bad| bad.in_item(items.len()))?;
             if event == Event::SequenceEnd {
                 return Ok(Node::Collection(Value::Array(items)));
             }
-            let node = self.node(event, at, depth)?;
-            items.push(value(node, at)?);
+            if place.depth == LIST {
+                self.list.push(line(at));
+            }
+            let item = self.hold(VALUE, at).and_then(|()| self.node(event, at, place));
+            let item = item.and_then(|node| value(node, at));
+            items.push(item.map_err(|bad| bad.in_item(items.len()))?);
         }
     }
 
     /// As in go-yaml v2, a merge key overrides the keys before it.
-    fn mapping(&mut self, at: Span, depth: usize) -> Result<Node, Malformed> {
-        bounded(depth <= DEPTH, at)?;
-        let mut fields = Map::new();
-        let mut keys = HashSet::new();
+    fn mapping(&mut self, at: Span, place: Place) -> Result<Node, Malformed> {
+        bounded(place.depth <= DEPTH, at)?;
+        self.hold(MAPPING, at)?;
+        // Those of the keys that come from merge keys alone.
+        let (mut fields, mut merged) = (Map::new(), HashSet::new());
         loop {
             let (event, at) = self.event()?;
             if event == Event::MappingEnd {
                 return Ok(Node::Collection(Value::Object(fields)));
             }
             if is_merge(&event) {
-                fields.extend(self.merged(depth)?);
+                for (key, value) in self.merged(place).map_err(|bad| bad.below(MERGE))? {
+                    if fields.insert(key.clone(), value).is_none() {
+                        merged.insert(key);
+                    }
+                }
                 continue;
             }
-            let key = key(self.node(event, at, depth)?, at)?;
-            if !keys.insert(key.clone()) {
-                return Err(Malformed::at(at, "a key stands twice in one mapping"));
+            let is_plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, ..));
+            let key = key(self.node(event, at, place)?, at)?;
+            self.hold(FIELD, at)?;
+            if fields.contains_key(&key) && !merged.remove(&key) {
+                return Err(Malformed::at(at, TWICE).below(&key));
             }
-            let (event, at) = self.event()?;
-            let node = self.node(event, at, depth)?;
-            fields.insert(key, value(node, at)?);
+            let value = self.value(at, is_plain, place).map_err(|bad| bad.below(&key))?;
+            if place.depth + 1 == LIST && key == "items" {
+                self.items = std::mem::take(&mut self.list);
+            }
+            fields.insert(key, value);
         }
     }
 
+    /// The value behind a key.
+    fn value(&mut self, key: Span, is_plain: bool, place: Place) -> Result<Value, Malformed> {
+        let (event, at) = self.event()?;
+        if place.is_flow && is_plain && self.has_clinging_colon(key) {
+            return Err(Malformed::at(key, COLON));
+        }
+        value(self.node(event, at, place)?, at)
+    }
+
+    /// Whether a comma or bracket follows at once on the colon of this key: to YAML 1.1 the colon is part of the text.
+    fn has_clinging_colon(&self, key: Span) -> bool {
+        let behind = key.end.byte_offset().and_then(|end| self.text.get(end..));
+        let behind = behind.and_then(|text| text.trim_start_matches(' ').strip_prefix(':'));
+        behind.is_some_and(|text| text.starts_with([',', ']', '}']))
+    }
+
     /// The value of a merge key: a mapping, or a list of mappings of which the first wins.
-    fn merged(&mut self, depth: usize) -> Result<Map<String, Value>, Malformed> {
+    fn merged(&mut self, place: Place) -> Result<Map<String, Value>, Malformed> {
         let (event, at) = self.event()?;
         let is_alias = matches!(event, Event::Alias(_));
         let refuse = || Malformed::at(at, "a merge key (<<) needs a mapping");
-        let maps = match self.node(event, at, depth)? {
+        let maps = match self.node(event, at, place)? {
             Node::Collection(Value::Object(map)) => return Ok(map),
             Node::Collection(Value::Array(maps)) if !is_alias => maps,
             _ => return Err(refuse()),
@@ -149,6 +230,12 @@ impl<'t> Reader<'t> {
         Ok(merged)
     }
 
+    /// Counts what the document comes to.
+    fn hold(&mut self, weight: usize, at: Span) -> Result<(), Malformed> {
+        self.held += weight;
+        bounded(self.held <= weight::LIMIT, at)
+    }
+
     fn remember(&mut self, anchor: usize, node: &Node, at: Span) -> Result<(), Malformed> {
         let (depth, weight) = size(node);
         self.copied += weight;
@@ -157,32 +244,30 @@ impl<'t> Reader<'t> {
         Ok(())
     }
 
-    fn alias(&mut self, id: usize, at: Span, depth: usize) -> Result<Node, Malformed> {
+    fn alias(&mut self, id: usize, at: Span, place: Place) -> Result<Node, Malformed> {
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(Malformed::at(at, super::NO_ANCHOR));
+            return Err(Malformed::at(at, NO_ANCHOR));
         };
-        bounded(depth + anchored.depth <= DEPTH, at)?;
+        bounded(place.depth + anchored.depth <= DEPTH, at)?;
         self.copied += anchored.weight;
         bounded(self.copied <= COPIES, at)?;
         Ok(anchored.node.clone())
     }
 }
 
+fn line(at: Span) -> u32 {
+    u32::try_from(at.start.line()).unwrap_or_default()
+}
+
 fn bounded(is_within: bool, at: Span) -> Result<(), Malformed> {
     if is_within {
         return Ok(());
     }
-    Err(Malformed::at(at, super::TOO_MUCH))
+    Err(Malformed::at(at, TOO_MUCH))
 }
 
-fn scalar(
-    text: &str,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    at: Span,
-) -> Result<Scalar, Malformed> {
+fn scalar(text: &str, is_plain: bool, tag: Option<&Tag>, at: Span) -> Result<Scalar, Malformed> {
     let Some(tag) = tag else {
-        let is_plain = style == ScalarStyle::Plain;
         return Ok(if is_plain { Scalar::plain(text) } else { Scalar::Text(text.to_owned()) });
     };
     let own = tag.suffix_in_namespace(YAML);
@@ -215,7 +300,7 @@ fn is_merge(event: &Event<'_>) -> bool {
     let is_tagged = |tag: &Tag| {
         tag.suffix() == "!" || tag.suffix_in_namespace(YAML).as_deref() == Some("merge")
     };
-    text == "<<" && tag.as_deref().map_or(*style == ScalarStyle::Plain, is_tagged)
+    text == MERGE && tag.as_deref().map_or(*style == ScalarStyle::Plain, is_tagged)
 }
 
 /// Depth and weight.
