@@ -1,5 +1,6 @@
 //! What of a tree an app is made of: its manifests, or what kustomize or helm make them of.
 
+use super::select::Selection;
 use super::tree::{Node, Place, Trail, Tree, folder, joined, resolve};
 use super::{Snapshot, chart, kustomization, walk};
 use crate::api::{Render, RenderType};
@@ -24,10 +25,24 @@ pub fn read<T: Tree>(
     // Who wants something of kustomize wants kustomize.
     let wanted = (!render.kustomize.is_empty()).then_some(RenderType::Kustomize);
     match render.kind.or(found).or(wanted).unwrap_or(RenderType::Plain) {
-        RenderType::Plain => walk::read(tree, path, before),
+        RenderType::Plain => {
+            let found = walk::read(tree, path, &Selection::of(render), before)?;
+            let may_be_more = render.kind.is_none();
+            if may_be_more && found.as_ref().is_some_and(has_kustomization) {
+                return kustomization::read(tree, root, &render.kustomize).map(Some);
+            }
+            Ok(found)
+        }
         RenderType::Kustomize => kustomization::read(tree, root, &render.kustomize).map(Some),
         RenderType::Helm => chart::read(tree, root, &render.helm).map(Some),
     }
+}
+
+/// Whether folders below have kustomizations of their own. Then what lies about there are no manifests, but patches
+/// and the like. (Flux makes one kustomization of such a folder, too.)
+fn has_kustomization(snapshot: &Snapshot) -> bool {
+    let name = |path: &str| path.rsplit('/').next().is_some_and(|name| NAMES.contains(&name));
+    snapshot.files.iter().any(|file| name(&file.path))
 }
 
 /// What is in a folder says what makes objects of it.

@@ -262,6 +262,17 @@ fn what_is_wrong_for_kustomize_is_refused_with_its_field() {
 }
 
 #[test]
+fn what_is_no_pattern_of_files_is_refused_with_its_field() {
+    let test = fixture("invalid-files");
+    for field in ["include", "exclude"] {
+        for pattern in ["", "#a", "!a", " a", &"a".repeat(1025)] {
+            let fields = json!({"render": {field: [pattern]}});
+            refused(&test, &with(fields), &format!("spec.render.{field}"), "");
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_for_helm_is_refused_with_its_field() {
     let test = fixture("invalid-helm");
     let check = |helm: Value, field: &str, words: &str| {
@@ -346,6 +357,7 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "retry": {"limit": 0, "backoff": {"factor": 1}},
     }));
     check(json!({"kubeConfig": {"secretRef": {"name": "remote"}}}));
+    check(json!({"render": {"include": ["*.yaml", "/web/**", "a b"], "exclude": ["values/"]}}));
     for mode in ["HEAD", "Tag", "TagAndHEAD", "Range"] {
         check(json!({"verify": {"mode": mode, "secretRef": {"name": "keys"}, "noRollback": true}}));
     }

@@ -103,3 +103,28 @@ data:
     chart(&test, "{{ fail \"nobody may run this\" }}");
     daemon.line(&["apps/web: helm says", "web/templates/a.yaml:1:3", "nobody may run this"]);
 }
+
+#[test]
+fn what_runs_ends_with_a_daemon_that_is_killed_and_what_it_left_is_removed() {
+    let test = Fixture::new("helm-killed");
+    let turn = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}";
+    chart(&test, turn);
+    let daemon = test.run_app(&test.namespace, "apps/web", &["--build-timeout=10m"]);
+    let eventually = |what: &str, is: &dyn Fn() -> bool| {
+        let look =
+            || if is() { Ok(Some(())) } else { Err(format!("{:?}", running(test.data.path()))) };
+        testbed::eventually(crate::support::DEADLINE, what, look).unwrap();
+    };
+    eventually("helm to run", &|| !running(test.data.path()).is_empty());
+    daemon.0.kill().unwrap();
+    eventually("helm to end", &|| running(test.data.path()).is_empty());
+    let folders = || {
+        let all = fs::read_dir(test.data.path().join("build")).unwrap().flatten();
+        all.filter(|entry| entry.file_name().to_string_lossy().starts_with("run-")).count()
+    };
+    assert_eq!(folders(), 1, "its folder could not be removed by whom was killed");
+    let commit = chart(&test, &config_map("a", "1"));
+    let daemon = test.run_app(&test.namespace, "apps/web", &[]);
+    daemon.line(&["INFO Synced", &commit]);
+    assert_eq!(folders(), 0);
+}

@@ -167,6 +167,7 @@ fn an_app_adds_to_its_kustomization() {
     apps.app("web", "web", json!({"render": {"kustomize": kustomize}}));
     // One is made of a folder that has none, with those in folders below it.
     apps.app("bare", "bare", json!({"render": {"kustomize": {"namePrefix": "c-"}}}));
+    apps.app("as-is", "bare", json!({}));
     apps.wait("web", "Ready");
     let field = |path: &str| apps.field("deploy/a-web-z", path);
     assert_eq!(field(".spec.template.spec.containers[0].image"), "registry.example/web:2");
@@ -177,5 +178,7 @@ fn an_app_adds_to_its_kustomization() {
     apps.wait("bare", "Ready");
     assert_eq!(apps.field("cm/c-a", ".data.key"), "1");
     assert_eq!(apps.field("cm/c-b-deep", ".data.key"), "1");
+    apps.wait("as-is", "Ready");
+    assert_eq!(apps.field("cm/b-deep", ".data.key"), "1");
     assert_eq!(apps.field("cm/not-declared", ".data.key"), "");
 }
