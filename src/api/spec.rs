@@ -8,7 +8,7 @@ use super::names::{Annotations, Labels};
 use super::reference::{AppReference, KubeConfig, Name, NamespaceName, SecretReference};
 use super::resources::Resources;
 use super::retry::Retry;
-use super::{Decryption, Duration, GitOpsAppStatus, PruneGuard, Render, Verify};
+use super::{Decryption, Duration, GitOpsAppStatus, PostBuild, PruneGuard, Render, Verify};
 use crate::object::handling::{OnAdditions, OnConflict, OnDrift};
 
 /// Whether what git says is done without asking.
@@ -164,6 +164,18 @@ pub struct GitOpsAppSpec {
     /// How its encrypted files are decrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decryption: Option<Decryption>,
+    /// What is substituted in its objects.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub post_build: Option<PostBuild>,
+    /// Images of containers, wherever in its objects they are: name:tag@digest or name=newname:tag@digest, of which tag
+    /// and digest may each be left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 64),
+        inner(length(min = 1, max = 1024), regex(pattern = r"^[^\s=]+([:@=])[^\s=]+$")),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub images: Vec<String>,
     /// Name of a Secret with the credentials for the repository: username and password, bearerToken,
     /// ca.crt, tls.crt and tls.key, githubAppID and its companions, or for ssh identity, password
     /// and `known_hosts`.
@@ -263,6 +275,8 @@ impl GitOpsAppSpec {
             path: Self::default_path(),
             render: Render::default(),
             decryption: None,
+            post_build: None,
+            images: Vec::new(),
             secret_ref: None,
             verify: None,
             proxy_secret_ref: None,

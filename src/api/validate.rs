@@ -6,11 +6,12 @@ use std::fmt;
 use kube::ResourceExt as _;
 
 use super::names::OURS;
+use super::post_build::is_variable;
 use super::reference::{AppReference, KubeConfig};
 use super::resources::Resources;
 use super::retry::Retry;
 use super::spec::CreateNamespace;
-use super::{GitOpsApp, GitOpsAppSpec, PruneGuard};
+use super::{GitOpsApp, GitOpsAppSpec, PostBuild, PruneGuard};
 use crate::object::AppId;
 
 /// A field, and what is wrong with it.
@@ -80,6 +81,8 @@ impl GitOpsApp {
         faults.0.extend(self.spec.render.helm.faults());
         faults.retry(&self.spec.retry);
         faults.guard(&self.spec.prune_guard);
+        faults.images(&self.spec.images);
+        faults.post_build(self.spec.post_build.as_ref());
         faults.place(&self.spec);
         faults.labels("spec.commonLabels", &self.spec.common_labels.0);
         faults.annotations("spec.commonAnnotations", &self.spec.common_annotations.0);
@@ -168,6 +171,35 @@ impl Faults {
         let are_kinds = kinds.len() <= 64 && kinds.iter().all(|kind| is_protectable(kind));
         let reason = "must be at most 64 kinds, each as Namespace or Database.example.com";
         self.unless(are_kinds, "spec.pruneGuard.protectKinds", reason);
+    }
+
+    fn images(&mut self, images: &[String]) {
+        let is_image = |text: &String| {
+            let has_space = text.contains(|c: char| c.is_ascii_whitespace());
+            let parts = text.split_once(['=', ':', '@']);
+            let is_set = parts.is_some_and(|(name, new)| !name.is_empty() && !new.is_empty());
+            has_length(text, 1..=1024) && !has_space && is_set && text.matches('=').count() <= 1
+        };
+        let reason = "must be at most 64 of name:tag@digest or name=newname:tag@digest";
+        let are_images = images.len() <= 64 && images.iter().all(is_image);
+        self.unless(are_images, "spec.images", reason);
+    }
+
+    fn post_build(&mut self, post_build: Option<&PostBuild>) {
+        let Some(PostBuild { substitute, substitute_from, .. }) = post_build else { return };
+        let reason = "must have names of at most 128 of A-Z, a-z, 0-9 and '_', which do not begin with a digit";
+        let are_names = substitute.0.keys().all(|name| is_variable(name));
+        self.unless(are_names, "spec.postBuild.substitute", reason);
+        let are_short = substitute.0.values().all(|text| has_length(text, 0..=16_384));
+        let reason = "must have at most 256 values, each of at most 16384 characters";
+        let are_few = substitute.0.len() <= 256;
+        self.unless(are_short && are_few, "spec.postBuild.substitute", reason);
+        let reason = "must have at most 32 items";
+        self.unless(substitute_from.len() <= 32, "spec.postBuild.substituteFrom", reason);
+        for (index, from) in substitute_from.iter().enumerate() {
+            let field = format!("spec.postBuild.substituteFrom[{index}].name");
+            self.unless(is_subdomain(&from.name.0), &field, NAME);
+        }
     }
 
     fn place(&mut self, spec: &GitOpsAppSpec) {

@@ -9,7 +9,7 @@ use super::program::{Ended, Run};
 use super::stage::Stage;
 use super::{Archive, Inputs, Recipe, Tools, blocking};
 use crate::api::helm::{Helm, Parameter};
-use crate::render::{Content, Diagnostic, Origin, Rendered, helm};
+use crate::render::{Content, Diagnostic, Edits, Origin, Rendered, helm};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
@@ -32,6 +32,7 @@ pub(super) async fn build(
     inputs: &Inputs,
     snapshot: &Snapshot,
     chart: Chart<'_>,
+    edits: Edits,
 ) -> Result<Rendered, SourceError> {
     let stage = super::staged(tools, snapshot).await?;
     let options = &recipe.render.helm;
@@ -58,9 +59,11 @@ pub(super) async fn build(
     let ended = run.run(tools).await?;
     let (shown, folder) = (folder.to_owned(), chart.folder.map(str::to_owned));
     match ended {
-        Ended::Well(output) => blocking(move || helm::objects(&output, folder.as_deref())).await,
         Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot))),
         Ended::NotConfined => Ok(refused(&shown, "it could not be started", false)),
+        Ended::Well(output) => {
+            blocking(move || helm::objects(&output, folder.as_deref(), &edits)).await
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Archive, Keys};
 use crate::plan::Capabilities;
+use crate::render::Substitution;
 
 /// What objects are made of beside the files of a source. With the same, the same is made of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,4 +15,6 @@ pub struct Inputs {
     pub chart: Option<Arc<Archive>>,
     /// What decrypts files, if the app decrypts any.
     pub keys: Option<Arc<Keys>>,
+    /// What is substituted in objects, if anything is.
+    pub substitution: Option<Arc<Substitution>>,
 }

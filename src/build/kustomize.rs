@@ -3,7 +3,7 @@
 use super::program::{Ended, Run};
 use super::stage::Stage;
 use super::{Tools, blocking, staged};
-use crate::render::{Diagnostic, Origin, Problem, Rendered, built};
+use crate::render::{Diagnostic, Edits, Origin, Problem, Rendered, built};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
@@ -15,6 +15,7 @@ pub(super) async fn build(
     snapshot: &Snapshot,
     top: &str,
     says_origins: bool,
+    edits: Edits,
 ) -> Result<Rendered, SourceError> {
     let stage = staged(tools, snapshot).await?;
     // All that it is known to refer to is in the repository. Where the kernel does not keep it from the rest, it keeps
@@ -23,12 +24,12 @@ pub(super) async fn build(
     if matches!(ended, Ended::NotConfined) {
         ended = run(tools, &stage, top, "LoadRestrictionsRootOnly", true).await?;
     }
-    let top = top.to_owned();
+    let (top, secrets) = (top.to_owned(), edits.secrets.clone());
     match ended {
         Ended::Well(output) => {
-            blocking(move || built::kustomize(&output, &top, says_origins)).await
+            blocking(move || built::kustomize(&output, &top, says_origins, &edits)).await
         }
-        Ended::Badly(complaints) => Ok(refused(&top, &complaints)),
+        Ended::Badly(complaints) => Ok(refused(&top, &secrets.redact(&complaints))),
         Ended::NotConfined => Ok(refused(&top, "it could not be started")),
     }
 }

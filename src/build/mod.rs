@@ -16,11 +16,13 @@ mod recipe;
 mod sops;
 mod stage;
 mod tools;
+mod variables;
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::render::{self, Rendered};
+use crate::render::{self, Edits, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
 pub use charts::{Archive, chart};
@@ -28,6 +30,7 @@ pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;
 pub use tools::Tools;
+pub use variables::substitution;
 
 use stage::Stage;
 
@@ -40,16 +43,22 @@ pub async fn build(
     snapshot: Snapshot,
     before: Option<&Arc<Rendered>>,
 ) -> Result<Arc<Rendered>, SourceError> {
+    let edits = recipe.edits(inputs);
     if snapshot.layout == Layout::Plain {
         let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
-        return blocking(move || Arc::new(plain(snapshot))).await;
+        let before = before.cloned();
+        return blocking(move || Arc::new(plain(snapshot, &edits, before.as_deref()))).await;
     }
     let made_of = recipe.fingerprint(inputs, &snapshot);
-    if let Some(before) = before.filter(|before| before.hash == made_of) {
+    let is_same = |before: &&Arc<Rendered>| {
+        before.hash == made_of && before.substitution == inputs.substitution
+    };
+    if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
     }
     let mut built = run(tools, recipe, inputs, snapshot).await?;
     built.hash = made_of;
+    built.substitution.clone_from(&inputs.substitution);
     keep(&mut built, before);
     Ok(Arc::new(built))
 }
@@ -62,35 +71,46 @@ async fn run(
     snapshot: Snapshot,
 ) -> Result<Rendered, SourceError> {
     let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
+    let decrypted = snapshot.files.iter().filter_map(|file| file.content.decrypted());
+    let edits = recipe.edits(inputs).hiding(decrypted.flat_map(|decrypted| &decrypted.secrets));
     if !snapshot.diagnostics.is_empty() {
         // Half of what it is made of would be another state than anyone declared.
         return Ok(Rendered::nothing(snapshot.diagnostics));
     }
     match &snapshot.layout {
-        Layout::Plain => Ok(plain(snapshot)),
+        Layout::Plain => Ok(plain(snapshot, &edits, None)),
         Layout::Kustomize { top, says_origins } => {
-            kustomize::build(tools, &snapshot, top, *says_origins).await
+            kustomize::build(tools, &snapshot, top, *says_origins, edits).await
         }
         Layout::Helm { chart, values } => {
             let chart = helm::Chart { folder: chart.as_deref(), values };
-            helm::build(tools, recipe, inputs, &snapshot, chart).await
+            helm::build(tools, recipe, inputs, &snapshot, chart, edits).await
         }
     }
 }
 
 /// The objects of files that are manifests.
-fn plain(snapshot: Snapshot) -> Rendered {
-    let mut rendered = render::plain(snapshot.files);
+fn plain(snapshot: Snapshot, edits: &Edits, before: Option<&Rendered>) -> Rendered {
+    let mut rendered = render::edited(snapshot.files, edits, before);
     rendered.diagnostics.extend(snapshot.diagnostics);
     rendered.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
     rendered
 }
 
-/// Where nothing could be made of the files, what was made of them before stays, until they are mended.
+/// Where nothing could be made of the files, what was made of them before stays, until they are mended. What is the
+/// same as before stays the very same.
 fn keep(built: &mut Rendered, before: Option<&Arc<Rendered>>) {
-    let is_nothing = built.manifests.is_empty() && !built.diagnostics.is_empty();
-    if let Some(before) = before.filter(|_| is_nothing) {
+    let Some(before) = before else { return };
+    if built.manifests.is_empty() && !built.diagnostics.is_empty() {
         built.manifests.clone_from(&before.manifests);
+        return;
+    }
+    let known = before.manifests.iter().map(|manifest| (&manifest.id, manifest));
+    let known: HashMap<_, _> = known.collect();
+    for manifest in &mut built.manifests {
+        if let Some(before) = known.get(&manifest.id).filter(|before| **before == manifest) {
+            *manifest = Arc::clone(before);
+        }
     }
 }
 

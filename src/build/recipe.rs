@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::{Inputs, KeySource, Keys};
-use crate::api::{GitOpsAppSpec, Render};
-use crate::render::Content;
+use crate::api::{GitOpsAppSpec, PostBuild, Render};
+use crate::render::{Content, Edits, Image};
 use crate::source::{Credentials, Layout, Snapshot};
 
 /// How the files of an app become its objects, as the app says it.
@@ -14,6 +14,10 @@ use crate::source::{Credentials, Layout, Snapshot};
 pub struct Recipe {
     /// What makes objects of files, and how.
     pub render: Render,
+    /// What is substituted in them.
+    pub post_build: Option<PostBuild>,
+    /// Images of their containers.
+    pub images: Arc<[Image]>,
     /// Where the keys are that decrypt its files, if any do.
     pub keys: Option<KeySource>,
     /// The app's name.
@@ -30,7 +34,15 @@ impl Recipe {
     /// What an app of this name says, whose objects go to this namespace.
     pub fn of(spec: &GitOpsAppSpec, app: &str, namespace: &str) -> Self {
         let (app, namespace) = (app.to_owned(), namespace.to_owned());
-        Self { render: spec.render.clone(), app, namespace, ..Self::default() }
+        let images = spec.images.iter().map(|text| Image::parse(text)).collect();
+        let (render, post_build) = (spec.render.clone(), spec.post_build.clone());
+        Self { render, post_build, images, app, namespace, ..Self::default() }
+    }
+
+    /// What is changed of each object, with these inputs.
+    pub(super) fn edits(&self, inputs: &Inputs) -> Edits {
+        let (substitution, images) = (inputs.substitution.clone(), self.images.clone());
+        Edits { substitution, images, ..Edits::default() }
     }
 
     /// The name of the release that a chart is rendered for.

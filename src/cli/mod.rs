@@ -10,6 +10,7 @@ mod crd;
 mod logging;
 mod render;
 mod run;
+mod substitute;
 mod sync;
 mod verify;
 

@@ -22,6 +22,7 @@ use super::common::{
 };
 use super::logging;
 use super::render::{BuildArguments, RenderArguments};
+use super::substitute::SubstituteArguments;
 use super::verify::VerifyArguments;
 use crate::api::repository::RepoPattern;
 use crate::api::tenancy::Tenancy;
@@ -41,7 +42,9 @@ use crate::source::tidy;
 use crate::sync::directory::Listing;
 use crate::sync::ground::Remote;
 use crate::sync::relay::Address;
-use crate::sync::{App, Board, Daemon, Directory, Ground, Origin, Poster, Relay, Stop, Sweeps};
+use crate::sync::{
+    App, Board, Daemon, Directory, Ground, Origin, Poster, Relay, Stop, Sweeps, references,
+};
 
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
@@ -84,6 +87,8 @@ pub(super) struct Arguments {
     /// Write nothing of a commit unless a dry-run of all of it is accepted
     #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
     atomic: bool,
+    #[command(flatten)]
+    substitute: SubstituteArguments,
     #[command(flatten)]
     verify: VerifyArguments,
     #[command(flatten)]
@@ -284,8 +289,10 @@ fn one_app(
     let mut daemon = Daemon { app, publisher, sweeps, wake, controls, held: fence.held(), ready };
     let running = async move {
         let following = tokio::spawn(store.follow(daemon.app.id.clone(), asked));
+        let references = tokio::spawn(references::follow(daemon.app.clone()));
         Box::pin(daemon.run(&stop)).await;
         following.abort();
+        references.abort();
     };
     Ok(Work { ready: is_ready, running: Box::pin(running) })
 }
@@ -301,7 +308,7 @@ fn spec(arguments: &Arguments, url: &str) -> GitOpsAppSpec {
         atomic: arguments.atomic,
         ..GitOpsAppSpec::of(url)
     };
-    arguments.cluster.applied_to(arguments.policy.applied_to(spec))
+    arguments.cluster.applied_to(arguments.substitute.applied_to(arguments.policy.applied_to(spec)))
 }
 
 fn name(arguments: &Arguments, url: &str) -> AppId {

@@ -15,6 +15,7 @@ use super::common::{
 };
 use super::logging;
 use super::render::{BuildArguments, RenderArguments};
+use super::substitute::SubstituteArguments;
 use super::verify::VerifyArguments;
 use crate::api::GitOpsAppSpec;
 use crate::object::{AppId, ObjectId};
@@ -45,6 +46,8 @@ pub(super) struct Arguments {
     /// Write nothing of a commit unless a dry-run of all of it is accepted
     #[arg(long, env = "GITOPS_SYNC_ATOMIC", value_parser = BoolishValueParser::new())]
     atomic: bool,
+    #[command(flatten)]
+    substitute: SubstituteArguments,
     #[command(flatten)]
     verify: VerifyArguments,
     #[command(flatten)]
@@ -103,7 +106,7 @@ fn spec(arguments: &Arguments) -> GitOpsAppSpec {
         atomic: arguments.atomic,
         ..GitOpsAppSpec::of(arguments.repo.as_deref().unwrap_or_default())
     };
-    arguments.cluster.applied_to(arguments.policy.applied_to(spec))
+    arguments.cluster.applied_to(arguments.substitute.applied_to(arguments.policy.applied_to(spec)))
 }
 
 fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {

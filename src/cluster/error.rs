@@ -135,12 +135,17 @@ impl ApiError {
     /// The message about an object of this kind, as it may be shown. The API server quotes values; a
     /// Secret's are withheld.
     pub fn shown(&self, kind: &GroupKind) -> String {
+        self.shown_of(kind, false)
+    }
+
+    /// The same about an object of which it is known whether it holds values of Secrets.
+    pub fn shown_of(&self, kind: &GroupKind, holds_secrets: bool) -> String {
         match self {
-            Self::Refused(status) if kind.is("", "Secret") => {
+            Self::Refused(status) if holds_secrets || kind.is("", "Secret") => {
                 let reason = if status.reason.is_empty() { "refused" } else { &status.reason };
                 format!(
-                    "{reason} ({}): the API server's message is withheld because it may quote the \
-                     Secret's values; look at it with kubectl apply --server-side --dry-run=server",
+                    "{reason} ({}): the API server's message is withheld because it may quote \
+                     values of a Secret; look at it with kubectl apply --server-side --dry-run=server",
                     status.code
                 )
             }

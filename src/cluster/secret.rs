@@ -1,4 +1,4 @@
-//! Secrets that apps refer to.
+//! Secrets and ConfigMaps that apps refer to.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -11,9 +11,39 @@ use super::Cluster;
 use super::follow::Sight;
 use super::list::{Content, Target, version_of};
 use super::store::secrets;
-use crate::object::ObjectId;
+use crate::object::{GroupKind, ObjectId};
+use crate::plan::Resource;
 
-/// What a Secret holds.
+/// What may be referred to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+pub enum Referent {
+    /// A Secret.
+    Secret,
+    /// A ConfigMap.
+    ConfigMap,
+}
+
+impl Referent {
+    /// Its kind.
+    pub fn kind(self) -> GroupKind {
+        self.resource().kind
+    }
+
+    /// What such an object holds.
+    pub fn entries(self, object: &Value) -> BTreeMap<String, Vec<u8>> {
+        entries(object, self)
+    }
+
+    fn resource(self) -> Resource {
+        let (kind, plural) = match self {
+            Self::Secret => return secrets(),
+            Self::ConfigMap => (GroupKind::new("", "ConfigMap"), "configmaps".to_owned()),
+        };
+        Resource { kind, version: "v1".to_owned(), plural, namespaced: true, listable: true }
+    }
+}
+
+/// What a Secret or ConfigMap holds.
 pub struct SecretData {
     /// Its version.
     pub version: String,
@@ -21,20 +51,24 @@ pub struct SecretData {
     pub data: BTreeMap<String, Vec<u8>>,
 }
 
-/// Why a Secret cannot be used. It quotes nothing of it.
+/// Why a Secret or ConfigMap cannot be used. It quotes nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// There is none.
-    #[error("there is no Secret {namespace}/{name}")]
+    #[error("there is no {kind} {namespace}/{name}")]
     Missing {
+        /// What it is.
+        kind: Referent,
         /// Its namespace.
         namespace: String,
         /// Its name.
         name: String,
     },
     /// Whoever asks may not read it.
-    #[error("{who} may not read Secret {namespace}/{name}: grant get on it")]
+    #[error("{who} may not read {kind} {namespace}/{name}: grant get on it")]
     Forbidden {
+        /// What it is.
+        kind: Referent,
         /// Who asks.
         who: String,
         /// Its namespace.
@@ -43,8 +77,10 @@ pub enum SecretError {
         name: String,
     },
     /// It cannot be read now.
-    #[error("cannot read Secret {namespace}/{name}: {why}")]
+    #[error("cannot read {kind} {namespace}/{name}: {why}")]
     Unreadable {
+        /// What it is.
+        kind: Referent,
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -57,19 +93,29 @@ pub enum SecretError {
 impl Cluster {
     /// Reads a Secret, with the rights of whom this handle acts as.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<SecretData, SecretError> {
-        let resource = secrets();
+        self.referent(Referent::Secret, namespace, name).await
+    }
+
+    /// Reads a Secret or ConfigMap, with the rights of whom this handle acts as.
+    pub async fn referent(
+        &self,
+        kind: Referent,
+        namespace: &str,
+        name: &str,
+    ) -> Result<SecretData, SecretError> {
+        let resource = kind.resource();
         let id = ObjectId::new(resource.kind.clone(), namespace, name);
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
         match self.get(&resource, &id).await {
             Ok(Some(secret)) => {
-                Ok(SecretData { version: version_of(&secret), data: entries(&secret) })
+                Ok(SecretData { version: version_of(&secret), data: entries(&secret, kind) })
             }
-            Ok(None) => Err(SecretError::Missing { namespace, name }),
+            Ok(None) => Err(SecretError::Missing { kind, namespace, name }),
             Err(error) if error.code() == 403 => {
-                Err(SecretError::Forbidden { who: self.who(), namespace, name })
+                Err(SecretError::Forbidden { kind, who: self.who(), namespace, name })
             }
             Err(error) => {
-                Err(SecretError::Unreadable { namespace, name, why: error.shown(&id.kind) })
+                Err(SecretError::Unreadable { kind, namespace, name, why: error.shown(&id.kind) })
             }
         }
     }
@@ -97,6 +143,39 @@ impl Cluster {
         self.follow(target, version_of, listen).await;
     }
 
+    /// Tells of each change of a Secret or ConfigMap from now on. Only its metadata is looked at.
+    pub async fn watch_referent(
+        self,
+        kind: Referent,
+        namespace: String,
+        name: String,
+        mut tell: impl FnMut() + Send,
+    ) {
+        let target = Target {
+            resource: kind.resource(),
+            namespace,
+            labels: String::new(),
+            fields: format!("metadata.name={name}"),
+            content: Content::Metadata,
+        };
+        let mut known: Option<Option<String>> = None;
+        let listen = move |sight: Sight<String>| {
+            let now = match sight {
+                Sight::Listed(versions) => versions.into_iter().next(),
+                Sight::Seen(version) => Some(version),
+                Sight::Gone(_) => None,
+                // Nothing is known, and it is most likely the same.
+                Sight::Lost(_) => return ControlFlow::Continue(()),
+            };
+            if known.as_ref().is_some_and(|known| *known != now) {
+                tell();
+            }
+            known = Some(now);
+            ControlFlow::<()>::Continue(())
+        };
+        self.follow(target, version_of, listen).await;
+    }
+
     fn who(&self) -> String {
         match self.account() {
             Some(account) => account.to_string(),
@@ -105,10 +184,15 @@ impl Cluster {
     }
 }
 
-fn entries(secret: &Value) -> BTreeMap<String, Vec<u8>> {
-    let entries = secret["data"].as_object().into_iter().flatten();
+fn entries(object: &Value, kind: Referent) -> BTreeMap<String, Vec<u8>> {
+    let entries = object["data"].as_object().into_iter().flatten();
     let decoded = |(key, value): (&String, &Value)| {
-        Some((key.clone(), STANDARD.decode(value.as_str()?).ok()?))
+        let text = value.as_str()?;
+        let bytes = match kind {
+            Referent::Secret => STANDARD.decode(text).ok()?,
+            Referent::ConfigMap => text.as_bytes().to_vec(),
+        };
+        Some((key.clone(), bytes))
     };
     entries.filter_map(decoded).collect()
 }

@@ -22,7 +22,7 @@ use crate::plan::dependencies::State;
 use crate::report::{AppResource, AppStatus, Notice, Publisher};
 use crate::sync::directory::Listing;
 use crate::sync::relay::Address;
-use crate::sync::{App, Daemon, Stop, Sweeps};
+use crate::sync::{App, Daemon, Stop, Sweeps, references};
 
 /// Wait before another try to reach the API server.
 const RETRY: Duration = Duration::from_secs(2);
@@ -169,6 +169,8 @@ impl Actor {
         publisher.goes_to(app.is_remote());
         let (halt, stop) = Stop::new();
         let held = watch::Sender::new(None);
+        let following = tokio::spawn(references::follow(app.clone()));
+        let _following = Ended(following.abort_handle());
         let mut daemon = Daemon {
             controls: self.common.inbox.of(&app.id),
             sweeps: Sweeps::new(self.common.sweep),

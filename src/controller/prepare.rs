@@ -15,6 +15,7 @@ use crate::source::credentials::{Login, Proxy};
 use crate::source::verify::{BadKeys, Keyring};
 use crate::source::{Credentials, Keys, Verification};
 use crate::sync::ground::Remote;
+use crate::sync::references::Home;
 use crate::sync::{App, Destination, Ground, Origin};
 
 /// A Secret that an app was made of.
@@ -51,6 +52,7 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let chart = chart_access(&own, namespace, spec).await?;
     secrets.extend(chart.used);
     let keys = keys(&own, namespace, spec, &mut secrets).await?;
+    let home = Home::new(own.clone(), namespace);
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
     let allowed = &common.tenancy.allowed_repos;
@@ -67,7 +69,7 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         ..Recipe::of(spec, &seen.id.name, &target)
     };
     let recipe = Arc::new(recipe);
-    let app = App { target_namespace: target, cluster, verification, recipe, ..app };
+    let app = App { target_namespace: target, cluster, home, verification, recipe, ..app };
     Ok(Prepared { resource, app, secrets })
 }
 

@@ -250,6 +250,15 @@ pub fn is_local(document: &Value) -> bool {
     text.as_str().is_some_and(|text| text != "false")
 }
 
+/// Whether what looks like a variable in an object is none, by our word or by Flux's.
+pub fn is_not_substituted(object: &Value) -> bool {
+    const MARKS: [&str; 2] =
+        ["gitops-sync.dev/substitute", "kustomize.toolkit.fluxcd.io/substitute"];
+    let meta = &object["metadata"];
+    let says = |map: &Value| MARKS.iter().any(|mark| map[*mark] == "disabled");
+    says(&meta["annotations"]) || says(&meta["labels"])
+}
+
 /// The first of some marks that an object carries, as an annotation or a label.
 fn says(object: &Value, marks: &[Mark]) -> Option<&'static str> {
     let meta = &object["metadata"];

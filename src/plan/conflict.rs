@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::diff::{FieldDrift, Shown, Tool, is_secret, owner};
+use super::Masks;
+use super::diff::{FieldDrift, Tool, is_secret, owner};
 use crate::object::fields::{self, FieldPath};
 
 /// The fields that a refusal names, as far as others still own them on the object as it was found. The API
@@ -19,13 +20,11 @@ pub fn named(refused: &[&str], found: &Value) -> Vec<FieldPath> {
 }
 
 /// What is wanted and what was found of fields that others own, and who.
-pub fn told(paths: &[FieldPath], wanted: &Value, found: &Value) -> Vec<FieldDrift> {
+pub fn told(paths: &[FieldPath], wanted: &Value, found: &Value, masks: &Masks) -> Vec<FieldDrift> {
     let is_secret = is_secret(found);
-    let tell = |path: &FieldPath| FieldDrift {
-        path: path.to_string(),
-        wanted: Shown::new(path.of(wanted), is_secret),
-        found: Shown::new(path.of(found), is_secret),
-        by: owner(found, path).map(Tool::from),
+    let tell = |path: &FieldPath| {
+        let by = owner(found, path).map(Tool::from);
+        FieldDrift::new(path, [path.of(wanted), path.of(found)], is_secret, masks, by)
     };
     paths.iter().map(tell).collect()
 }
@@ -69,7 +68,7 @@ mod tests {
     fn a_conflict_names_values_and_manager() {
         let paths = named(&[".spec.c[name=\"web\"].image"], &found());
         let wanted = json!({"spec": {"c": [{"name": "web", "image": "git"}]}});
-        let told = told(&paths, &wanted, &found());
+        let told = told(&paths, &wanted, &found(), &Masks::default());
         let text = told.iter().map(ToString::to_string).collect::<String>();
         assert_eq!(
             text,

@@ -113,6 +113,11 @@ impl Desired {
         self.handling.ignored.iter().cloned().chain(replicas).collect()
     }
 
+    /// Whether it holds something that must not be shown.
+    pub fn holds_secrets(&self) -> bool {
+        self.manifest.marks.is_some()
+    }
+
     /// Whether it has fields that others may have.
     pub fn may_give_up(&self) -> bool {
         self.scaling != Scaling::Unset || !self.handling.ignored.is_empty()

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use super::Masks;
 use crate::object::fields::{self, Entry, FieldPath};
 use crate::object::id::split_api_version;
 
@@ -92,6 +93,21 @@ pub struct FieldDrift {
     pub by: Option<Tool>,
 }
 
+impl FieldDrift {
+    /// A field with its values as they may be shown: nothing of a Secret, and nothing that came from one.
+    pub fn new(
+        path: &FieldPath,
+        [wanted, found]: [Option<&Value>; 2],
+        is_secret: bool,
+        masks: &Masks,
+        by: Option<Tool>,
+    ) -> Self {
+        let is_secret = is_secret || masks.hide(path, [wanted, found]);
+        let (wanted, found) = (Shown::new(wanted, is_secret), Shown::new(found, is_secret));
+        Self { path: masks.path(path), wanted, found, by }
+    }
+}
+
 /// `spec.replicas: wanted 2, found 5, by …`.
 impl fmt::Display for FieldDrift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -102,9 +118,9 @@ impl fmt::Display for FieldDrift {
 
 /// Compares an object as it was found with the response to our apply, over the fields we own.
 /// Empty when only the ownership was lost, not a value.
-pub fn drift(found: &Value, applied: &Value) -> Vec<FieldDrift> {
+pub fn drift(found: &Value, applied: &Value, masks: &Masks) -> Vec<FieldDrift> {
     let Some(ours) = fields::ours(applied) else { return Vec::new() };
-    let mut walk = Walk { found, secret: is_secret(applied), drifts: Vec::new() };
+    let mut walk = Walk { found, secret: is_secret(applied), masks, drifts: Vec::new() };
     walk.compare(ours.fields(), &FieldPath::default(), Some(applied), Some(found));
     walk.drifts
 }
@@ -118,6 +134,7 @@ pub fn is_secret(object: &Value) -> bool {
 struct Walk<'a> {
     found: &'a Value,
     secret: bool,
+    masks: &'a Masks,
     drifts: Vec<FieldDrift>,
 }
 
@@ -148,12 +165,8 @@ impl Walk<'_> {
     }
 
     fn report(&mut self, path: &FieldPath, wanted: Option<&Value>, found: Option<&Value>) {
-        self.drifts.push(FieldDrift {
-            path: path.to_string(),
-            wanted: Shown::new(wanted, self.secret),
-            found: Shown::new(found, self.secret),
-            by: owner(self.found, path).map(Tool::from),
-        });
+        let (values, by) = ([wanted, found], owner(self.found, path).map(Tool::from));
+        self.drifts.push(FieldDrift::new(path, values, self.secret, self.masks, by));
     }
 }
 
@@ -169,6 +182,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
+
+    fn differing(found: &Value, applied: &Value) -> Vec<FieldDrift> {
+        drift(found, applied, &Masks::default())
+    }
 
     fn object(kind: &str, rest: Value, entries: Value) -> Value {
         let mut object = json!({"apiVersion": "v1", "kind": kind});
@@ -200,7 +217,7 @@ mod tests {
             theirs("other", "2026-03-01T00:00:00Z", json!({"f:spec": {"f:x": {}}})),
         ]);
         let found = object("X", json!({"spec": {"replicas": 5, "paused": true}}), entries);
-        let drifts = drift(&found, &applied);
+        let drifts = differing(&found, &applied);
         assert_eq!(drifts.len(), 1);
         assert_eq!(drifts[0].path, "spec.replicas");
         assert_eq!(
@@ -218,7 +235,7 @@ mod tests {
         let item = json!({"name": "web", "image": "nginx"});
         let applied = object("X", json!({"spec": {"c": [item]}}), ours(set));
         let found = object("X", json!({"spec": {"c": []}}), json!([]));
-        let drifts = drift(&found, &applied);
+        let drifts = differing(&found, &applied);
         assert_eq!(drifts.len(), 1);
         assert_eq!(drifts[0].path, "spec.c[name=web]");
         assert_eq!((&drifts[0].found, &drifts[0].by), (&Shown::Absent, &None));
@@ -229,7 +246,7 @@ mod tests {
         let set = json!({"f:metadata": {"f:labels": {"f:a": {}, "f:b": {}}}});
         let mut applied = object("X", json!({}), ours(set));
         applied["metadata"]["labels"] = json!({"a": "1", "b": "2", "c": "3"});
-        let paths: Vec<_> = drift(&object("X", json!({}), json!([])), &applied)
+        let paths: Vec<_> = differing(&object("X", json!({}), json!([])), &applied)
             .into_iter()
             .map(|d| d.path)
             .collect();
@@ -244,8 +261,8 @@ mod tests {
             secret["metadata"]["labels"] = json!({"x": x});
             secret
         };
-        assert_eq!(drift(&secret("YQ==", "1"), &secret("YQ==", "1")), []);
-        let drifts = drift(&secret("Yg==", "2"), &secret("YQ==", "1"));
+        assert_eq!(differing(&secret("YQ==", "1"), &secret("YQ==", "1")), []);
+        let drifts = differing(&secret("Yg==", "2"), &secret("YQ==", "1"));
         let shown: Vec<_> = drifts.iter().map(|d| (d.path.as_str(), d.found.to_string())).collect();
         assert_eq!(
             shown,
@@ -313,7 +330,7 @@ mod tests {
             let (last, before) = path.segments().split_last().unwrap();
             let parent = before.iter().try_fold(&mut found, |value, step| step.of_mut(value)).unwrap();
             if removed { last.take_from(parent) } else { *last.of_mut(parent).unwrap() = json!("changed") }
-            let drifts = drift(&found, &applied);
+            let drifts = differing(&found, &applied);
             prop_assert_eq!(drifts.len(), 1, "{:?}", drifts);
             prop_assert_eq!(&drifts[0].path, &path.to_string());
             let wanted = path.of(&applied).map(ToString::to_string);
@@ -322,7 +339,7 @@ mod tests {
             let by = drifts[0].by.as_ref().map(|tool| tool.manager.as_str());
             prop_assert_eq!(by, (!removed).then_some("tool"));
             prop_assert_ne!(fields::set_hash(&found), fields::set_hash(&applied));
-            prop_assert_eq!(drift(&applied, &applied), []);
+            prop_assert_eq!(differing(&applied, &applied), []);
         }
 
         /// The hash of our set knows no order and no time, and sees each path.

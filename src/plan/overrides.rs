@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::diff::{FieldDrift, Shown, is_secret};
+use super::Masks;
+use super::diff::{FieldDrift, is_secret};
 use crate::object::fields::{self, FieldPath};
 
 /// Top-level fields whose values are kept to the letter.
@@ -11,19 +12,20 @@ const LITERAL: &[&str] = &["data", "binaryData", "metadata"];
 
 /// The fields we own whose live value is not the one that was sent. Defaults that were filled in and
 /// other ways to write the same value (`1000m` is `1`) are no difference.
-pub fn overridden(sent: &Value, live: &Value) -> Vec<FieldDrift> {
+pub fn overridden(sent: &Value, live: &Value, masks: &Masks) -> Vec<FieldDrift> {
     let Some(ours) = fields::ours(live) else { return Vec::new() };
-    let mut walk = Walk { is_secret: is_secret(live), found: Vec::new() };
+    let mut walk = Walk { is_secret: is_secret(live), masks, found: Vec::new() };
     walk.compare(ours.fields(), Some(sent), Some(live), &FieldPath::default());
     walk.found
 }
 
-struct Walk {
+struct Walk<'a> {
     is_secret: bool,
+    masks: &'a Masks,
     found: Vec<FieldDrift>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Goes down our set of fields to what differs. What was not sent is no matter.
     fn compare(
         &mut self,
@@ -43,9 +45,8 @@ impl Walk {
         let is_same =
             if is_literal(path) { is_same_text(sent, live) } else { is_equivalent(sent, live) };
         if !is_same {
-            let (wanted, found) =
-                (Shown::new(Some(sent), self.is_secret), Shown::new(live, self.is_secret));
-            self.found.push(FieldDrift { path: path.to_string(), wanted, found, by: None });
+            let values = [Some(sent), live];
+            self.found.push(FieldDrift::new(path, values, self.is_secret, self.masks, None));
         }
     }
 }
@@ -137,6 +138,10 @@ fn quantity(value: &Value) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn overriding(sent: &Value, live: &Value) -> Vec<FieldDrift> {
+        overridden(sent, live, &Masks::default())
+    }
     use serde_json::json;
 
     fn object(spec: Value) -> Value {
@@ -148,9 +153,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_value_that_means_something_else_is_overridden() {
+    fn only_a_value_that_means_something_else_is_overriding() {
         let check = |sent: Value, live: Value, paths: &[&str]| {
-            let found = overridden(&json!({"spec": sent}), &object(live.clone()));
+            let found = overriding(&json!({"spec": sent}), &object(live.clone()));
             let found: Vec<_> = found.into_iter().map(|drift| drift.path).collect();
             assert_eq!(found, paths, "{live}");
         };
@@ -180,9 +185,9 @@ mod tests {
     fn data_is_kept_to_the_letter() {
         let mut live = object(json!({}));
         live["data"] = json!({"k": "1"});
-        assert_eq!(overridden(&json!({"data": {"k": "1"}}), &live), []);
-        assert_eq!(overridden(&json!({"data": {"k": "1000m"}}), &live).len(), 1);
-        assert_eq!(overridden(&json!({"data": {"k": ""}}), &live).len(), 1);
-        assert_eq!(overridden(&json!({"data": {"k": null}}), &live), []);
+        assert_eq!(overriding(&json!({"data": {"k": "1"}}), &live), []);
+        assert_eq!(overriding(&json!({"data": {"k": "1000m"}}), &live).len(), 1);
+        assert_eq!(overriding(&json!({"data": {"k": ""}}), &live).len(), 1);
+        assert_eq!(overriding(&json!({"data": {"k": null}}), &live), []);
     }
 }

@@ -151,8 +151,8 @@ mod tests {
     use crate::plan::observed::Blind;
     use crate::plan::{Cause, Fights, Reaction};
     use crate::plan::{Reach, Resource, Scope};
-    use crate::render::Origin;
     use crate::render::manifest::read;
+    use crate::render::{Edits, Origin};
 
     const KINDS: [&str; 3] = ["Namespace", "ConfigMap", "Secret"];
 
@@ -176,7 +176,7 @@ mod tests {
             listable: true,
         });
         let body = json!({"apiVersion": "v1", "kind": id.kind.kind, "metadata": {"name": id.name}});
-        let manifest = read(body, &Origin::file("a.yaml")).manifests.remove(0);
+        let manifest = read(body, &Origin::file("a.yaml"), &Edits::default()).manifests.remove(0);
         let (hash, stage) = (hash.to_owned(), Stage::of(&id.kind));
         let (kind_is_new, one_shot) = (false, n == 39);
         Arc::new(Desired {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::diff::{FieldDrift, Shown, Tool, is_secret};
+use super::Masks;
+use super::diff::{FieldDrift, Tool, is_secret};
 use crate::object::additions::{Free, additions, beside};
 use crate::object::fields::{self, Segment};
 
@@ -63,20 +64,20 @@ fn token(segment: &Segment, value: &Value) -> Option<String> {
 
 /// What was added, by whom, and what is there after its removal: `None` stands for an object that was
 /// only looked at. What is the same as before was a default.
-pub fn added(found: &Value, free: Free<'_>, after: Option<&Value>) -> Vec<FieldDrift> {
+pub fn added(
+    found: &Value,
+    free: Free<'_>,
+    after: Option<&Value>,
+    masks: &Masks,
+) -> Vec<FieldDrift> {
     let mut all = Vec::new();
     let entries: Vec<_> = fields::entries(found).collect();
     for (at, set) in stripped(found, free) {
         for path in fields::topmost(&set) {
             let (was, is) = (path.of(found), after.and_then(|object| path.of(object)));
             if was.is_some() && (after.is_none() || was != is) {
-                let is_secret = is_secret(found);
-                all.push(FieldDrift {
-                    path: path.to_string(),
-                    wanted: Shown::new(is, is_secret),
-                    found: Shown::new(was, is_secret),
-                    by: entries.get(at).copied().map(Tool::from),
-                });
+                let by = entries.get(at).copied().map(Tool::from);
+                all.push(FieldDrift::new(&path, [is, was], is_secret(found), masks, by));
             }
         }
     }
@@ -131,7 +132,7 @@ mod tests {
         let mut after = found();
         after["spec"]["c"] = json!([{"name": "web"}]);
         let told = |after: Option<&Value>| -> Vec<String> {
-            let all = added(&found(), Free::default(), after).into_iter();
+            let all = added(&found(), Free::default(), after, &Masks::default()).into_iter();
             all.map(|drift| format!("{} {}", drift.path, drift.by.unwrap().manager)).collect()
         };
         let changed = [

@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::diff::{FieldDrift, Shown, Tool, is_secret};
+use super::Masks;
+use super::diff::{FieldDrift, Tool, is_secret};
 use crate::object::additions::RESTARTED_AT;
 use crate::object::fields::{self, Entry, FieldPath, Segment};
 use crate::object::marks::MANAGER;
@@ -103,10 +104,16 @@ fn common(set: &Value, value: &Value) -> Value {
 }
 
 /// What was taken over and is gone, or a default again, since git does not set it.
-pub fn removed(found: &Value, after: &Value, ignored: &[FieldPattern]) -> Vec<FieldDrift> {
+pub fn removed(
+    found: &Value,
+    after: &Value,
+    ignored: &[FieldPattern],
+    masks: &Masks,
+) -> Vec<FieldDrift> {
     let api_version = after["apiVersion"].as_str().unwrap_or_default();
     let entries: Vec<_> = fields::entries(found).collect();
-    let mut walk = Walk { after, is_secret: is_secret(found), by: None, removed: Vec::new() };
+    let mut walk =
+        Walk { after, is_secret: is_secret(found), masks, by: None, removed: Vec::new() };
     for (at, set) in claims(found, api_version, ignored) {
         walk.by = entries.get(at).copied().map(Tool::from);
         walk.compare(&set, &FieldPath::default(), Some(found), Some(after));
@@ -117,6 +124,7 @@ pub fn removed(found: &Value, after: &Value, ignored: &[FieldPattern]) -> Vec<Fi
 struct Walk<'a> {
     after: &'a Value,
     is_secret: bool,
+    masks: &'a Masks,
     by: Option<Tool>,
     removed: Vec<FieldDrift>,
 }
@@ -135,12 +143,9 @@ impl Walk<'_> {
         }
         let is_git_s = fields::ours(self.after).is_some_and(|ours| path.within(ours.fields()));
         if !is_git_s {
-            self.removed.push(FieldDrift {
-                path: path.to_string(),
-                wanted: Shown::new(is, self.is_secret),
-                found: Shown::new(was, self.is_secret),
-                by: self.by.clone(),
-            });
+            let by = self.by.clone();
+            let removed = FieldDrift::new(path, [is, was], self.is_secret, self.masks, by);
+            self.removed.push(removed);
         }
     }
 }
@@ -243,7 +248,7 @@ mod tests {
         after["metadata"]["annotations"]["note"] = json!("git");
         after["metadata"]["managedFields"] = json!([{"manager": MANAGER, "operation": "Apply",
             "apiVersion": "apps/v1", "fieldsV1": {"f:metadata": {"f:annotations": {"f:note": {}}}}}]);
-        let told = removed(&before, &after, &[]);
+        let told = removed(&before, &after, &[], &Masks::default());
         let told: Vec<_> = told.iter().map(|d| (d.path.as_str(), &d.by)).collect();
         let by = &Some(Tool::from(fields::entries(&before).next().unwrap()));
         assert_eq!(told, [("spec.c[name=side]", by), ("spec.nodePort", by)]);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::manifest::{self, Origin};
 use super::plain::duplicate;
 use super::text::is_plain;
-use super::{Diagnostic, Problem, Rendered, yaml};
+use super::{Diagnostic, Edits, Problem, Rendered, yaml};
 
 /// Where kustomize says which file an object is from.
 const ORIGIN: &str = "config.kubernetes.io/origin";
@@ -16,8 +16,8 @@ const COMPLAINT: usize = 400;
 
 /// The objects that kustomize printed for the kustomization in the folder `top`. If it `says_origins`, each tells
 /// which file it is from, and that is taken out.
-pub fn kustomize(output: &[u8], top: &str, says_origins: bool) -> Rendered {
-    objects(output, top, |document| {
+pub fn kustomize(output: &[u8], top: &str, says_origins: bool, edits: &Edits) -> Rendered {
+    objects(output, top, edits, |document| {
         if !says_origins {
             return None;
         }
@@ -34,7 +34,12 @@ pub fn kustomize(output: &[u8], top: &str, says_origins: bool) -> Rendered {
 }
 
 /// The objects of a stream of documents. `place` takes out of one what says where it is from.
-fn objects(output: &[u8], top: &str, place: impl Fn(&mut Value) -> Option<String>) -> Rendered {
+fn objects(
+    output: &[u8],
+    top: &str,
+    edits: &Edits,
+    place: impl Fn(&mut Value) -> Option<String>,
+) -> Rendered {
     let whole = Origin::file(top);
     let text = String::from_utf8_lossy(output);
     let documents = match yaml::documents(&text) {
@@ -44,10 +49,11 @@ fn objects(output: &[u8], top: &str, place: impl Fn(&mut Value) -> Option<String
             return Rendered::nothing(vec![Diagnostic::at(whole, problem)]);
         }
     };
-    let (mut rendered, mut seen) = (Rendered::default(), HashSet::new());
+    let mut rendered = Rendered::default();
+    let mut seen = HashSet::new();
     for mut document in documents {
         let origin = place(&mut document.value).map_or_else(|| whole.clone(), Origin::file);
-        let read = manifest::read(document.value, &origin);
+        let read = manifest::read(document.value, &origin, edits);
         rendered.skipped += read.skipped;
         rendered.diagnostics.extend(read.diagnostics);
         for manifest in read.manifests {
@@ -125,7 +131,7 @@ mod tests {
     fn each_object_has_the_file_that_it_is_from() {
         let output = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n  annotations:\n    config.kubernetes.io/origin: |\n      path: ../../base/a.yaml\n";
         let check = |says: bool, origin: &str, has: bool| {
-            let built = kustomize(output.as_bytes(), "apps/web", says);
+            let built = kustomize(output.as_bytes(), "apps/web", says, &Edits::default());
             let manifest = &built.manifests[0];
             assert_eq!(manifest.origin.to_string(), origin);
             assert_eq!(manifest.body()["metadata"].get("annotations").is_some(), has);

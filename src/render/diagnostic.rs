@@ -7,6 +7,7 @@ use crate::object::handling::BadAnnotation;
 use crate::object::{GroupKind, ObjectId};
 
 use super::Origin;
+use super::substitute::Unsubstituted;
 
 /// One thing wrong with what a source declares. Any of them forbids pruning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,6 +162,9 @@ pub enum Problem {
         /// Its words, of which everything that may be secret is taken out.
         why: String,
     },
+    /// What stands for values cannot be replaced by them.
+    #[error("{0}")]
+    Unsubstituted(Unsubstituted),
     /// More files or bytes than are read from one source.
     #[error("the source holds more than {0}: point the path at a smaller folder")]
     TooMuch(String),

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::diagnostic::{Diagnostic, Problem};
+use super::edits::Edits;
+use super::secrets::Marks;
 use super::text::is_plain;
 use super::yaml;
 use super::{encrypted, sanitize};
@@ -62,6 +64,8 @@ pub struct Manifest {
     pub origin: Origin,
     /// Hash of the identity.
     pub fingerprint: u64,
+    /// Where it holds something secret, if it does.
+    pub marks: Option<Box<Marks>>,
     /// As JSON: a tenth of what the tree takes, and trees are rarely needed.
     text: Box<str>,
 }
@@ -91,16 +95,16 @@ pub struct Read {
 }
 
 /// Reads one object; a `List` of any kind is expanded.
-pub fn read(object: Value, origin: &Origin) -> Read {
+pub fn read(object: Value, origin: &Origin, edits: &Edits) -> Read {
     let mut read = Read::default();
-    collect(object, origin, &[], &mut read, 0);
+    collect(object, origin, &[], edits, &mut read, 0);
     read
 }
 
 /// Reads one document of a file.
-pub fn document(document: yaml::Document, file: &Origin) -> Read {
+pub fn document(document: yaml::Document, file: &Origin, edits: &Edits) -> Read {
     let mut read = Read::default();
-    collect(document.value, &file.line(document.line), &document.items, &mut read, 0);
+    collect(document.value, &file.line(document.line), &document.items, edits, &mut read, 0);
     read
 }
 
@@ -110,18 +114,33 @@ const PASSED_ON: &str = "SopsSecret";
 const LIST_DEPTH: usize = 4;
 
 /// `lines` are those of its items, as far as known.
-fn collect(document: Value, origin: &Origin, lines: &[u32], read: &mut Read, depth: usize) {
+fn collect(
+    document: Value,
+    origin: &Origin,
+    lines: &[u32],
+    edits: &Edits,
+    read: &mut Read,
+    depth: usize,
+) {
     if is_list(&document) && depth < LIST_DEPTH {
         let Value::Object(mut list) = document else { return };
         if let Some(Value::Array(items)) = list.remove("items") {
             for (at, item) in items.into_iter().enumerate() {
                 let own = lines.get(at).map(|line| origin.line(*line));
-                collect(item, own.as_ref().unwrap_or(origin), &[], read, depth + 1);
+                collect(item, own.as_ref().unwrap_or(origin), &[], edits, read, depth + 1);
             }
         }
         return;
     }
-    match manifest(document, origin) {
+    let made = match edits.made(document) {
+        Ok((body, marks)) => manifest(body, marks, origin),
+        Err(problems) => {
+            let at = |problem| Diagnostic::at(origin.clone(), problem);
+            read.diagnostics.extend(problems.into_iter().map(at));
+            return;
+        }
+    };
+    match made {
         Ok(Some(manifest)) => read.manifests.push(Arc::new(manifest)),
         Ok(None) => read.skipped += 1,
         Err(diagnostic) => read.diagnostics.push(*diagnostic),
@@ -135,7 +154,11 @@ fn is_list(document: &Value) -> bool {
         && document["items"].is_array()
 }
 
-fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Diagnostic>> {
+fn manifest(
+    mut body: Value,
+    marks: Marks,
+    origin: &Origin,
+) -> Result<Option<Manifest>, Box<Diagnostic>> {
     let is_object = |item: &Value| item.get("apiVersion").is_some() || item.get("kind").is_some();
     let fail = |problem| Err(Box::new(Diagnostic::at(origin.clone(), problem)));
     if body.as_array().is_some_and(|items| items.iter().any(is_object)) {
@@ -173,7 +196,8 @@ fn manifest(mut body: Value, origin: &Origin) -> Result<Option<Manifest>, Box<Di
     }
     let (version, text) = (version.to_owned(), body.to_string().into());
     let fingerprint = BuildHasherDefault::<DefaultHasher>::default().hash_one(&id);
-    Ok(Some(Manifest { id, version, origin: origin.clone(), fingerprint, text }))
+    let marks = (!marks.is_empty()).then(|| Box::new(marks));
+    Ok(Some(Manifest { id, version, origin: origin.clone(), fingerprint, marks, text }))
 }
 
 fn identity(body: &Value, kind: GroupKind) -> Result<ObjectId, Problem> {
@@ -212,7 +236,7 @@ mod tests {
     use serde_json::json;
 
     fn of(document: Value) -> Read {
-        read(document, &Origin::file("a.yaml").line(3))
+        read(document, &Origin::file("a.yaml").line(3), &Edits::default())
     }
 
     #[test]

@@ -3,15 +3,23 @@
 
 pub mod built;
 pub mod diagnostic;
+pub mod edits;
 pub mod encrypted;
 pub mod helm;
+pub mod images;
 pub mod kustomize;
 pub mod manifest;
 pub mod plain;
 pub mod sanitize;
+pub mod secrets;
+pub mod substitute;
 pub mod text;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Problem};
+pub use edits::Edits;
+pub use images::Image;
 pub use manifest::{Manifest, Origin};
-pub use plain::{Content, ContentId, Part, Rendered, SourceFile, plain};
+pub use plain::{Content, ContentId, Part, Rendered, SourceFile, edited, plain};
+pub use secrets::{Marks, Secrets};
+pub use substitute::{Substitution, Variable};

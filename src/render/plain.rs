@@ -1,5 +1,6 @@
 //! Plain YAML and JSON files to the objects they declare.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::manifest::{self, Manifest, Origin};
-use super::yaml;
+use super::{Edits, Substitution, yaml};
 use crate::object::ObjectId;
 
 /// How a git LFS pointer begins (git-lfs specification).
@@ -56,6 +57,14 @@ pub struct Decrypted {
 }
 
 impl Content {
+    /// What was encrypted, if it was.
+    pub fn decrypted(&self) -> Option<&Decrypted> {
+        match self {
+            Self::Decrypted(decrypted) => Some(decrypted),
+            Self::Read(..) | Self::Known(_) => None,
+        }
+    }
+
     /// The bytes, unless they were not read.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
@@ -74,6 +83,8 @@ pub struct Part {
     /// Bytes of the file.
     pub size: u64,
     digest: [u8; 32],
+    /// Whether other values of variables may make something else of it.
+    varies: bool,
     read: manifest::Read,
 }
 
@@ -97,6 +108,8 @@ pub struct Rendered {
     pub hooks: Vec<ObjectId>,
     /// Hash of what it was made of; of manifests, of the files' content, whatever their names and order.
     pub hash: String,
+    /// What was substituted in its objects.
+    pub substitution: Option<Arc<Substitution>>,
     /// The files, in the order of their paths.
     parts: Vec<Arc<Part>>,
 }
@@ -105,6 +118,24 @@ impl Rendered {
     /// Nothing, for these reasons.
     pub fn nothing(diagnostics: Vec<Diagnostic>) -> Self {
         Self { diagnostics, ..Self::default() }
+    }
+
+    /// What of it is the same whatever is substituted.
+    #[must_use]
+    pub fn unsubstituted(&self) -> Self {
+        let parts = self.parts.iter().filter(|part| !part.varies).cloned().collect();
+        Self { parts, ..Self::default() }
+    }
+
+    /// The manifests of a file, as they were before, for those that are the same.
+    fn same(&self, path: &str, manifests: &mut [Arc<Manifest>]) {
+        let at = self.parts.binary_search_by(|part| (*part.path).cmp(path));
+        let before = at.map(|at| self.parts[at].read.manifests.as_slice()).unwrap_or_default();
+        for (manifest, before) in manifests.iter_mut().zip(before) {
+            if manifest == before {
+                manifest.clone_from(before);
+            }
+        }
     }
 
     /// What the file under this path was rendered to, if it had this content: then it need not be
@@ -121,8 +152,14 @@ impl Rendered {
 
 /// Renders files as they are, given in the order of their paths.
 pub fn plain(files: Vec<SourceFile>) -> Rendered {
-    let parts: Vec<_> = files.into_iter().map(part).collect();
-    let mut rendered = Rendered { hash: content_hash(&parts), ..Rendered::default() };
+    edited(files, &Edits::default(), None)
+}
+
+/// Renders files with changes to each object. Those that are as before stay the very same.
+pub fn edited(files: Vec<SourceFile>, edits: &Edits, before: Option<&Rendered>) -> Rendered {
+    let parts: Vec<_> = files.into_iter().map(|file| part(file, edits, before)).collect();
+    let (hash, substitution) = (content_hash(&parts), edits.substitution.clone());
+    let mut rendered = Rendered { hash, substitution, ..Rendered::default() };
     let mut first: HashSet<Declared<'_>> = HashSet::new();
     for read in parts.iter().map(|part| &part.read) {
         rendered.skipped += read.skipped;
@@ -161,21 +198,29 @@ impl PartialEq for Declared<'_> {
 
 impl Eq for Declared<'_> {}
 
-fn part(file: SourceFile) -> Arc<Part> {
+fn part(file: SourceFile, edits: &Edits, before: Option<&Rendered>) -> Arc<Part> {
+    let mut edits = Cow::Borrowed(edits);
     let (bytes, id, digest) = match file.content {
         Content::Read(bytes, id) => {
             let digest = Sha256::digest(&bytes).into();
             (bytes, id, digest)
         }
-        Content::Decrypted(decrypted) => (decrypted.bytes, decrypted.id, decrypted.digest),
+        Content::Decrypted(decrypted) => {
+            edits = Cow::Owned(edits.hiding(&decrypted.secrets));
+            (decrypted.bytes, decrypted.id, decrypted.digest)
+        }
         Content::Known(part) => return part,
     };
     let path: Arc<str> = file.path.into();
     let size = bytes.len() as u64;
-    let mut read = file_manifests(&path, &bytes);
+    let varies = edits.vary(&bytes);
+    let mut read = file_manifests(&path, &bytes, &edits);
+    if let Some(before) = before {
+        before.same(&path, &mut read.manifests);
+    }
     // Parts are kept for long.
     read.manifests.shrink_to_fit();
-    Arc::new(Part { path, id, size, digest, read })
+    Arc::new(Part { path, id, size, digest, varies, read })
 }
 
 /// The diagnostic for an object that was declared before.
@@ -187,12 +232,12 @@ pub fn duplicate(manifest: &Manifest, id: &ObjectId, first: &Origin) -> Diagnost
     }
 }
 
-fn file_manifests(path: &Arc<str>, content: &[u8]) -> manifest::Read {
+fn file_manifests(path: &Arc<str>, content: &[u8], edits: &Edits) -> manifest::Read {
     let origin = Origin::file(path.clone());
     if content.starts_with(LFS_POINTER) {
         return wrong(Diagnostic::at(origin, Problem::LfsPointer));
     }
-    read(&origin, content).unwrap_or_else(|bad| {
+    read(&origin, content, edits).unwrap_or_else(|bad| {
         let at = Origin { line: bad.line, column: bad.column, ..origin };
         wrong(Diagnostic::at(at, Problem::Malformed(bad.to_string())))
     })
@@ -202,7 +247,7 @@ fn wrong(diagnostic: Diagnostic) -> manifest::Read {
     manifest::Read { diagnostics: vec![diagnostic], ..manifest::Read::default() }
 }
 
-fn read(origin: &Origin, content: &[u8]) -> Result<manifest::Read, yaml::Malformed> {
+fn read(origin: &Origin, content: &[u8], edits: &Edits) -> Result<manifest::Read, yaml::Malformed> {
     let text = yaml::text(content)?;
     let mut all = manifest::Read::default();
     if text.contains(SKIP) {
@@ -212,7 +257,7 @@ fn read(origin: &Origin, content: &[u8]) -> Result<manifest::Read, yaml::Malform
     let is_json = Path::new(&*origin.path).extension().is_some_and(|end| end == "json");
     let documents = if is_json { yaml::json(&text)? } else { yaml::documents(&text)? };
     for document in documents {
-        let read = manifest::document(document, origin);
+        let read = manifest::document(document, origin, edits);
         all.manifests.extend(read.manifests);
         all.diagnostics.extend(read.diagnostics.into_iter().map(|found| located(found, &text)));
         all.skipped += read.skipped;
@@ -244,6 +289,7 @@ fn content_hash(parts: &[Arc<Part>]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Variable;
 
     fn file(path: &str, content: &str) -> SourceFile {
         let content = Content::Read(content.as_bytes().to_vec(), None);
@@ -276,6 +322,42 @@ mod tests {
             hash(&[file("a.yaml", "x"), file("b.yaml", "y")]),
             hash(&[file("a.yaml", "xy")])
         );
+    }
+
+    #[test]
+    fn only_what_is_substituted_is_another_with_other_values() {
+        let edits = |value: &str| {
+            let variable = Variable { text: value.to_owned(), is_secret: true };
+            let variables = [("a".to_owned(), variable)].into_iter().collect();
+            let substitution = Some(Arc::new(Substitution::new(variables, true)));
+            Edits { substitution, ..Edits::default() }
+        };
+        let known = |path: &str, content: &str| {
+            let id = ContentId([u8::try_from(content.len()).unwrap(); 20]);
+            SourceFile { content: Content::Read(content.into(), Some(id)), path: path.to_owned() }
+        };
+        let two = format!("{A}data: {{k: '${{a}}'}}\n---\n{}", A.replace("name: a", "name: c"));
+        let files = [known("a.yaml", &two), known("b.yaml", &A.replace("name: a", "name: b"))];
+        let before = edited(files.to_vec(), &edits("1"), None);
+        let again = |path: &str, rendered: &Rendered| {
+            let file = files.iter().find(|file| file.path == path)?;
+            let Content::Read(_, Some(id)) = &file.content else { return None };
+            rendered.known(&mut 0, path, *id).cloned()
+        };
+        assert!(again("a.yaml", &before).is_some() && again("b.yaml", &before).is_some());
+        let rest = before.unsubstituted();
+        assert!(again("a.yaml", &rest).is_none());
+        let part = again("b.yaml", &rest).unwrap();
+        let kept = SourceFile { path: "b.yaml".into(), content: Content::Known(part) };
+        let now = edited(vec![files[0].clone(), kept], &edits("2"), Some(&before));
+        let same: Vec<_> = before
+            .manifests
+            .iter()
+            .zip(&now.manifests)
+            .map(|(before, now)| (before.id.name.as_str(), Arc::ptr_eq(before, now)))
+            .collect();
+        assert_eq!(same, [("a", false), ("c", true), ("b", true)]);
+        assert!(now.manifests[0].marks.is_some() && now.manifests[1].marks.is_none());
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub enum Trigger {
     Annotation,
     /// What the app depends on is ready.
     Dependency,
+    /// A Secret or ConfigMap that the app refers to has changed.
+    Reference,
     /// The last pass failed.
     Retry,
     /// The app is being deleted.

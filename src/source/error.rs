@@ -116,6 +116,12 @@ pub enum SourceError {
         /// The proxy's words.
         why: String,
     },
+    /// What objects are made of beside the source cannot be read.
+    #[error("{why}, which postBuild.substituteFrom names; retrying")]
+    ReferenceUnavailable {
+        /// Why, without anything of its content.
+        why: String,
+    },
     /// A program that makes objects of files is not installed.
     #[error(
         "{program} is not installed: have it in a folder of PATH, as it is in the image of gitops-sync"

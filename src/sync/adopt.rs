@@ -9,7 +9,7 @@ use crate::object::Live;
 use crate::object::fields::FieldPath;
 use crate::object::handling::{OnAdditions, Touch, hands_off};
 use crate::plan::takeover::{self, removed};
-use crate::plan::{Desired, Step};
+use crate::plan::{Desired, Masks, Step};
 use crate::report::{Action, Done};
 
 /// Looks at an object that changes while it is taken over.
@@ -37,8 +37,9 @@ pub async fn adopt(
     theirs: &[FieldPath],
 ) -> Result<Done, ApiError> {
     let desired = &step.desired;
+    let masks = Masks::of(desired);
     let gone = |before: &Value, written: &Written| {
-        removed(before, &written.response.object, &desired.handling.ignored)
+        removed(before, &written.response.object, &desired.handling.ignored, &masks)
     };
     let (mut written, mut drifts) = match take_over(app, desired, found).await? {
         None => (write(app, Target { desired, found: Some(found), theirs }).await?, Vec::new()),

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::board::{Gate, Peers};
 use super::ground::{Destination, Ground};
 use super::informers::Informers;
+use super::references::Home;
 use crate::api::resources::Resources;
 use crate::api::retry::Retry;
 use crate::api::spec::CreateNamespace;
@@ -128,6 +129,7 @@ impl App {
             create_namespace: spec.create_namespace.clone(),
             common: Arc::new(CommonMetadata::of(spec)),
             resources: Arc::new(spec.resources.clone()),
+            home: Home::new(cluster.clone(), store.namespace()),
             cluster,
             informers,
             discovery,
@@ -179,6 +181,8 @@ pub struct App {
     pub origin: Origin,
     /// The cluster it goes to, with the rights of whom it acts as.
     pub cluster: Cluster,
+    /// Where what it refers to is.
+    pub home: Home,
     /// The watches of that cluster.
     pub informers: Informers,
     /// The kinds that it serves.

@@ -6,7 +6,7 @@ use crate::cluster::ApiError;
 use crate::object::fields::FieldPath;
 use crate::object::handling::OnConflict;
 use crate::plan::cause::{self, Telling};
-use crate::plan::{Step, conflict};
+use crate::plan::{Masks, Step, conflict};
 use crate::report::{Action, Done};
 
 /// Looks at an object whose owners change.
@@ -25,7 +25,8 @@ pub async fn resolve(app: &App, step: &Step, mut refusal: ApiError) -> Result<Do
             let fields = conflict::named(&refusal.conflicts(), found);
             let is_told = desired.handling.policy(app.policy).conflicts == OnConflict::Report;
             if is_told && !fields.is_empty() {
-                let drifts = conflict::told(&fields, &desired.body(&app.id), found);
+                let drifts =
+                    conflict::told(&fields, &desired.body(&app.id), found, &Masks::of(desired));
                 let version = &found["metadata"]["resourceVersion"];
                 let version = version.as_str().unwrap_or_default().to_owned();
                 let state = cause::conflict(desired);

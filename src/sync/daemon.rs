@@ -251,6 +251,7 @@ impl Daemon {
             tokio::select! {
                 () = sleep_until(due) => return trigger,
                 () = self.wake.notified() => return Trigger::Webhook,
+                () = self.app.home.news.notified() => return Trigger::Reference,
                 () = stop.wait() => return trigger,
                 Ok(()) = self.held.changed() => return trigger,
                 Ok(()) = self.controls.changed() => {

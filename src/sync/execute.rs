@@ -36,7 +36,7 @@ impl New {
 
     /// Why an object was refused, with why its namespace is not there.
     fn explain(&self, app: &App, step: &Step, error: &ApiError) -> String {
-        let shown = error.shown(&step.desired.id.kind);
+        let shown = error.shown_of(&step.desired.id.kind, step.desired.holds_secrets());
         let missing = ("namespaces", app.target_namespace.as_str());
         match &self.no_namespace {
             Some(why) if error.missing() == Some(missing) => {

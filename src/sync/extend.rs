@@ -12,7 +12,7 @@ use crate::cluster::ApiError;
 use crate::object::Live;
 use crate::object::additions::Free;
 use crate::plan::strip::{self, added};
-use crate::plan::{Desired, Step};
+use crate::plan::{Desired, Masks, Step};
 use crate::report::{Action, Done};
 
 /// Looks at an object that changes between reading and patching.
@@ -23,6 +23,8 @@ pub async fn remove_additions(app: &App, step: &Step, state: &str) -> Result<Don
     let Desired { resource, id, .. } = &*step.desired;
     let yielded = step.desired.yielded(step.desired.handling.policy(app.policy));
     let free = step.desired.free(yielded.as_ref());
+    let masks = Masks::of(&step.desired);
+    let shown = |error: &ApiError| error.shown_of(&id.kind, step.desired.holds_secrets());
     let mut refusal: Option<(Value, ApiError)> = None;
     for _ in 0..TRIES {
         let Some(found) = app.cluster.get(resource, id).await? else {
@@ -34,7 +36,7 @@ pub async fn remove_additions(app: &App, step: &Step, state: &str) -> Result<Don
         let version = found["metadata"]["resourceVersion"].clone();
         // The patch is for exactly one version: refused for what is still there, it is no use.
         if let Some((_, error)) = refusal.as_ref().filter(|(tried, _)| *tried == version) {
-            let (drifts, why) = (added(&found, free, None), error.shown(&id.kind));
+            let (drifts, why) = (added(&found, free, None, &masks), shown(error));
             return Ok(telling(step, state, drifts, Some(&why)));
         }
         match app.cluster.patch(resource, id, patch, app.dry_run).await {
@@ -49,7 +51,7 @@ pub async fn remove_additions(app: &App, step: &Step, state: &str) -> Result<Don
 }
 
 fn stripped(app: &App, step: &Step, free: Free<'_>, found: &Value, after: &Value) -> Done {
-    let drifts = added(found, free, Some(after));
+    let drifts = added(found, free, Some(after), &Masks::of(&step.desired));
     // Nothing but defaults: only their owner changed.
     let action = if drifts.is_empty() { Action::Unchanged } else { Action::Reverted(drifts) };
     let live = if app.dry_run { step.live.clone() } else { Some(Arc::new(Live::from(after))) };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::resolve::since;
-use super::{App, Memory};
+use super::{App, Memory, references};
 use crate::build::{Inputs, KeySource, chart};
 use crate::cluster::ApiError;
 use crate::plan::Capabilities;
@@ -21,7 +21,8 @@ pub async fn again(app: &App, memory: &Memory, trigger: Trigger) -> Result<Input
     };
     let chart = chart(&app.tools, &app.recipe, chart_since(app, trigger)).await?;
     let keys = app.recipe.keys.as_ref().map(KeySource::read).transpose()?;
-    Ok(Inputs { capabilities, chart, keys })
+    let substitution = references::substitution(app).await?;
+    Ok(Inputs { capabilities, chart, keys, substitution })
 }
 
 /// The inputs that a snapshot is built with.

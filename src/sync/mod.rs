@@ -26,6 +26,7 @@ pub mod pass;
 pub mod prune;
 mod read;
 mod record;
+pub mod references;
 pub mod relay;
 mod replace;
 mod resolve;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::{App, Memory, Origin, Stop, inputs, verify};
-use crate::build::{blocking, build};
+use crate::build::{Inputs, blocking, build};
 use crate::render::Rendered;
 use crate::report::{Failure, Outcome, Trigger};
 use crate::source::{Fetcher, Revision, Snapshot, SourceError, folder};
@@ -90,7 +90,7 @@ async fn read(
             if let Some(rendered) = unchanged.filter(|_| known == memory.inputs) {
                 return Ok(rendered);
             }
-            let before = memory.rendered.as_ref().map(|(_, rendered)| rendered.clone());
+            let before = memory.rendered.as_ref().map(|(_, rendered)| of_inputs(rendered, &known));
             (fetcher.read(&revision, before).await?, Some(revision))
         }
     };
@@ -104,6 +104,12 @@ async fn read(
     memory.scope = scope;
     clock.stage("render", outcome);
     Ok(rendered)
+}
+
+/// What was rendered before, so far as it would be the same with these inputs.
+fn of_inputs(rendered: &Arc<Rendered>, inputs: &Inputs) -> Arc<Rendered> {
+    let is_same = rendered.substitution == inputs.substitution;
+    if is_same { rendered.clone() } else { rendered.unsubstituted().into() }
 }
 
 /// What was rendered before, if nothing that it hangs on is another in this commit.
@@ -134,7 +140,9 @@ async fn unchanged(
 /// think that there is something new by then.
 fn since(app: &App, trigger: Trigger, start: Instant) -> Instant {
     let age = match trigger {
-        Trigger::Interval | Trigger::Commit | Trigger::Dependency => app.interval.mul_f64(SHARED),
+        Trigger::Interval | Trigger::Commit | Trigger::Dependency | Trigger::Reference => {
+            app.interval.mul_f64(SHARED)
+        }
         Trigger::Retry => RETRY,
         // Who declares an app may have pushed what it is to be a moment ago.
         Trigger::Start

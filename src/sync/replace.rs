@@ -36,7 +36,7 @@ pub async fn replace(app: &App, step: &Step, refusal: &ApiError) -> Result<Done,
     let (id, resource) = (&step.desired.id, &step.desired.resource);
     let fields = refusal.immutable().join(", ");
     let failed = |why: String| {
-        let what = refusal.shown(&id.kind);
+        let what = refusal.shown_of(&id.kind, step.desired.holds_secrets());
         Ok(Done::of(step, Action::Failed(format!("{what}; {fields} cannot be changed: {why}"))))
     };
     let mut tries = 1;
@@ -56,7 +56,7 @@ pub async fn replace(app: &App, step: &Step, refusal: &ApiError) -> Result<Done,
         match app.cluster.could_create(resource, id, &body).await {
             Err(error) if error.ends_pass() => return Err(error),
             Err(error) => {
-                let why = error.shown(&id.kind);
+                let why = error.shown_of(&id.kind, step.desired.holds_secrets());
                 return failed(format!("not replaced, since it could not be created again: {why}"));
             }
             Ok(()) => {}
@@ -128,7 +128,7 @@ async fn follow(app: &App, step: &Step, found: &Arc<Value>, body: &Value, fields
     match created {
         Ok(written) => written.done(step, Action::Replaced(fields)),
         Err(error) => {
-            let why = error.shown(&step.desired.id.kind);
+            let why = error.shown_of(&step.desired.id.kind, step.desired.holds_secrets());
             let why = format!("it was deleted to be created again, and that failed: {why}");
             Done { deleted, ..Done::of(step, Action::Failed(why)) }
         }

@@ -17,7 +17,7 @@ use crate::object::{AppId, ObjectId};
 use crate::plan::overrides::overridden;
 use crate::plan::prune::selector;
 use crate::plan::yields::give_up;
-use crate::plan::{Desired, Resource, Scope};
+use crate::plan::{Desired, Masks, Resource, Scope};
 
 /// When objects are swept, and the sweep that runs.
 #[derive(Debug)]
@@ -111,6 +111,6 @@ impl Sweep {
         let id = ObjectId::new(scope.kind.clone(), text("namespace"), text("name"));
         let desired = self.wanted.get(&id)?;
         let sent = give_up(desired.body(&self.app), &desired.yields(), object).body;
-        (!overridden(&sent, object).is_empty()).then_some(id)
+        (!overridden(&sent, object, &Masks::default()).is_empty()).then_some(id)
     }
 }

@@ -14,7 +14,7 @@ use crate::plan::diff::{FieldDrift, drift};
 use crate::plan::overrides::overridden;
 use crate::plan::strip::added;
 use crate::plan::yields::give_up;
-use crate::plan::{Cause, Desired, Step};
+use crate::plan::{Cause, Desired, Masks, Step};
 use crate::report::{Action, Done};
 
 /// An object that was looked at and is as it shall be.
@@ -30,12 +30,12 @@ pub async fn verify(app: &App, step: &Step) -> Result<Done, ApiError> {
         return put_back(app, step, None, &[]).await;
     };
     let sent = give_up(step.desired.body(&app.id), &step.desired.yields(), &found).body;
-    if overridden(&sent, &found).is_empty() {
+    if overridden(&sent, &found, &Masks::default()).is_empty() {
         return Ok(Done { overridden: Vec::new(), ..seen(step, &found) });
     }
     // Admission may have made it so: the server tells what an apply would make of it.
     let Some(tried) = tried(app, step, &found).await? else { return Ok(seen(step, &found)) };
-    if drift(&found, &tried.response.object).is_empty() {
+    if drift(&found, &tried.response.object, &Masks::default()).is_empty() {
         return Ok(Done { overridden: tried.overridden, ..seen(step, &found) });
     }
     put_back(app, step, Some(&found), &[]).await
@@ -46,7 +46,7 @@ pub async fn verify(app: &App, step: &Step) -> Result<Done, ApiError> {
 async fn tried(app: &App, step: &Step, found: &Value) -> Result<Option<Written>, ApiError> {
     let is_as_left = || {
         let sent = give_up(step.desired.body(&app.id), &step.desired.yields(), found).body;
-        step.cause == Cause::Suspect && remembered(&sent, found) == step.overridden
+        step.cause == Cause::Suspect && remembered(&sent, found, &step.desired) == step.overridden
     };
     match preview(app, &step.desired, found).await {
         Err(error) if !error.immutable().is_empty() && is_as_left() => Ok(None),
@@ -61,10 +61,15 @@ pub async fn tell(app: &App, step: &Step, state: &str) -> Result<Done, ApiError>
     if step.cause == Cause::Extended {
         let yielded = step.desired.yielded(step.desired.handling.policy(app.policy));
         let free = step.desired.free(yielded.as_ref());
-        return Ok(telling(step, state, added(&found, free, None), None));
+        return Ok(telling(
+            step,
+            state,
+            added(&found, free, None, &Masks::of(&step.desired)),
+            None,
+        ));
     }
     let Some(tried) = tried(app, step, &found).await? else { return Ok(seen(step, &found)) };
-    let drifts = drift(&found, &tried.response.object);
+    let drifts = drift(&found, &tried.response.object, &Masks::of(&step.desired));
     if drifts.is_empty() && step.cause == Cause::Suspect {
         return Ok(Done { overridden: tried.overridden, ..seen(step, &found) });
     }

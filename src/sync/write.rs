@@ -14,7 +14,7 @@ use crate::object::handling::OnConflict;
 use crate::plan::diff::{FieldDrift, drift};
 use crate::plan::overrides::overridden;
 use crate::plan::yields::{Yield, Yielded, give_up, give_up_also};
-use crate::plan::{Cause, Desired, Step};
+use crate::plan::{Cause, Desired, Masks, Step};
 use crate::report::{Action, Done};
 
 /// Tries to apply an object whose kind was established a moment ago.
@@ -40,7 +40,8 @@ impl Written {
 
     /// What an apply came to.
     pub fn restored(self, step: &Step, found: Option<&Value>, theirs: &[FieldPath]) -> Done {
-        let mut drifts = found.map(|found| drift(found, &self.response.object));
+        let mut drifts =
+            found.map(|found| drift(found, &self.response.object, &Masks::of(&step.desired)));
         if let (Cause::ChangedAndDrifted | Cause::Changed, Some(drifts)) = (step.cause, &mut drifts)
         {
             // The manifest's own changes are no drift: what nobody else owns, we changed.
@@ -149,13 +150,17 @@ async fn sent(
     sending: Sending<'_>,
 ) -> Result<Written, ApiError> {
     let response = send(app, desired, body, sending).await?;
-    let overridden = remembered(body, &response.object);
+    let overridden = remembered(body, &response.object, desired);
     Ok(Written { response, given, overridden })
 }
 
 /// What is remembered of what the cluster has otherwise than it was sent.
-pub fn remembered(sent: &Value, live: &Value) -> Vec<String> {
-    overridden(sent, live).iter().take(OVERRIDDEN_MAX).map(ToString::to_string).collect()
+pub fn remembered(sent: &Value, live: &Value, desired: &Desired) -> Vec<String> {
+    overridden(sent, live, &Masks::of(desired))
+        .iter()
+        .take(OVERRIDDEN_MAX)
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// What is left to be applied once others have what is given up.

@@ -262,6 +262,28 @@ fn what_is_wrong_for_kustomize_is_refused_with_its_field() {
 }
 
 #[test]
+fn what_is_substituted_wrongly_is_refused_with_its_field() {
+    let test = fixture("invalid-substitute");
+    let check = |fields: Value, field: &str, words: &str| {
+        refused(&test, &with(fields), &format!("spec.{field}"), words);
+    };
+    let substitute = |values: Value| json!({"postBuild": {"substitute": values}});
+    for name in ["a-b", "1a", "", "a.b", &"a".repeat(129)] {
+        check(substitute(json!({name: "x"})), "postBuild.substitute", "must have names");
+    }
+    check(substitute(json!({"a": "x".repeat(16_385)})), "postBuild.substitute", "16384");
+    let from = |reference: Value| json!({"postBuild": {"substituteFrom": [reference]}});
+    let field = "postBuild.substituteFrom[0]";
+    check(from(json!({"kind": "Pod", "name": "a"})), &format!("{field}.kind"), "Unsupported");
+    check(from(json!({"kind": "Secret", "name": "A"})), &format!("{field}.name"), "should match");
+    check(from(json!({"kind": "Secret"})), &format!("{field}.name"), "Required");
+    for image in ["nginx", "a b:1", ":1", "a=b=c", ""] {
+        check(json!({"images": [image]}), "images", "");
+    }
+    check(json!({"images": vec!["a:1"; 65]}), "images", "64");
+}
+
+#[test]
 fn what_is_no_pattern_of_files_is_refused_with_its_field() {
     let test = fixture("invalid-files");
     for field in ["include", "exclude"] {
@@ -357,6 +379,12 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "retry": {"limit": 0, "backoff": {"factor": 1}},
     }));
     check(json!({"kubeConfig": {"secretRef": {"name": "remote"}}}));
+    check(json!({"postBuild": {}}));
+    check(json!({"postBuild": {
+        "strict": false, "substitute": {"a": "", "_B1": "x\ny"},
+        "substituteFrom": [{"kind": "ConfigMap", "name": "a"}, {"kind": "Secret", "name": "b", "optional": true}],
+    }}));
+    check(json!({"images": ["a:1", "r.example:5000/a@sha256:b", "a=b", "a=b:1@sha256:c", "a=:1"]}));
     check(json!({"render": {"include": ["*.yaml", "/web/**", "a b"], "exclude": ["values/"]}}));
     for mode in ["HEAD", "Tag", "TagAndHEAD", "Range"] {
         check(json!({"verify": {"mode": mode, "secretRef": {"name": "keys"}, "noRollback": true}}));

@@ -16,13 +16,14 @@ use tokio::time::Instant;
 
 use super::common::{EndpointArguments, data_dir};
 use super::render::{BuildArguments, RenderArguments};
+use super::substitute::SubstituteArguments;
 use crate::api::{self, Decryption, GitOpsApp, GitOpsAppSpec};
 use crate::build::{Inputs, KeySource, Keys, Recipe, Tools, blocking, build, chart};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::object::AppId;
 use crate::plan::CommonMetadata;
-use crate::render::{Rendered, yaml};
+use crate::render::{Rendered, Substitution, yaml};
 use crate::report::Metrics;
 use crate::source::{Credentials, Layout, folder};
 
@@ -44,7 +45,7 @@ pub(super) struct Arguments {
     /// yaml: documents that kubectl takes; json: one array
     #[arg(long, short, default_value = "yaml", value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
-    /// A Secret that the app refers to, in a file of manifests
+    /// A Secret or ConfigMap that the app refers to, in a file of manifests
     #[arg(long = "ref", value_name = "NAMESPACE/NAME=FILE", value_parser = Given::parse)]
     given: Vec<Given>,
     /// Version of Kubernetes that charts are rendered for [default: with --context its cluster's, else helm's own]
@@ -64,6 +65,8 @@ pub(super) struct Arguments {
     data_dir: Option<PathBuf>,
     #[command(flatten)]
     render: RenderArguments,
+    #[command(flatten)]
+    substitute: SubstituteArguments,
     #[command(flatten)]
     build: BuildArguments,
     #[command(flatten)]
@@ -85,8 +88,17 @@ pub(super) async fn build_objects(arguments: Arguments) -> anyhow::Result<ExitCo
     let path = app.as_ref().map(|app| app.spec.path.as_str());
     let place = Place::find(arguments.path.as_deref(), arguments.root.as_deref(), path)?;
     let cluster = arguments.cluster().await?;
-    let recipe = arguments.recipe(app.as_ref(), &place, cluster.as_ref()).await?;
-    let rendered = rendered(&arguments, place, &recipe, cluster).await?;
+    let references = References {
+        given: &arguments.given,
+        cluster: cluster.as_ref(),
+        namespace: app
+            .as_ref()
+            .and_then(|app| app.metadata.namespace.as_deref())
+            .unwrap_or("default"),
+    };
+    let recipe = arguments.recipe(app.as_ref(), &place, &references).await?;
+    let substitution = references.substitution(&recipe).await?;
+    let rendered = rendered(&arguments, place, &recipe, substitution, cluster.clone()).await?;
     for diagnostic in &rendered.diagnostics {
         eprintln!("error: {diagnostic}");
     }
@@ -112,21 +124,20 @@ impl Arguments {
         &self,
         app: Option<&GitOpsApp>,
         place: &Place,
-        cluster: Option<&Cluster>,
+        references: &References<'_>,
     ) -> anyhow::Result<Recipe> {
         let none = GitOpsAppSpec::of("");
-        let spec = app.map_or(&none, |app| &app.spec);
-        let namespace = app.and_then(|app| app.metadata.namespace.as_deref()).unwrap_or("default");
+        let spec = &self.substitute.applied_to(app.map_or(none, |app| app.spec.clone()));
+        let namespace = references.namespace;
         let name = self.name.clone().or_else(|| app.and_then(|app| app.metadata.name.clone()));
         let name = name.unwrap_or_else(|| AppId::derived_from(place.name()).to_string());
         let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0);
         let target = self.target_namespace.as_deref().unwrap_or(target);
         let mut recipe = self.render.applied_to(&Recipe::of(spec, &name, target));
-        let references = References { given: &self.given, cluster };
         if recipe.keys.is_none() {
-            recipe.keys = keys(spec, namespace, &references).await?;
+            recipe.keys = keys(spec, references).await?;
         }
-        recipe.credentials = chart_credentials(spec, namespace, &references).await?;
+        recipe.credentials = chart_credentials(spec, references).await?;
         // What the app says wins over the cluster.
         let helm = &mut recipe.render.helm;
         helm.kube_version = helm.kube_version.take().or_else(|| self.kube_version.clone());
@@ -147,6 +158,7 @@ async fn rendered(
     arguments: &Arguments,
     place: Place,
     recipe: &Recipe,
+    substitution: Option<Arc<Substitution>>,
     cluster: Option<Cluster>,
 ) -> anyhow::Result<Arc<Rendered>> {
     let render = recipe.render.clone();
@@ -161,36 +173,37 @@ async fn rendered(
     };
     let tools = arguments.tools()?;
     let chart = chart(&tools, recipe, Instant::now()).await?;
-    let inputs = Inputs { capabilities, chart, keys };
+    let inputs = Inputs { capabilities, chart, keys, substitution };
     Ok(build(&tools, recipe, &inputs, snapshot, None).await?)
 }
 
 /// What decrypts the app's files, if it says that anything does.
 async fn keys(
     spec: &GitOpsAppSpec,
-    namespace: &str,
     references: &References<'_>,
 ) -> anyhow::Result<Option<KeySource>> {
     let Some(Decryption { secret_ref, .. }) = &spec.decryption else { return Ok(None) };
     let Some(secret) = secret_ref else { return Ok(Some(KeySource::Given(Arc::default()))) };
     let name = &secret.name.0;
-    let data = references.secret(namespace, name, "spec.decryption.secretRef").await?;
-    let keys = Keys::of(&data).with_context(|| format!("Secret {namespace}/{name}"))?;
+    let data = references.secret(name, "spec.decryption.secretRef").await?;
+    let keys =
+        Keys::of(&data).with_context(|| format!("Secret {}/{name}", references.namespace))?;
     Ok(Some(KeySource::Given(Arc::new(keys))))
 }
 
 /// How a chart is reached that is kept elsewhere.
 async fn chart_credentials(
     spec: &GitOpsAppSpec,
-    namespace: &str,
     references: &References<'_>,
 ) -> anyhow::Result<Option<Arc<Credentials>>> {
     let Some(chart) = &spec.render.helm.chart else { return Ok(None) };
     let Some(secret) = &chart.secret_ref else { return Ok(None) };
     let name = &secret.name.0;
-    let data = references.secret(namespace, name, "spec.render.helm.chart.secretRef").await?;
+    let data = references.secret(name, "spec.render.helm.chart.secretRef").await?;
     let credentials = Credentials::from_secret(&data, &chart.repo_url);
-    Ok(Some(Arc::new(credentials.with_context(|| format!("Secret {namespace}/{name}"))?)))
+    Ok(Some(Arc::new(
+        credentials.with_context(|| format!("Secret {}/{name}", references.namespace))?,
+    )))
 }
 
 /// The app in a file.

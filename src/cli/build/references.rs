@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 
+use crate::api::post_build::SubstituteReference;
+use crate::build::{self, Recipe};
 use crate::cluster::Cluster;
-use crate::object::GroupKind;
-use crate::render::{Content, SourceFile, plain};
+use crate::cluster::secret::{Referent, SecretError};
+use crate::render::{Content, SourceFile, Substitution, plain};
+use crate::sync::references::referent;
 
 /// A file that stands for an object of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,30 +44,65 @@ pub(super) struct References<'a> {
     pub given: &'a [Given],
     /// Where else it may be.
     pub cluster: Option<&'a Cluster>,
+    /// The app's namespace.
+    pub namespace: &'a str,
 }
 
 impl References<'_> {
     /// The Secret that a field names.
-    pub async fn secret(
-        &self,
-        namespace: &str,
-        name: &str,
-        field: &str,
-    ) -> anyhow::Result<Entries> {
+    pub async fn secret(&self, name: &str, field: &str) -> anyhow::Result<Entries> {
+        let found = self.find(Referent::Secret, name).await?;
+        found.with_context(|| self.not_given("Secret", name, field))
+    }
+
+    /// What is substituted, if anything is.
+    pub async fn substitution(&self, recipe: &Recipe) -> anyhow::Result<Option<Arc<Substitution>>> {
+        let Some(post_build) = &recipe.post_build else { return Ok(None) };
+        let mut entries = Vec::new();
+        for SubstituteReference { kind, name, optional } in &post_build.substitute_from {
+            let found = match self.find(referent(*kind), &name.0).await? {
+                None if *optional => Entries::new(),
+                found => found.with_context(|| {
+                    self.not_given(kind.into(), &name.0, "spec.postBuild.substituteFrom")
+                })?,
+            };
+            entries.push(found);
+        }
+        Ok(Some(Arc::new(build::substitution(post_build, entries))))
+    }
+
+    fn not_given(&self, kind: &str, name: &str, field: &str) -> String {
+        let namespace = self.namespace;
+        format!(
+            "{kind} {namespace}/{name}, which {field} names, is not given: \
+             give it by --ref {namespace}/{name}=FILE, or have it read by --context"
+        )
+    }
+
+    async fn find(&self, what: Referent, name: &str) -> anyhow::Result<Option<Entries>> {
+        let namespace = self.namespace;
         let is_it = |given: &&Given| given.namespace == namespace && given.name == name;
-        match (self.given.iter().find(is_it), self.cluster) {
-            (Some(given), _) => entries(&given.file, namespace, name),
-            (None, Some(cluster)) => Ok(cluster.secret(namespace, name).await?.data),
-            (None, None) => bail!(
-                "Secret {namespace}/{name}, which {field} names, is not given: \
-                 give it by --ref {namespace}/{name}=FILE, or have it read by --context"
-            ),
+        for given in self.given.iter().filter(is_it) {
+            if let Some(found) = entries(&given.file, what, namespace, name)? {
+                return Ok(Some(found));
+            }
+        }
+        let Some(cluster) = self.cluster else { return Ok(None) };
+        match cluster.referent(what, namespace, name).await {
+            Ok(found) => Ok(Some(found.data)),
+            Err(SecretError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 }
 
-/// The entries of a Secret in a file of manifests.
-fn entries(file: &Path, namespace: &str, name: &str) -> anyhow::Result<Entries> {
+/// The entries of a Secret or ConfigMap in a file of manifests.
+fn entries(
+    file: &Path,
+    what: Referent,
+    namespace: &str,
+    name: &str,
+) -> anyhow::Result<Option<Entries>> {
     let shown = file.display();
     let content = fs::read(file).with_context(|| format!("cannot read {shown}"))?;
     let (path, content) = (shown.to_string(), Content::Read(content, None));
@@ -74,21 +110,13 @@ fn entries(file: &Path, namespace: &str, name: &str) -> anyhow::Result<Entries> 
     if let Some(bad) = rendered.diagnostics.first() {
         bail!("{bad}");
     }
-    let secret = GroupKind::new("", "Secret");
     let found = rendered.manifests.iter().find(|manifest| {
         let id = &manifest.id;
-        id.kind == secret
+        id.kind == what.kind()
             && id.name == name
             && matches!(&id.namespace, n if n.is_empty() || n == namespace)
     });
-    let body = found.with_context(|| format!("{shown} holds no Secret {namespace}/{name}"))?.body();
-    let data = body["data"].as_object().into_iter().flatten();
-    Ok(data.filter_map(|(key, value)| Some((key.clone(), decoded(value)?))).collect())
-}
-
-/// What was read has been checked.
-fn decoded(value: &Value) -> Option<Vec<u8>> {
-    STANDARD.decode(value.as_str()?).ok()
+    Ok(found.map(|manifest| what.entries(&manifest.body())))
 }
 
 #[cfg(test)]
@@ -102,10 +130,10 @@ mod tests {
         let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\ndata: {a: YQ==}\nstringData: {b: c}\n";
         fs::write(&file, secret).unwrap();
         let given = [Given::parse(&format!("apps/keys={}", file.display())).unwrap()];
-        let references = References { given: &given, cluster: None };
-        let found = references.secret("apps", "keys", "spec.x").await.unwrap();
+        let references = References { given: &given, cluster: None, namespace: "apps" };
+        let found = references.secret("keys", "spec.x").await.unwrap();
         assert_eq!(found, Entries::from([("a".into(), b"a".into()), ("b".into(), b"c".into())]));
-        let said = references.secret("apps", "others", "spec.x").await.unwrap_err().to_string();
+        let said = references.secret("others", "spec.x").await.unwrap_err().to_string();
         assert!(said.starts_with("Secret apps/others, which spec.x names, is not given"), "{said}");
         for text in ["apps=f", "a/b", "a/b=", "a/=f"] {
             assert!(Given::parse(text).is_err(), "{text}");

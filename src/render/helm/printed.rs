@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::manifest::{self, Origin};
 use super::super::plain::duplicate;
-use super::super::{Diagnostic, Problem, Rendered, yaml};
+use super::super::{Diagnostic, Edits, Problem, Rendered, yaml};
 use crate::object::ObjectId;
 
 /// How helm says which template what follows is from.
@@ -20,7 +20,7 @@ const TESTS: [&str; 3] = ["test", "test-success", "test-failure"];
 
 /// The objects that helm printed of a chart, in its folder if that is in the repository. One template that makes no
 /// sense keeps no other from counting.
-pub fn objects(output: &[u8], chart: Option<&str>) -> Rendered {
+pub fn objects(output: &[u8], chart: Option<&str>, edits: &Edits) -> Rendered {
     let text = String::from_utf8_lossy(output);
     let mut printed = Printed::default();
     for (source, text) in sections(&text) {
@@ -28,7 +28,7 @@ pub fn objects(output: &[u8], chart: Option<&str>) -> Rendered {
         match yaml::documents(text) {
             Ok(documents) => {
                 for document in documents {
-                    printed.take(document.value, &origin);
+                    printed.take(document.value, &origin, edits);
                 }
             }
             // Lines are those of what was rendered, which nobody sees.
@@ -48,12 +48,12 @@ struct Printed {
 }
 
 impl Printed {
-    fn take(&mut self, document: Value, origin: &Origin) {
+    fn take(&mut self, document: Value, origin: &Origin, edits: &Edits) {
         let hook = Hook::of(&document);
         if hook == Some(Hook::Test) {
             return;
         }
-        let read = manifest::read(document, origin);
+        let read = manifest::read(document, origin, edits);
         self.rendered.skipped += read.skipped;
         self.rendered.diagnostics.extend(read.diagnostics);
         for manifest in read.manifests {
@@ -132,7 +132,7 @@ mod tests {
                 map("b", ""),
                 map("c", "")
             );
-            let rendered = objects(text.as_bytes(), chart);
+            let rendered = objects(text.as_bytes(), chart, &Edits::default());
             let found: Vec<_> = rendered.manifests.iter().map(|m| m.origin.to_string()).collect();
             assert_eq!(found, expect);
         };
@@ -146,7 +146,7 @@ mod tests {
     fn hooks_are_no_ordinary_objects() {
         let check = |hook: &str, expect: (usize, usize)| {
             let text = format!("---\n# Source: web/templates/a.yaml\n{}", map("a", hook));
-            let rendered = objects(text.as_bytes(), None);
+            let rendered = objects(text.as_bytes(), None, &Edits::default());
             assert_eq!((rendered.manifests.len(), rendered.hooks.len()), expect, "{hook}");
         };
         check("", (1, 0));
@@ -163,7 +163,7 @@ mod tests {
             "---\n# Source: w/templates/a.yaml\na: b: c\n---\n# Source: w/templates/b.yaml\n{0}---\n# Source: w/templates/c.yaml\n{0}",
             map("b", "")
         );
-        let rendered = objects(text.as_bytes(), Some("x"));
+        let rendered = objects(text.as_bytes(), Some("x"), &Edits::default());
         assert_eq!(rendered.manifests.len(), 1);
         let said: Vec<_> = rendered.diagnostics.iter().map(ToString::to_string).collect();
         assert!(said[0].starts_with("x/templates/a.yaml: once it is rendered"), "{said:?}");

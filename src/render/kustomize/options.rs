@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::super::images::Image;
 use super::Kustomization;
 use super::fields::{items, set, texts};
 use crate::api::kustomize::Kustomize;
@@ -59,21 +60,12 @@ impl Kustomization {
 
 /// `name=newname:tag@digest`, as a kustomization says it.
 fn image(text: &str) -> Value {
-    let (name, new) = text.split_once('=').map_or((None, text), |(name, new)| (Some(name), new));
-    let (new, digest) =
-        new.split_once('@').map_or((new, None), |(new, digest)| (new, Some(digest)));
-    // A colon before a slash is one of a port.
-    let tag_at = new.rfind(':').filter(|at| !new[*at..].contains('/'));
-    let (new, tag) = tag_at.map_or((new, None), |at| (&new[..at], Some(&new[at + 1..])));
-    let mut image = json!({"name": name.unwrap_or(new)});
-    if name.is_some_and(|name| name != new) && !new.is_empty() {
-        image["newName"] = json!(new);
-    }
-    if let Some(tag) = tag {
-        image["newTag"] = json!(tag);
-    }
-    if let Some(digest) = digest {
-        image["digest"] = json!(digest);
+    let Image { name, new_name, tag, digest } = Image::parse(text);
+    let mut image = json!({"name": name});
+    for (field, value) in [("newName", new_name), ("newTag", tag), ("digest", digest)] {
+        if let Some(value) = value {
+            image[field] = json!(value);
+        }
     }
     image
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use gitops_sync::api::GitOpsAppSpec;
 use gitops_sync::build::{Inputs, Recipe, Tools, build};
 use gitops_sync::plan::Capabilities;
-use gitops_sync::render::{Manifest, Origin, manifest, yaml};
+use gitops_sync::render::{Edits, Manifest, Origin, manifest, yaml};
 use gitops_sync::source::folder;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -154,7 +154,8 @@ fn printed(folder: &Path, arguments: &[&str]) -> Vec<String> {
     let text = String::from_utf8(output.stdout).unwrap();
     let documents = yaml::documents(&text).unwrap().into_iter().map(|document| document.value);
     let ordinary = documents.filter(|d| d["metadata"]["annotations"]["helm.sh/hook"].is_null());
-    let read = ordinary.flat_map(|d| manifest::read(d, &Origin::file("a")).manifests);
+    let read =
+        ordinary.flat_map(|d| manifest::read(d, &Origin::file("a"), &Edits::default()).manifests);
     sorted(read.map(|manifest| manifest.body()).collect())
 }
 

@@ -9,4 +9,5 @@ mod kustomize;
 mod plain;
 mod same;
 mod sops;
+mod substitute;
 mod vault;
