@@ -27,7 +27,7 @@ pub struct Figures {
 }
 
 /// The value below which this part of some values lies.
-fn quantile(values: &[f64], part: f64) -> f64 {
+pub fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     #[expect(

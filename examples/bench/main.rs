@@ -1,6 +1,6 @@
 //! What syncing costs, against floors measured in the same run by the same client.
 //!
-//! `cargo run --release --example bench [-- --objects N | --apps N] [--json]`. The daemon is the real program
+//! `cargo run --release --example bench [-- --objects N | --apps N | --render] [--json]`. The daemon is the real program
 //! in a process of its own; the control plane is real. Machines differ: read the ratios.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it prints figures")]
@@ -9,6 +9,7 @@ mod client;
 mod daemon;
 mod figures;
 mod many;
+mod render;
 mod workload;
 
 use anyhow::{Context as _, bail};
@@ -30,18 +31,24 @@ struct Arguments {
     objects: usize,
     /// So many apps beside each other, instead of one.
     apps: Option<usize>,
+    /// Only what rendering takes, which is measured beside one app as well.
+    render: bool,
     json: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { objects, apps, json } = arguments()?;
+    let Arguments { objects, apps, render, json } = arguments()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if let Some(apps) = apps {
+    if render {
+        let figures = render::measure();
+        show(json, || figures.json(), || figures.print());
+    } else if let Some(apps) = apps {
         let figures = runtime.block_on(many::measure(apps, &build_bin("gitops-sync")?))?;
         show(json, || figures.json(), || figures.print());
     } else {
-        let figures = runtime.block_on(measure(objects))?;
+        let (figures, render) = (runtime.block_on(measure(objects))?, render::measure());
         show(json, || figures.json(), || figures.print());
+        show(json, || render.json(), || render.print());
     }
     Ok(())
 }
@@ -55,7 +62,7 @@ fn show(json: bool, text: impl Fn() -> String, print: impl Fn()) {
 }
 
 fn arguments() -> anyhow::Result<Arguments> {
-    let mut found = Arguments { objects: 1000, apps: None, json: false };
+    let mut found = Arguments { objects: 1000, apps: None, render: false, json: false };
     let mut arguments = std::env::args().skip(1);
     let number = |text: Option<String>| -> anyhow::Result<usize> {
         text.context("a number is missing")?.parse().context("this is no number")
@@ -64,8 +71,13 @@ fn arguments() -> anyhow::Result<Arguments> {
         match argument.as_str() {
             "--objects" => found.objects = number(arguments.next())?,
             "--apps" => found.apps = Some(number(arguments.next())?),
+            "--render" => found.render = true,
             "--json" => found.json = true,
-            other => bail!("unknown argument {other}: there are --objects N, --apps N and --json"),
+            other => {
+                bail!(
+                    "unknown argument {other}: there are --objects N, --apps N, --render and --json"
+                )
+            }
         }
     }
     Ok(found)

@@ -76,6 +76,7 @@ impl GitOpsApp {
         faults.unless(is_name, "metadata.name", "must have at most 200 of a-z, 0-9, '-' and '.'");
         faults.source(&self.spec);
         faults.verify(&self.spec);
+        faults.0.extend(self.spec.render.faults());
         faults.0.extend(self.spec.render.kustomize.faults());
         faults.0.extend(self.spec.render.helm.faults());
         faults.retry(&self.spec.retry);

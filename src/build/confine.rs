@@ -65,6 +65,9 @@ pub struct Confinement {
     /// Bytes that a file may come to have by it.
     #[arg(long)]
     pub file: u64,
+    /// The process that wants it.
+    #[arg(long)]
+    pub parent: u32,
     /// The program.
     pub program: PathBuf,
     /// Its arguments.
@@ -78,6 +81,9 @@ pub enum ConfineError {
     /// The kernel knows no such restrictions.
     #[error("the kernel cannot confine it")]
     NotConfined,
+    /// Nobody wants it any more.
+    #[error("the process that wanted it is gone")]
+    Abandoned,
     /// They could not be made.
     #[error("cannot restrict files: {0}")]
     Restrict(#[from] RulesetError),
@@ -95,7 +101,7 @@ impl ConfineError {
         match self {
             Self::NotConfined => NOT_CONFINED,
             Self::Start(error) if error.kind() == io::ErrorKind::NotFound => NOT_FOUND,
-            Self::Restrict(_) | Self::Limit(_) | Self::Start(_) => 126,
+            Self::Abandoned | Self::Restrict(_) | Self::Limit(_) | Self::Start(_) => 126,
         }
     }
 }
@@ -104,6 +110,10 @@ impl ConfineError {
 pub fn exec(confinement: &Confinement) -> Result<Infallible, ConfineError> {
     // Whoever wanted it is gone then.
     set_parent_process_death_signal(Some(Signal::KILL))?;
+    if std::os::unix::process::parent_id() != confinement.parent {
+        // It was gone before that could be heard.
+        return Err(ConfineError::Abandoned);
+    }
     limit(Resource::Cpu, confinement.seconds)?;
     limit(Resource::Data, confinement.memory)?;
     limit(Resource::Fsize, confinement.file)?;

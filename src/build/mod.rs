@@ -16,6 +16,7 @@ mod recipe;
 mod sops;
 mod stage;
 mod tools;
+pub mod variables;
 
 use std::collections::HashMap;
 use std::io;

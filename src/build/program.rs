@@ -121,6 +121,7 @@ impl Run<'_> {
         }
         command.args(["--seconds", &tools.timeout.as_secs().max(1).to_string()]);
         command.args(["--memory", &MEMORY.to_string(), "--file", &FILE.to_string()]);
+        command.args(["--parent", &std::process::id().to_string()]);
         if self.network {
             let given = TRUSTED.iter().filter_map(env::var_os).flat_map(|it| ["--read".into(), it]);
             command.args(given);

@@ -174,7 +174,8 @@ impl Cluster {
     }
 }
 
-fn entries(object: &Value, kind: Referent) -> BTreeMap<String, Vec<u8>> {
+/// What a Secret or ConfigMap holds.
+pub fn entries(object: &Value, kind: Referent) -> BTreeMap<String, Vec<u8>> {
     let entries = object["data"].as_object().into_iter().flatten();
     let decoded = |(key, value): (&String, &Value)| {
         let text = value.as_str()?;

@@ -114,7 +114,14 @@ const PASSED_ON: &str = "SopsSecret";
 const LIST_DEPTH: usize = 4;
 
 /// `lines` are those of its items, as far as known.
-fn collect(document: Value, origin: &Origin, lines: &[u32], edits: &Edits, read: &mut Read, depth: usize) {
+fn collect(
+    document: Value,
+    origin: &Origin,
+    lines: &[u32],
+    edits: &Edits,
+    read: &mut Read,
+    depth: usize,
+) {
     if is_list(&document) && depth < LIST_DEPTH {
         let Value::Object(mut list) = document else { return };
         if let Some(Value::Array(items)) = list.remove("items") {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::gather::Gather;
+use super::select::Selection;
 use super::tree::{Entry, Node, Trail, Tree, folder, join, joined};
 use super::{Layout, Snapshot, walk};
 use crate::api::kustomize::Kustomize;
@@ -69,7 +70,9 @@ impl<T: Tree> Closure<'_, T> {
     /// Makes a kustomization of a folder that has none: of all its manifests.
     fn generate(&mut self, root: &Trail<T::Id>) -> Result<(), String> {
         let top = joined(root);
-        let Some(found) = walk::read(self.tree, &top, None)? else { return Ok(()) };
+        let Some(found) = walk::read(self.tree, &top, &Selection::default(), None)? else {
+            return Ok(());
+        };
         let paths = found
             .files
             .iter()

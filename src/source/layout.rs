@@ -1,5 +1,6 @@
 //! What of a tree an app is made of: its manifests, or what kustomize or helm make them of.
 
+use super::select::Selection;
 use super::tree::{Node, Place, Trail, Tree, folder, joined, resolve};
 use super::{Snapshot, chart, kustomization, walk};
 use crate::api::{Render, RenderType};
@@ -25,7 +26,7 @@ pub fn read<T: Tree>(
     let wanted = (!render.kustomize.is_empty()).then_some(RenderType::Kustomize);
     match render.kind.or(found).or(wanted).unwrap_or(RenderType::Plain) {
         RenderType::Plain => {
-            let found = walk::read(tree, path, before)?;
+            let found = walk::read(tree, path, &Selection::of(render), before)?;
             let may_be_more = render.kind.is_none();
             if may_be_more && found.as_ref().is_some_and(has_kustomization) {
                 return kustomization::read(tree, root, &render.kustomize).map(Some);

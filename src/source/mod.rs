@@ -20,6 +20,7 @@ mod kustomization;
 mod layout;
 pub mod oci;
 pub mod reference;
+mod select;
 pub mod snapshot;
 pub mod submodule;
 pub mod tidy;

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use super::Snapshot;
 use super::ignore::Ignores;
+use super::select::Selection;
 use super::tree::{
     Entry, Listing, Node, Place, Resolved, Trail, Tree, folder, is_link, join, joined, resolve,
 };
@@ -25,6 +26,7 @@ pub(super) const DEPTH_LIMIT: usize = 64;
 pub fn read<T: Tree>(
     tree: &T,
     path: &str,
+    selection: &Selection,
     before: Option<&Rendered>,
 ) -> Result<Option<Snapshot>, String> {
     let Place::At(mut root) = resolve(tree, &[], path)?.place else { return Ok(None) };
@@ -33,8 +35,19 @@ pub fn read<T: Tree>(
     }
     let (snapshot, shown, floor) = (Snapshot::default(), joined(&root), root.len());
     let (seen, ignores) = (HashSet::new(), Ignores::default());
-    let mut walk =
-        Walk { tree, before, floor, ignores, next: 0, seen, entries: 0, bytes: 0, snapshot };
+    let mut walk = Walk {
+        tree,
+        selection,
+        top: shown.clone(),
+        before,
+        floor,
+        ignores,
+        next: 0,
+        seen,
+        entries: 0,
+        bytes: 0,
+        snapshot,
+    };
     if !walk.ignores.has(tree, &root)? {
         walk.folder(&mut root, &shown, 0)?;
     }
@@ -46,6 +59,9 @@ pub fn read<T: Tree>(
 
 struct Walk<'a, T: Tree> {
     tree: &'a T,
+    selection: &'a Selection,
+    /// Path of the folder that is read.
+    top: String,
     before: Option<&'a Rendered>,
     /// Names on the way to the folder that is read.
     floor: usize,
@@ -103,7 +119,11 @@ impl<T: Tree> Walk<'_, T> {
         for (name, node) in entries {
             if let Some(why) = flaw(&name) {
                 self.problem(&join(shown, &name), Problem::NotRead(why));
-            } else if !name.starts_with('.') && !rules.ignore(at, &name, &node) {
+                continue;
+            }
+            let path = join(shown, &name);
+            let is_shown = self.selection.shows(self.below(&path), matches!(node, Node::Folder(_)));
+            if is_shown && !name.starts_with('.') && !rules.ignore(at, &name, &node) {
                 visible.push((name, node));
             }
         }
@@ -120,7 +140,8 @@ impl<T: Tree> Walk<'_, T> {
         shown: &str,
         depth: usize,
     ) -> Result<(), String> {
-        let (shown, has_manifest) = (join(shown, &name), is_manifest(&name));
+        let shown = join(shown, &name);
+        let has_manifest = is_manifest(&name) && self.selection.reads(self.below(&shown));
         if !is_link(&node) {
             at.push((name, node));
             self.visit(at, has_manifest, &shown, depth)?;
@@ -158,6 +179,11 @@ impl<T: Tree> Walk<'_, T> {
                 Ok(())
             }
         }
+    }
+
+    /// A path as seen from the folder that is read.
+    fn below<'p>(&self, path: &'p str) -> &'p str {
+        path.strip_prefix(&self.top).unwrap_or(path).trim_start_matches('/')
     }
 
     fn file(&mut self, real: String, file: &T::Id, shown: &str) -> Result<(), String> {
@@ -299,13 +325,16 @@ mod tests {
             ],
         );
         let deep = format!("{}/a.yaml", vec!["d"; 70].join("/"));
-        let snapshot = read(&Memory::new(&[(&deep, "")]), "", None).unwrap().unwrap();
+        let snapshot =
+            read(&Memory::new(&[(&deep, "")]), "", &Selection::default(), None).unwrap().unwrap();
         assert!(snapshot.files.is_empty());
         assert!(matches!(snapshot.diagnostics[0].problem, Problem::TooMuch(_)));
     }
 
     fn check(files: &[(&str, &str)], path: &str, expect: &[&str]) {
-        let snapshot = read(&Memory::new(files), path, None).unwrap().unwrap_or_default();
+        let snapshot = read(&Memory::new(files), path, &Selection::default(), None)
+            .unwrap()
+            .unwrap_or_default();
         let mut shown: Vec<_> = snapshot.files.into_iter().map(|f| f.path).collect();
         shown.extend(snapshot.diagnostics.iter().map(ToString::to_string));
         assert_eq!(shown, expect, "{path}");
@@ -387,7 +416,7 @@ mod tests {
     fn a_path_that_is_no_folder_is_none() {
         let tree = Memory::new(&[("a.yaml", "")]);
         for path in ["x", "a.yaml", "../..", "a/../../..", "/"] {
-            assert_eq!(read(&tree, path, None), Ok(None), "{path}");
+            assert_eq!(read(&tree, path, &Selection::default(), None), Ok(None), "{path}");
         }
     }
 
@@ -419,7 +448,7 @@ mod tests {
     }
 
     fn rendered(tree: &Memory, before: Option<&Rendered>) -> Rendered {
-        let snapshot = read(tree, "", before).unwrap().unwrap_or_default();
+        let snapshot = read(tree, "", &Selection::default(), before).unwrap().unwrap_or_default();
         let mut rendered = plain(snapshot.files);
         rendered.diagnostics.extend(snapshot.diagnostics);
         rendered

@@ -1,16 +1,16 @@
 //! Reads what an app's objects are made of beside its repository: ConfigMaps and Secrets that its spec refers to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::App;
-use crate::api::post_build::{SubstituteKind, SubstituteReference, is_variable};
+use crate::api::post_build::{SubstituteKind, SubstituteReference};
+use crate::build::variables;
 use crate::cluster::Cluster;
 use crate::cluster::secret::{Referent, SecretError};
-use crate::render::{Substitution, Variable};
+use crate::render::Substitution;
 use crate::source::SourceError;
 
 /// Where what an app refers to is, and with whose rights it is read: those of the resource, wherever its objects go.
@@ -43,7 +43,8 @@ pub async fn follow(app: App) {
     join_all(watches).await;
 }
 
-fn referent(kind: SubstituteKind) -> Referent {
+/// What the cluster calls it.
+pub fn referent(kind: SubstituteKind) -> Referent {
     match kind {
         SubstituteKind::Secret => Referent::Secret,
         SubstituteKind::ConfigMap => Referent::ConfigMap,
@@ -53,34 +54,14 @@ fn referent(kind: SubstituteKind) -> Referent {
 /// What is substituted in an app's objects: each reference is read, once. Without any, nothing is sent.
 pub async fn substitution(app: &App) -> Result<Option<Arc<Substitution>>, SourceError> {
     let Some(post_build) = &app.recipe.post_build else { return Ok(None) };
-    let home = &app.home;
-    let mut variables = BTreeMap::new();
-    for reference in &post_build.substitute_from {
-        variables.extend(values(home, reference).await?);
+    let mut found = Vec::new();
+    for SubstituteReference { kind, name, optional } in &post_build.substitute_from {
+        let Home { cluster, namespace, .. } = &app.home;
+        match cluster.referent(referent(*kind), namespace, &name.0).await {
+            Ok(read) => found.push((*kind, read.data)),
+            Err(SecretError::Missing { .. }) if *optional => {}
+            Err(error) => return Err(SourceError::ReferenceUnavailable { why: error.to_string() }),
+        }
     }
-    let inline = post_build
-        .substitute
-        .0
-        .iter()
-        .map(|(name, text)| (name.clone(), Variable { text: text.clone(), is_secret: false }));
-    variables.extend(inline);
-    Ok(Some(Arc::new(Substitution::new(variables, post_build.strict))))
-}
-
-/// The variables that a ConfigMap or Secret has. What no expression can name, and what is no text, is none.
-async fn values(
-    home: &Home,
-    SubstituteReference { kind, name, optional }: &SubstituteReference,
-) -> Result<Vec<(String, Variable)>, SourceError> {
-    let is_secret = *kind == SubstituteKind::Secret;
-    let data = match home.cluster.referent(referent(*kind), &home.namespace, &name.0).await {
-        Ok(read) => read.data,
-        Err(SecretError::Missing { .. }) if *optional => return Ok(Vec::new()),
-        Err(error) => return Err(SourceError::ReferenceUnavailable { why: error.to_string() }),
-    };
-    let variable = |(name, text): (String, Vec<u8>)| {
-        let text = String::from_utf8(text).ok().filter(|_| is_variable(&name))?;
-        Some((name, Variable { text, is_secret }))
-    };
-    Ok(data.into_iter().filter_map(variable).collect())
+    Ok(Some(Arc::new(variables::substitution(post_build, found))))
 }

@@ -284,6 +284,17 @@ fn what_is_wrong_for_kustomize_is_refused_with_its_field() {
 }
 
 #[test]
+fn what_is_no_pattern_of_files_is_refused_with_its_field() {
+    let test = fixture("invalid-files");
+    for field in ["include", "exclude"] {
+        for pattern in ["", "#a", "!a", " a", &"a".repeat(1025)] {
+            let fields = json!({"render": {field: [pattern]}});
+            refused(&test, &with(fields), &format!("spec.render.{field}"), "");
+        }
+    }
+}
+
+#[test]
 fn what_is_wrong_for_helm_is_refused_with_its_field() {
     let test = fixture("invalid-helm");
     let check = |helm: Value, field: &str, words: &str| {
@@ -374,6 +385,7 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "substituteFrom": [{"kind": "ConfigMap", "name": "a"}, {"kind": "Secret", "name": "b", "optional": true}],
     }}));
     check(json!({"images": ["a:1", "r.example:5000/a@sha256:b", "a=b", "a=b:1@sha256:c", "a=:1"]}));
+    check(json!({"render": {"include": ["*.yaml", "/web/**", "a b"], "exclude": ["values/"]}}));
     for mode in ["HEAD", "Tag", "TagAndHEAD", "Range"] {
         check(json!({"verify": {"mode": mode, "secretRef": {"name": "keys"}, "noRollback": true}}));
     }

@@ -16,13 +16,14 @@ use tokio::time::Instant;
 
 use super::common::{EndpointArguments, data_dir};
 use super::render::{BuildArguments, RenderArguments};
+use super::substitute::SubstituteArguments;
 use crate::api::{self, Decryption, GitOpsApp, GitOpsAppSpec};
 use crate::build::{Inputs, KeySource, Keys, Recipe, Tools, blocking, build, chart};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::object::AppId;
 use crate::plan::CommonMetadata;
-use crate::render::{Rendered, yaml};
+use crate::render::{Rendered, Substitution, yaml};
 use crate::report::Metrics;
 use crate::source::{Credentials, Layout, folder};
 
@@ -44,7 +45,7 @@ pub(super) struct Arguments {
     /// yaml: documents that kubectl takes; json: one array
     #[arg(long, short, default_value = "yaml", value_name = "FORMAT", hide_possible_values = true)]
     output: Format,
-    /// A Secret that the app refers to, in a file of manifests
+    /// A Secret or ConfigMap that the app refers to, in a file of manifests
     #[arg(long = "ref", value_name = "NAMESPACE/NAME=FILE", value_parser = Given::parse)]
     given: Vec<Given>,
     /// Version of Kubernetes that charts are rendered for [default: with --context its cluster's, else helm's own]
@@ -62,6 +63,8 @@ pub(super) struct Arguments {
     /// Folder in which folders for kustomize and helm are made [default: gitops-sync in the user's cache folder]
     #[arg(long, env = "GITOPS_SYNC_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    substitute: SubstituteArguments,
     #[command(flatten)]
     render: RenderArguments,
     #[command(flatten)]
@@ -86,7 +89,8 @@ pub(super) async fn build_objects(arguments: Arguments) -> anyhow::Result<ExitCo
     let place = Place::find(arguments.path.as_deref(), arguments.root.as_deref(), path)?;
     let cluster = arguments.cluster().await?;
     let recipe = arguments.recipe(app.as_ref(), &place, cluster.as_ref()).await?;
-    let rendered = rendered(&arguments, place, &recipe, cluster).await?;
+    let substitution = arguments.substitution(app.as_ref(), cluster.as_ref()).await?;
+    let rendered = rendered(&arguments, place, &recipe, substitution, cluster).await?;
     for diagnostic in &rendered.diagnostics {
         eprintln!("error: {diagnostic}");
     }
@@ -136,6 +140,21 @@ impl Arguments {
         Ok(recipe)
     }
 
+    /// What is substituted, if the app says that anything is.
+    async fn substitution(
+        &self,
+        app: Option<&GitOpsApp>,
+        cluster: Option<&Cluster>,
+    ) -> anyhow::Result<Option<Arc<Substitution>>> {
+        let namespace = app.and_then(|app| app.metadata.namespace.as_deref()).unwrap_or("default");
+        let spec = self
+            .substitute
+            .applied_to(app.map_or_else(|| GitOpsAppSpec::of(""), |app| app.spec.clone()));
+        let Some(post_build) = &spec.post_build else { return Ok(None) };
+        let references = References { given: &self.given, cluster };
+        Ok(Some(Arc::new(references.substitution(post_build, namespace).await?)))
+    }
+
     fn tools(&self) -> anyhow::Result<Tools> {
         let program = std::env::current_exe().context("cannot tell where this program is")?;
         Ok(self.build.tools(&program, &data_dir(self.data_dir.as_deref())?))
@@ -147,6 +166,7 @@ async fn rendered(
     arguments: &Arguments,
     place: Place,
     recipe: &Recipe,
+    substitution: Option<Arc<Substitution>>,
     cluster: Option<Cluster>,
 ) -> anyhow::Result<Arc<Rendered>> {
     let render = recipe.render.clone();
@@ -161,7 +181,7 @@ async fn rendered(
     };
     let tools = arguments.tools()?;
     let chart = chart(&tools, recipe, Instant::now()).await?;
-    let inputs = Inputs { capabilities, chart, keys };
+    let inputs = Inputs { capabilities, chart, keys, substitution };
     Ok(build(&tools, recipe, &inputs, snapshot, None).await?)
 }
 

@@ -9,15 +9,17 @@ const HELM: &str = "helm";
 const MISSING: &str = "missing in charts/ directory: ";
 /// How it says that it cannot read the index of a repository; why is on the next line.
 const UNREAD: &str = "Unable to get an update from";
-/// What Go says when it gets no more memory.
-const MEMORY: &[&str] = &["runtime: out of memory", "runtime: cannot allocate memory"];
+/// How a program of Go says what ends it,
+const FATAL: &str = "fatal error: ";
+/// and which words are in that where it gets no more memory.
+const MEMORY: &[&str] = &["memory", "stack overflow", "thread"];
 /// What it adds for those who run it by hand.
 const ADVICE: &str = "Use --debug flag";
 
 /// What is wrong with a chart, in helm's words. With values from Secrets, only the places that it names are said: its
 /// words may be theirs, in any form.
 pub fn problem(complaints: &str, is_secret: bool) -> Problem {
-    if MEMORY.iter().any(|words| complaints.contains(words)) {
+    if is_out_of_memory(complaints) {
         return failed("it takes more memory than it may".to_owned());
     }
     let error = complaints.split_once("Error: ").map_or(complaints, |(_, error)| error);
@@ -43,6 +45,11 @@ pub fn fetch_complaint(complaints: &str) -> String {
         _ => word,
     });
     complaint(&words.collect::<Vec<_>>().join(" "))
+}
+
+fn is_out_of_memory(complaints: &str) -> bool {
+    let fatal = complaints.lines().find_map(|line| line.strip_prefix(FATAL)).unwrap_or_default();
+    MEMORY.iter().any(|words| fatal.contains(words))
 }
 
 fn failed(why: String) -> Problem {
@@ -101,11 +108,15 @@ mod tests {
             true,
             "helm says: its words may hold values of Secrets and are withheld",
         );
-        check(
-            "fatal error: runtime: out of memory\n\ngoroutine 1",
-            false,
-            "helm says: it takes more memory than it may",
-        );
+        for fatal in [
+            "runtime: out of memory",
+            "out of memory allocating heap arena metadata",
+            "runtime: cannot allocate memory",
+        ] {
+            let text = format!("runtime: x\nfatal error: {fatal}\n\ngoroutine 1 [running]:");
+            check(&text, false, "helm says: it takes more memory than it may");
+        }
+        check("Error: fatal error: memory", false, "helm says: fatal error: memory");
         check(
             "Error: An error occurred: found in Chart.yaml, but missing in charts/ directory: a, b\n",
             false,

@@ -195,6 +195,35 @@ fn an_app_says_how_and_the_command_line_stands_for_a_cluster() {
 }
 
 #[test]
+fn an_app_reads_what_it_includes_but_for_what_it_excludes() {
+    let app = |render: Value| {
+        let spec =
+            json!({"repoURL": "https://git.example/config", "path": "apps", "render": render});
+        let metadata = json!({"name": "web", "namespace": "team"});
+        json!({"apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp", "metadata": metadata, "spec": spec})
+    };
+    let map = |name: &str| config_map(name, "1");
+    let tree = Tree::new(&[
+        ("apps/a.yaml", &map("a")),
+        ("apps/b/c.yaml", &map("c")),
+        ("apps/b/d.json", "hunter2"),
+        ("apps/e/skipped.yaml", "# +argocd:skip-file-rendering\n{{ template }}\n"),
+    ]);
+    let check = |render: Value, names: &[&str]| {
+        tree.write("app.yaml", &app(render).to_string());
+        let found = tree.objects(&["--app", "app.yaml"]);
+        let found: Vec<_> = found.iter().map(|object| &object["metadata"]["name"]).collect();
+        assert_eq!(found, names);
+    };
+    check(json!({"exclude": ["*.json"]}), &["a", "c"]);
+    check(json!({"include": ["b/*.yaml"]}), &["c"]);
+    check(json!({"include": ["*.yaml"], "exclude": ["/b/"]}), &["a"]);
+    tree.write("app.yaml", &app(json!({"exclude": ["[z-a]"]})).to_string());
+    let refused = tree.build(&["--app", "app.yaml"]);
+    assert!(refused.stderr.contains("spec.render.exclude"), "{}", refused.stderr);
+}
+
+#[test]
 fn what_an_app_refers_to_is_given_or_named() {
     let vault = Vault::new();
     let ada = Vault::age("ada");

@@ -6,6 +6,7 @@ mod charts;
 mod contained;
 mod helm;
 mod kustomize;
+mod plain;
 mod same;
 mod sops;
 mod substitute;
