@@ -59,11 +59,11 @@ pub(super) async fn build(
     let ended = run.run(tools).await?;
     let (shown, folder) = (folder.to_owned(), chart.folder.map(str::to_owned));
     match ended {
+        Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot))),
+        Ended::NotConfined => Ok(refused(&shown, "it could not be started", false)),
         Ended::Well(output) => {
             blocking(move || helm::objects(&output, folder.as_deref(), &edits)).await
         }
-        Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot))),
-        Ended::NotConfined => Ok(refused(&shown, "it could not be started", false)),
     }
 }
 

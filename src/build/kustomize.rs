@@ -24,12 +24,12 @@ pub(super) async fn build(
     if matches!(ended, Ended::NotConfined) {
         ended = run(tools, &stage, top, "LoadRestrictionsRootOnly", true).await?;
     }
-    let top = top.to_owned();
+    let (top, secrets) = (top.to_owned(), edits.secrets.clone());
     match ended {
         Ended::Well(output) => {
             blocking(move || built::kustomize(&output, &top, says_origins, &edits)).await
         }
-        Ended::Badly(complaints) => Ok(refused(&top, &complaints)),
+        Ended::Badly(complaints) => Ok(refused(&top, &secrets.redact(&complaints))),
         Ended::NotConfined => Ok(refused(&top, "it could not be started")),
     }
 }

@@ -16,7 +16,7 @@ mod recipe;
 mod sops;
 mod stage;
 mod tools;
-pub mod variables;
+mod variables;
 
 use std::collections::HashMap;
 use std::io;
@@ -30,6 +30,7 @@ pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;
 pub use tools::Tools;
+pub use variables::substitution;
 
 use stage::Stage;
 
@@ -70,7 +71,8 @@ async fn run(
     snapshot: Snapshot,
 ) -> Result<Rendered, SourceError> {
     let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
-    let edits = recipe.edits(inputs);
+    let decrypted = snapshot.files.iter().filter_map(|file| file.content.decrypted());
+    let edits = recipe.edits(inputs).hiding(decrypted.flat_map(|decrypted| &decrypted.secrets));
     if !snapshot.diagnostics.is_empty() {
         // Half of what it is made of would be another state than anyone declared.
         return Ok(Rendered::nothing(snapshot.diagnostics));

@@ -1,4 +1,4 @@
-//! What is substituted in an app's objects, of all that it refers to.
+//! What is substituted in an app's objects.
 
 use std::collections::BTreeMap;
 
@@ -6,21 +6,23 @@ use crate::api::PostBuild;
 use crate::api::post_build::{SubstituteKind, is_variable};
 use crate::render::{Substitution, Variable};
 
-/// The entries of what an app refers to, in the order of its references.
-pub type Found = Vec<(SubstituteKind, BTreeMap<String, Vec<u8>>)>;
-
-/// What an app substitutes. What no expression can name, and what is no text, is no variable.
-pub fn substitution(post_build: &PostBuild, found: Found) -> Substitution {
+/// What an app has substituted, with the entries of what it refers to, in that order. Of two of one name, the later one
+/// counts, and most of all what the app says itself. What no expression can name, and what is no text, is none.
+pub fn substitution(
+    post_build: &PostBuild,
+    entries: impl IntoIterator<Item = BTreeMap<String, Vec<u8>>>,
+) -> Substitution {
     let mut variables = BTreeMap::new();
-    for (kind, entries) in found {
-        let is_secret = kind == SubstituteKind::Secret;
-        variables.extend(entries.into_iter().filter_map(|(name, text)| {
-            let text = String::from_utf8(text).ok().filter(|_| is_variable(&name))?;
+    for (reference, entries) in post_build.substitute_from.iter().zip(entries) {
+        let is_secret = reference.kind == SubstituteKind::Secret;
+        let texts = entries.into_iter().filter_map(|(name, value)| {
+            let text = String::from_utf8(value).ok().filter(|_| is_variable(&name))?;
             Some((name, Variable { text, is_secret }))
-        }));
+        });
+        variables.extend(texts);
     }
-    for (name, text) in &post_build.substitute.0 {
-        variables.insert(name.clone(), Variable { text: text.clone(), is_secret: false });
-    }
+    let own = post_build.substitute.0.iter();
+    let own = own.map(|(name, text)| (name.clone(), text.clone()));
+    variables.extend(own.map(|(name, text)| (name, Variable { text, is_secret: false })));
     Substitution::new(variables, post_build.strict)
 }

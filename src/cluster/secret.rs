@@ -24,6 +24,16 @@ pub enum Referent {
 }
 
 impl Referent {
+    /// Its kind.
+    pub fn kind(self) -> GroupKind {
+        self.resource().kind
+    }
+
+    /// What such an object holds.
+    pub fn entries(self, object: &Value) -> BTreeMap<String, Vec<u8>> {
+        entries(object, self)
+    }
+
     fn resource(self) -> Resource {
         let (kind, plural) = match self {
             Self::Secret => return secrets(),
@@ -174,8 +184,7 @@ impl Cluster {
     }
 }
 
-/// What a Secret or ConfigMap holds.
-pub fn entries(object: &Value, kind: Referent) -> BTreeMap<String, Vec<u8>> {
+fn entries(object: &Value, kind: Referent) -> BTreeMap<String, Vec<u8>> {
     let entries = object["data"].as_object().into_iter().flatten();
     let decoded = |(key, value): (&String, &Value)| {
         let text = value.as_str()?;

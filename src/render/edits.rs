@@ -21,6 +21,12 @@ pub struct Edits {
 }
 
 impl Edits {
+    /// The same, and these texts must not be shown either.
+    #[must_use]
+    pub fn hiding<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Self {
+        Self { secrets: Arc::new(texts.into_iter().collect()), ..self.clone() }
+    }
+
     /// Whether a file may come out otherwise with other inputs.
     pub fn vary(&self, file: &[u8]) -> bool {
         self.substitution.is_some() && holds(file)

@@ -1,5 +1,6 @@
 //! Plain YAML and JSON files to the objects they declare.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
@@ -56,6 +57,14 @@ pub struct Decrypted {
 }
 
 impl Content {
+    /// What was encrypted, if it was.
+    pub fn decrypted(&self) -> Option<&Decrypted> {
+        match self {
+            Self::Decrypted(decrypted) => Some(decrypted),
+            Self::Read(..) | Self::Known(_) => None,
+        }
+    }
+
     /// The bytes, unless they were not read.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
@@ -190,18 +199,22 @@ impl PartialEq for Declared<'_> {
 impl Eq for Declared<'_> {}
 
 fn part(file: SourceFile, edits: &Edits, before: Option<&Rendered>) -> Arc<Part> {
+    let mut edits = Cow::Borrowed(edits);
     let (bytes, id, digest) = match file.content {
         Content::Read(bytes, id) => {
             let digest = Sha256::digest(&bytes).into();
             (bytes, id, digest)
         }
-        Content::Decrypted(decrypted) => (decrypted.bytes, decrypted.id, decrypted.digest),
+        Content::Decrypted(decrypted) => {
+            edits = Cow::Owned(edits.hiding(&decrypted.secrets));
+            (decrypted.bytes, decrypted.id, decrypted.digest)
+        }
         Content::Known(part) => return part,
     };
     let path: Arc<str> = file.path.into();
     let size = bytes.len() as u64;
     let varies = edits.vary(&bytes);
-    let mut read = file_manifests(&path, &bytes, edits);
+    let mut read = file_manifests(&path, &bytes, &edits);
     if let Some(before) = before {
         before.same(&path, &mut read.manifests);
     }

@@ -1,5 +1,6 @@
 //! Reads what an app's objects are made of beside its repository: ConfigMaps and Secrets that its spec refers to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
@@ -7,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::App;
 use crate::api::post_build::{SubstituteKind, SubstituteReference};
-use crate::build::variables;
+use crate::build;
 use crate::cluster::Cluster;
 use crate::cluster::secret::{Referent, SecretError};
 use crate::render::Substitution;
@@ -43,7 +44,7 @@ pub async fn follow(app: App) {
     join_all(watches).await;
 }
 
-/// What the cluster calls it.
+/// What a reference is one to.
 pub fn referent(kind: SubstituteKind) -> Referent {
     match kind {
         SubstituteKind::Secret => Referent::Secret,
@@ -54,14 +55,21 @@ pub fn referent(kind: SubstituteKind) -> Referent {
 /// What is substituted in an app's objects: each reference is read, once. Without any, nothing is sent.
 pub async fn substitution(app: &App) -> Result<Option<Arc<Substitution>>, SourceError> {
     let Some(post_build) = &app.recipe.post_build else { return Ok(None) };
-    let mut found = Vec::new();
-    for SubstituteReference { kind, name, optional } in &post_build.substitute_from {
-        let Home { cluster, namespace, .. } = &app.home;
-        match cluster.referent(referent(*kind), namespace, &name.0).await {
-            Ok(read) => found.push((*kind, read.data)),
-            Err(SecretError::Missing { .. }) if *optional => {}
-            Err(error) => return Err(SourceError::ReferenceUnavailable { why: error.to_string() }),
-        }
+    let mut entries = Vec::new();
+    for reference in &post_build.substitute_from {
+        entries.push(read(&app.home, reference).await?);
     }
-    Ok(Some(Arc::new(variables::substitution(post_build, found))))
+    Ok(Some(Arc::new(build::substitution(post_build, entries))))
+}
+
+/// The entries of a ConfigMap or Secret.
+async fn read(
+    home: &Home,
+    SubstituteReference { kind, name, optional }: &SubstituteReference,
+) -> Result<BTreeMap<String, Vec<u8>>, SourceError> {
+    match home.cluster.referent(referent(*kind), &home.namespace, &name.0).await {
+        Ok(read) => Ok(read.data),
+        Err(SecretError::Missing { .. }) if *optional => Ok(BTreeMap::new()),
+        Err(error) => Err(SourceError::ReferenceUnavailable { why: error.to_string() }),
+    }
 }

@@ -243,6 +243,25 @@ fn a_reference_that_is_wrong_is_refused_with_its_field() {
 }
 
 #[test]
+fn what_is_wrong_for_kustomize_is_refused_with_its_field() {
+    let test = fixture("invalid-kustomize");
+    let check = |kustomize: Value, field: &str, words: &str| {
+        let fields = json!({"render": {"kustomize": kustomize}});
+        refused(&test, &with(fields), &format!("spec.render.kustomize.{field}"), words);
+    };
+    for image in ["", "a b", "a=b=c", "=b"] {
+        check(json!({"images": [image]}), "images", "");
+    }
+    check(json!({"replicas": [{"name": "a", "count": 100_001}]}), "replicas", "less than or equal");
+    check(json!({"replicas": [{"name": "", "count": 1}]}), "replicas", "at least 1");
+    check(json!({"namePrefix": "A"}), "namePrefix", "should match");
+    check(json!({"nameSuffix": "a_"}), "nameSuffix", "should match");
+    check(json!({"namespace": "a.b"}), "namespace", "should match");
+    check(json!({"patches": [{"patch": ""}]}), "patches", "at least 1");
+    check(json!({"components": [""]}), "components", "at least 1");
+}
+
+#[test]
 fn what_is_substituted_wrongly_is_refused_with_its_field() {
     let test = fixture("invalid-substitute");
     let check = |fields: Value, field: &str, words: &str| {
@@ -262,25 +281,6 @@ fn what_is_substituted_wrongly_is_refused_with_its_field() {
         check(json!({"images": [image]}), "images", "");
     }
     check(json!({"images": vec!["a:1"; 65]}), "images", "64");
-}
-
-#[test]
-fn what_is_wrong_for_kustomize_is_refused_with_its_field() {
-    let test = fixture("invalid-kustomize");
-    let check = |kustomize: Value, field: &str, words: &str| {
-        let fields = json!({"render": {"kustomize": kustomize}});
-        refused(&test, &with(fields), &format!("spec.render.kustomize.{field}"), words);
-    };
-    for image in ["", "a b", "a=b=c", "=b"] {
-        check(json!({"images": [image]}), "images", "");
-    }
-    check(json!({"replicas": [{"name": "a", "count": 100_001}]}), "replicas", "less than or equal");
-    check(json!({"replicas": [{"name": "", "count": 1}]}), "replicas", "at least 1");
-    check(json!({"namePrefix": "A"}), "namePrefix", "should match");
-    check(json!({"nameSuffix": "a_"}), "nameSuffix", "should match");
-    check(json!({"namespace": "a.b"}), "namespace", "should match");
-    check(json!({"patches": [{"patch": ""}]}), "patches", "at least 1");
-    check(json!({"components": [""]}), "components", "at least 1");
 }
 
 #[test]

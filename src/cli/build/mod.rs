@@ -64,9 +64,9 @@ pub(super) struct Arguments {
     #[arg(long, env = "GITOPS_SYNC_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
-    substitute: SubstituteArguments,
-    #[command(flatten)]
     render: RenderArguments,
+    #[command(flatten)]
+    substitute: SubstituteArguments,
     #[command(flatten)]
     build: BuildArguments,
     #[command(flatten)]
@@ -88,9 +88,17 @@ pub(super) async fn build_objects(arguments: Arguments) -> anyhow::Result<ExitCo
     let path = app.as_ref().map(|app| app.spec.path.as_str());
     let place = Place::find(arguments.path.as_deref(), arguments.root.as_deref(), path)?;
     let cluster = arguments.cluster().await?;
-    let recipe = arguments.recipe(app.as_ref(), &place, cluster.as_ref()).await?;
-    let substitution = arguments.substitution(app.as_ref(), cluster.as_ref()).await?;
-    let rendered = rendered(&arguments, place, &recipe, substitution, cluster).await?;
+    let references = References {
+        given: &arguments.given,
+        cluster: cluster.as_ref(),
+        namespace: app
+            .as_ref()
+            .and_then(|app| app.metadata.namespace.as_deref())
+            .unwrap_or("default"),
+    };
+    let recipe = arguments.recipe(app.as_ref(), &place, &references).await?;
+    let substitution = references.substitution(&recipe).await?;
+    let rendered = rendered(&arguments, place, &recipe, substitution, cluster.clone()).await?;
     for diagnostic in &rendered.diagnostics {
         eprintln!("error: {diagnostic}");
     }
@@ -116,21 +124,20 @@ impl Arguments {
         &self,
         app: Option<&GitOpsApp>,
         place: &Place,
-        cluster: Option<&Cluster>,
+        references: &References<'_>,
     ) -> anyhow::Result<Recipe> {
         let none = GitOpsAppSpec::of("");
-        let spec = app.map_or(&none, |app| &app.spec);
-        let namespace = app.and_then(|app| app.metadata.namespace.as_deref()).unwrap_or("default");
+        let spec = &self.substitute.applied_to(app.map_or(none, |app| app.spec.clone()));
+        let namespace = references.namespace;
         let name = self.name.clone().or_else(|| app.and_then(|app| app.metadata.name.clone()));
         let name = name.unwrap_or_else(|| AppId::derived_from(place.name()).to_string());
         let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0);
         let target = self.target_namespace.as_deref().unwrap_or(target);
         let mut recipe = self.render.applied_to(&Recipe::of(spec, &name, target));
-        let references = References { given: &self.given, cluster };
         if recipe.keys.is_none() {
-            recipe.keys = keys(spec, namespace, &references).await?;
+            recipe.keys = keys(spec, references).await?;
         }
-        recipe.credentials = chart_credentials(spec, namespace, &references).await?;
+        recipe.credentials = chart_credentials(spec, references).await?;
         // What the app says wins over the cluster.
         let helm = &mut recipe.render.helm;
         helm.kube_version = helm.kube_version.take().or_else(|| self.kube_version.clone());
@@ -138,21 +145,6 @@ impl Arguments {
             helm.api_versions.clone_from(&self.api_versions);
         }
         Ok(recipe)
-    }
-
-    /// What is substituted, if the app says that anything is.
-    async fn substitution(
-        &self,
-        app: Option<&GitOpsApp>,
-        cluster: Option<&Cluster>,
-    ) -> anyhow::Result<Option<Arc<Substitution>>> {
-        let namespace = app.and_then(|app| app.metadata.namespace.as_deref()).unwrap_or("default");
-        let spec = self
-            .substitute
-            .applied_to(app.map_or_else(|| GitOpsAppSpec::of(""), |app| app.spec.clone()));
-        let Some(post_build) = &spec.post_build else { return Ok(None) };
-        let references = References { given: &self.given, cluster };
-        Ok(Some(Arc::new(references.substitution(post_build, namespace).await?)))
     }
 
     fn tools(&self) -> anyhow::Result<Tools> {
@@ -188,29 +180,30 @@ async fn rendered(
 /// What decrypts the app's files, if it says that anything does.
 async fn keys(
     spec: &GitOpsAppSpec,
-    namespace: &str,
     references: &References<'_>,
 ) -> anyhow::Result<Option<KeySource>> {
     let Some(Decryption { secret_ref, .. }) = &spec.decryption else { return Ok(None) };
     let Some(secret) = secret_ref else { return Ok(Some(KeySource::Given(Arc::default()))) };
     let name = &secret.name.0;
-    let data = references.secret(namespace, name, "spec.decryption.secretRef").await?;
-    let keys = Keys::of(&data).with_context(|| format!("Secret {namespace}/{name}"))?;
+    let data = references.secret(name, "spec.decryption.secretRef").await?;
+    let keys =
+        Keys::of(&data).with_context(|| format!("Secret {}/{name}", references.namespace))?;
     Ok(Some(KeySource::Given(Arc::new(keys))))
 }
 
 /// How a chart is reached that is kept elsewhere.
 async fn chart_credentials(
     spec: &GitOpsAppSpec,
-    namespace: &str,
     references: &References<'_>,
 ) -> anyhow::Result<Option<Arc<Credentials>>> {
     let Some(chart) = &spec.render.helm.chart else { return Ok(None) };
     let Some(secret) = &chart.secret_ref else { return Ok(None) };
     let name = &secret.name.0;
-    let data = references.secret(namespace, name, "spec.render.helm.chart.secretRef").await?;
+    let data = references.secret(name, "spec.render.helm.chart.secretRef").await?;
     let credentials = Credentials::from_secret(&data, &chart.repo_url);
-    Ok(Some(Arc::new(credentials.with_context(|| format!("Secret {namespace}/{name}"))?)))
+    Ok(Some(Arc::new(
+        credentials.with_context(|| format!("Secret {}/{name}", references.namespace))?,
+    )))
 }
 
 /// The app in a file.

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use crate::api::PostBuild;
 use crate::api::post_build::SubstituteReference;
-use crate::build::variables;
+use crate::build::{self, Recipe};
 use crate::cluster::Cluster;
-use crate::cluster::secret::{self, Referent};
-use crate::object::GroupKind;
+use crate::cluster::secret::{Referent, SecretError};
 use crate::render::{Content, SourceFile, Substitution, plain};
 use crate::sync::references::referent;
 
@@ -36,7 +35,7 @@ impl Given {
     }
 }
 
-/// The entries of a Secret or ConfigMap.
+/// The entries of a Secret.
 type Entries = BTreeMap<String, Vec<u8>>;
 
 /// What an app may refer to.
@@ -45,82 +44,62 @@ pub(super) struct References<'a> {
     pub given: &'a [Given],
     /// Where else it may be.
     pub cluster: Option<&'a Cluster>,
+    /// The app's namespace.
+    pub namespace: &'a str,
 }
 
 impl References<'_> {
     /// The Secret that a field names.
-    pub async fn secret(
-        &self,
-        namespace: &str,
-        name: &str,
-        field: &str,
-    ) -> anyhow::Result<Entries> {
-        self.referent(Referent::Secret, namespace, name, field).await
+    pub async fn secret(&self, name: &str, field: &str) -> anyhow::Result<Entries> {
+        let found = self.find(Referent::Secret, name).await?;
+        found.with_context(|| self.not_given("Secret", name, field))
     }
 
-    /// The Secret or ConfigMap that a field names.
-    async fn referent(
-        &self,
-        kind: Referent,
-        namespace: &str,
-        name: &str,
-        field: &str,
-    ) -> anyhow::Result<Entries> {
-        let is_it = |given: &&Given| given.namespace == namespace && given.name == name;
-        let mut given = self.given.iter().filter(is_it).peekable();
-        match (given.peek(), self.cluster) {
-            (Some(_), _) => entries(given, kind, namespace, name),
-            (None, Some(cluster)) => Ok(cluster.referent(kind, namespace, name).await?.data),
-            (None, None) => bail!(
-                "{kind} {namespace}/{name}, which {field} names, is not given: \
-                 give it by --ref {namespace}/{name}=FILE, or have it read by --context"
-            ),
-        }
-    }
-
-    /// What an app substitutes. What it can do without may be missing.
-    pub async fn substitution(
-        &self,
-        post_build: &PostBuild,
-        namespace: &str,
-    ) -> anyhow::Result<Substitution> {
-        let mut found = Vec::new();
+    /// What is substituted, if anything is.
+    pub async fn substitution(&self, recipe: &Recipe) -> anyhow::Result<Option<Arc<Substitution>>> {
+        let Some(post_build) = &recipe.post_build else { return Ok(None) };
+        let mut entries = Vec::new();
         for SubstituteReference { kind, name, optional } in &post_build.substitute_from {
-            let field = "spec.postBuild.substituteFrom";
-            match self.referent(referent(*kind), namespace, &name.0, field).await {
-                Ok(entries) => found.push((*kind, entries)),
-                Err(_) if *optional && self.is_missing(namespace, &name.0) => {}
-                Err(error) => return Err(error),
+            let found = match self.find(referent(*kind), &name.0).await? {
+                None if *optional => Entries::new(),
+                found => found.with_context(|| {
+                    self.not_given(kind.into(), &name.0, "spec.postBuild.substituteFrom")
+                })?,
+            };
+            entries.push(found);
+        }
+        Ok(Some(Arc::new(build::substitution(post_build, entries))))
+    }
+
+    fn not_given(&self, kind: &str, name: &str, field: &str) -> String {
+        let namespace = self.namespace;
+        format!(
+            "{kind} {namespace}/{name}, which {field} names, is not given: \
+             give it by --ref {namespace}/{name}=FILE, or have it read by --context"
+        )
+    }
+
+    async fn find(&self, what: Referent, name: &str) -> anyhow::Result<Option<Entries>> {
+        let namespace = self.namespace;
+        let is_it = |given: &&Given| given.namespace == namespace && given.name == name;
+        for given in self.given.iter().filter(is_it) {
+            if let Some(found) = entries(&given.file, what, namespace, name)? {
+                return Ok(Some(found));
             }
         }
-        Ok(variables::substitution(post_build, found))
-    }
-
-    fn is_missing(&self, namespace: &str, name: &str) -> bool {
-        !self.given.iter().any(|given| given.namespace == namespace && given.name == name)
-    }
-}
-
-/// The entries of a Secret or ConfigMap, in the first file of manifests that has it.
-fn entries<'a>(
-    given: impl Iterator<Item = &'a Given>,
-    kind: Referent,
-    namespace: &str,
-    name: &str,
-) -> anyhow::Result<Entries> {
-    let mut files = Vec::new();
-    for given in given {
-        if let Some(found) = entries_in(&given.file, kind, namespace, name)? {
-            return Ok(found);
+        let Some(cluster) = self.cluster else { return Ok(None) };
+        match cluster.referent(what, namespace, name).await {
+            Ok(found) => Ok(Some(found.data)),
+            Err(SecretError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
         }
-        files.push(given.file.display().to_string());
     }
-    bail!("{} holds no {kind} {namespace}/{name}", files.join(", "))
 }
 
-fn entries_in(
+/// The entries of a Secret or ConfigMap in a file of manifests.
+fn entries(
     file: &Path,
-    kind: Referent,
+    what: Referent,
     namespace: &str,
     name: &str,
 ) -> anyhow::Result<Option<Entries>> {
@@ -131,15 +110,13 @@ fn entries_in(
     if let Some(bad) = rendered.diagnostics.first() {
         bail!("{bad}");
     }
-    let wanted = GroupKind::new("", &kind.to_string());
     let found = rendered.manifests.iter().find(|manifest| {
         let id = &manifest.id;
-        id.kind == wanted
+        id.kind == what.kind()
             && id.name == name
             && matches!(&id.namespace, n if n.is_empty() || n == namespace)
     });
-    let Some(body) = found.map(|found| found.body()) else { return Ok(None) };
-    Ok(Some(secret::entries(&body, kind)))
+    Ok(found.map(|manifest| what.entries(&manifest.body())))
 }
 
 #[cfg(test)]
@@ -153,20 +130,11 @@ mod tests {
         let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\ndata: {a: YQ==}\nstringData: {b: c}\n";
         fs::write(&file, secret).unwrap();
         let given = [Given::parse(&format!("apps/keys={}", file.display())).unwrap()];
-        let references = References { given: &given, cluster: None };
-        let found = references.secret("apps", "keys", "spec.x").await.unwrap();
+        let references = References { given: &given, cluster: None, namespace: "apps" };
+        let found = references.secret("keys", "spec.x").await.unwrap();
         assert_eq!(found, Entries::from([("a".into(), b"a".into()), ("b".into(), b"c".into())]));
-        let said = references.secret("apps", "others", "spec.x").await.unwrap_err().to_string();
+        let said = references.secret("others", "spec.x").await.unwrap_err().to_string();
         assert!(said.starts_with("Secret apps/others, which spec.x names, is not given"), "{said}");
-        let post_build: PostBuild = serde_json::from_str(
-            r#"{"substituteFrom": [{"kind": "Secret", "name": "keys"}, {"kind": "ConfigMap", "name": "x", "optional": true}]}"#,
-        )
-        .unwrap();
-        let substitution = references.substitution(&post_build, "apps").await.unwrap();
-        let made = substitution.object(&serde_json::json!({"k": "${a}${b}"})).unwrap().unwrap();
-        assert_eq!(made.body["k"], "ac");
-        let said = references.substitution(&post_build, "other").await.unwrap_err().to_string();
-        assert!(said.contains("which spec.postBuild.substituteFrom names, is not given"), "{said}");
         for text in ["apps=f", "a/b", "a/b=", "a/=f"] {
             assert!(Given::parse(text).is_err(), "{text}");
         }
