@@ -91,7 +91,9 @@ fn it_goes_from_a_commit_to_running() {
     let said = || apps.daemon.0.lines().join("\n") + &apps.daemon.metrics();
     apps.repo.write("base/settings.env", "LOG_LEVEL=warn\nENVIRONMENT=${environment}\n").unwrap();
     let commit = apps.repo.commit("Say less").unwrap();
-    names.iter().for_each(|name| apps.applied(name, &commit));
+    for name in &names {
+        apps.applied(name, &commit);
+    }
     let settings = apps.field(
         "deploy/prod-shop",
         ".spec.template.spec.containers[0].envFrom[0].configMapRef.name",
