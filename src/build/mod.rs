@@ -22,14 +22,14 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use crate::render::{self, Edits, Rendered};
+use crate::render::{self, Diagnostic, Edits, Problem, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
 pub use charts::{Archive, chart};
 pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;
-pub use tools::Tools;
+pub use tools::{MEMORY, OBJECTS, Tools};
 pub use variables::substitution;
 
 use stage::Stage;
@@ -47,7 +47,12 @@ pub async fn build(
     if snapshot.layout == Layout::Plain {
         let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
         let before = before.cloned();
-        return blocking(move || Arc::new(plain(snapshot, &edits, before.as_deref()))).await;
+        let most = tools.objects;
+        let made = move || {
+            let before = before.as_deref();
+            bounded(plain(snapshot, &edits, before), most, before)
+        };
+        return blocking(made).await.map(Arc::new);
     }
     let made_of = recipe.fingerprint(inputs, &snapshot);
     let is_same = |before: &&Arc<Rendered>| {
@@ -56,7 +61,8 @@ pub async fn build(
     if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
     }
-    let mut built = run(tools, recipe, inputs, snapshot).await?;
+    let built = run(tools, recipe, inputs, snapshot).await?;
+    let mut built = bounded(built, tools.objects, before.map(AsRef::as_ref));
     built.hash = made_of;
     built.substitution.clone_from(&inputs.substitution);
     keep(&mut built, before);
@@ -95,6 +101,19 @@ fn plain(snapshot: Snapshot, edits: &Edits, before: Option<&Rendered>) -> Render
     rendered.diagnostics.extend(snapshot.diagnostics);
     rendered.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
     rendered
+}
+
+/// What was made; if that is more than anyone means, what was made before.
+fn bounded(made: Rendered, most: usize, before: Option<&Rendered>) -> Rendered {
+    if made.manifests.len() <= most {
+        return made;
+    }
+    let origin = made.manifests[most].origin.clone();
+    let problem = Problem::TooMuch(format!("{most} objects (--max-objects)"));
+    let mut bounded = Rendered::nothing(vec![Diagnostic::at(origin, problem)]);
+    bounded.hash = made.hash;
+    bounded.manifests = before.map(|before| before.manifests.clone()).unwrap_or_default();
+    bounded
 }
 
 /// Where nothing could be made of the files, what was made of them before stays, until they are mended. What is the

@@ -20,14 +20,10 @@ use crate::source::SourceError;
 const OUTPUT: u64 = 64 << 20;
 /// Bytes of complaints that are read.
 const COMPLAINTS: u64 = 64 << 10;
-/// Bytes of memory that a program may take.
-const MEMORY: u64 = 1 << 30;
 /// Bytes that a file may come to have by a program.
 const FILE: u64 = 256 << 20;
 /// What names the authorities whose certificates are trusted.
 const TRUSTED: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR"];
-/// From where on Go's runtime cleans up more often.
-const GO_MEMORY: &str = "800MiB";
 /// Where there is no proxy, and so no network, where the kernel does not keep a program from it.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -120,26 +116,27 @@ impl Run<'_> {
             command.arg("--read").arg(file);
         }
         command.args(["--seconds", &tools.timeout.as_secs().max(1).to_string()]);
-        command.args(["--memory", &MEMORY.to_string(), "--file", &FILE.to_string()]);
+        command.args(["--memory", &tools.memory.to_string(), "--file", &FILE.to_string()]);
         command.args(["--parent", &std::process::id().to_string()]);
         if self.network {
             let given = TRUSTED.iter().filter_map(env::var_os).flat_map(|it| ["--read".into(), it]);
             command.args(given);
         }
         command.arg(program).arg("--").args(&self.arguments);
-        command.env_clear().envs(self.surroundings());
+        command.env_clear().envs(self.surroundings(tools.memory));
         command.current_dir(self.stage.tree()).process_group(0).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    fn surroundings(&self) -> Vec<(&str, OsString)> {
+    fn surroundings(&self, memory: u64) -> Vec<(&str, OsString)> {
         let home = self.stage.home().into_os_string();
         let mut all: Vec<(&str, OsString)> = vec![
             ("HOME", home.clone()),
             ("TMPDIR", home),
             ("LC_ALL", "C.UTF-8".into()),
-            ("GOMEMLIMIT", GO_MEMORY.into()),
+            // From there on Go cleans up more often.
+            ("GOMEMLIMIT", (memory / 5 * 4).to_string().into()),
         ];
         if self.network {
             let kept = ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"];

@@ -14,6 +14,10 @@ use crate::source::SourceError;
 
 /// Programs that run side by side where the machine has fewer cores.
 const LANES: usize = 2;
+/// Bytes of memory that a program may take.
+pub const MEMORY: u64 = 1 << 30;
+/// Objects that an app may have.
+pub const OBJECTS: usize = 50_000;
 /// The folder with charts.
 const CHARTS: &str = "charts";
 /// A program that takes longer holds up no others.
@@ -28,6 +32,10 @@ pub struct Tools {
     pub(super) dir: PathBuf,
     /// Longest time that one may run.
     pub(super) timeout: Duration,
+    /// Bytes of memory that one may take.
+    pub(super) memory: u64,
+    /// Objects that an app may have.
+    pub(super) objects: usize,
     /// Whether sops may use the daemon's own access to key management services.
     pub(super) kms: bool,
     /// Folders that they are looked for in, as in `PATH`.
@@ -49,11 +57,19 @@ impl Tools {
             program: program.to_owned(),
             dir,
             timeout,
+            memory: MEMORY,
+            objects: OBJECTS,
             kms: false,
             path: env::var_os("PATH").unwrap_or_default(),
             lanes: Lanes::new(cores.max(LANES), QUICK),
             charts: Charts::default(),
         }
+    }
+
+    /// The same, within other bounds: bytes of memory that a program may take, and objects that an app may have.
+    #[must_use]
+    pub fn within(self, memory: u64, objects: usize) -> Self {
+        Self { memory, objects, ..self }
     }
 
     /// The folder that charts are kept in.

@@ -26,7 +26,7 @@ use crate::plan::controls::hashes;
 use crate::plan::guard::{BadKind, ProtectedKind};
 use crate::plan::prune::selector;
 use crate::report::Metrics;
-use crate::source::{Clones, Fetcher, Repository, Submodules};
+use crate::source::{Clones, Fetcher, Limits, Repository, Submodules};
 use crate::sync::{Checkout, Destination, Ground};
 
 /// Which cluster, as whom.
@@ -253,11 +253,11 @@ impl GitArguments {
     }
 
     /// How repositories are fetched.
-    pub(super) fn checkout(&self) -> anyhow::Result<Checkout> {
+    pub(super) fn checkout(&self, limits: Limits) -> anyhow::Result<Checkout> {
         check_path(&self.path)?;
         let program = std::env::current_exe().context("cannot tell where this program is")?;
         let (clones, data_dir) = (Clones::default(), data_dir(self.data_dir.as_deref())?);
-        Ok(Checkout { clones, data_dir, program, timeout: self.fetch_timeout })
+        Ok(Checkout { clones, data_dir, program, timeout: self.fetch_timeout, limits })
     }
 }
 

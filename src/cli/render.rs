@@ -1,13 +1,15 @@
 //! How files become objects, as the command line says it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::common::duration;
-use crate::build::{KeySource, Recipe, Tools};
+use crate::build::{KeySource, MEMORY, OBJECTS, Recipe, Tools};
+use crate::source::Limits;
 
 /// Within which bounds objects are built.
 #[derive(Debug, Args)]
@@ -15,6 +17,18 @@ pub(super) struct BuildArguments {
     /// Longest time that kustomize, helm or sops may run
     #[arg(long, env = "GITOPS_SYNC_BUILD_TIMEOUT", default_value = "2m", value_name = "TIME", value_parser = duration)]
     build_timeout: Duration,
+    /// Memory in MiB that kustomize, helm or sops may take
+    #[arg(long, env = "GITOPS_SYNC_BUILD_MEMORY_MIB", default_value_t = MEMORY >> 20, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
+    build_memory_mib: u64,
+    /// Objects that an app may have
+    #[arg(long, env = "GITOPS_SYNC_MAX_OBJECTS", default_value_t = OBJECTS, value_name = "N")]
+    max_objects: usize,
+    /// MiB that are read for an app, and an eighth of it of one file
+    #[arg(long, env = "GITOPS_SYNC_MAX_SOURCE_MIB", default_value_t = Limits::default().total >> 20, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    max_source_mib: u64,
+    /// Files and folders that are looked at for an app
+    #[arg(long, env = "GITOPS_SYNC_MAX_SOURCE_ENTRIES", default_value_t = Limits::default().entries, value_name = "N")]
+    max_source_entries: usize,
     /// Let sops use what the environment says of AWS, Azure, Google Cloud and Vault, for all apps that decrypt
     #[arg(long, env = "GITOPS_SYNC_SOPS_KMS", value_parser = BoolishValueParser::new())]
     sops_kms: bool,
@@ -23,7 +37,15 @@ pub(super) struct BuildArguments {
 impl BuildArguments {
     /// What builds them.
     pub(super) fn tools(&self, program: &Path, data_dir: &Path) -> Tools {
-        Tools::new(program, data_dir, self.build_timeout).with_kms(self.sops_kms)
+        let memory = self.build_memory_mib << 20;
+        let tools = Tools::new(program, data_dir, self.build_timeout);
+        tools.within(memory, self.max_objects).with_kms(self.sops_kms)
+    }
+
+    /// How much of a source is read.
+    pub(super) fn limits(&self) -> Limits {
+        let total = self.max_source_mib << 20;
+        Limits { file: total / 8, total, entries: self.max_source_entries }
     }
 }
 
@@ -36,10 +58,12 @@ pub(super) struct RenderArguments {
 }
 
 impl RenderArguments {
-    /// The same recipe, with what these say.
-    pub(super) fn applied_to(&self, recipe: &Recipe) -> Recipe {
-        let files = &self.decryption_keys;
-        let keys = (!files.is_empty()).then(|| KeySource::Files(files.clone()));
+    /// The same recipe, with what these say. Where sops may ask others for keys, it needs none here.
+    pub(super) fn applied_to(&self, recipe: &Recipe, build: &BuildArguments) -> Recipe {
+        let keys = match self.decryption_keys.as_slice() {
+            [] => build.sops_kms.then(|| KeySource::Given(Arc::default())),
+            files => Some(KeySource::Files(files.to_vec())),
+        };
         Recipe { keys, ..recipe.clone() }
     }
 }

@@ -252,7 +252,8 @@ async fn ground(
     metrics: &Arc<Metrics>,
     one: Option<&AppId>,
 ) -> anyhow::Result<Ground> {
-    let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
+    let (checkout, parallel) =
+        (arguments.git.checkout(arguments.build.limits())?, arguments.parallel);
     let tools = arguments.build.tools(&checkout.program, &checkout.data_dir);
     let alone = one.filter(|_| !arguments.watch_apps);
     arguments.cluster.ground(metrics, alone, checkout, tools, parallel).await
@@ -271,7 +272,7 @@ fn one_app(
     let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
     let fence = ownership.fence(&app.id);
     let (approved, verification) = (arguments.prune.approved(), arguments.verify.rules());
-    let recipe = Arc::new(arguments.render.applied_to(&app.recipe));
+    let recipe = Arc::new(arguments.render.applied_to(&app.recipe, &arguments.build));
     let app = App { approved, verification, recipe, ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());

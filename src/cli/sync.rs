@@ -82,13 +82,14 @@ pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
     let (origin, default) = origin(arguments)?;
     let id = arguments.name.clone().unwrap_or(default);
-    let (checkout, parallel) = (arguments.git.checkout()?, arguments.parallel);
+    let (checkout, parallel) =
+        (arguments.git.checkout(arguments.build.limits())?, arguments.parallel);
     let tools = arguments.build.tools(&checkout.program, &checkout.data_dir);
     let ground = arguments.cluster.ground(metrics, Some(&id), checkout, tools, parallel).await?;
     let id = id.within(ground.store.namespace());
     let app = App::new(id, &spec(arguments), origin, &ground)?;
     Ok(App {
-        recipe: Arc::new(arguments.render.applied_to(&app.recipe)),
+        recipe: Arc::new(arguments.render.applied_to(&app.recipe, &arguments.build)),
         approved: arguments.prune.approved(),
         verification: arguments.verify.rules(),
         dry_run: !arguments.apply,
@@ -117,7 +118,14 @@ fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
         }
         (None, Some(url)) => {
             let name = default_name(url, &arguments.git.path);
-            Ok((Origin::Git(arguments.git.fetcher(url, &arguments.git.checkout()?)?), name))
+            Ok((
+                Origin::Git(
+                    arguments
+                        .git
+                        .fetcher(url, &arguments.git.checkout(arguments.build.limits())?)?,
+                ),
+                name,
+            ))
         }
         (None, None) => bail!("nothing to sync: give --manifests DIR or --repo URL"),
     }

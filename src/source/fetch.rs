@@ -16,7 +16,7 @@ use super::error::display_url;
 use super::head::Head;
 use super::reference::Kind;
 use super::way::Way;
-use super::{Credentials, Revision, Snapshot, SourceError, Submodules, git};
+use super::{Credentials, Limits, Revision, Snapshot, SourceError, Submodules, git};
 use crate::api::Render;
 use crate::render::Rendered;
 
@@ -104,6 +104,8 @@ pub struct Fetcher {
     pub path: String,
     /// How its files become objects: that decides which are read.
     pub render: Arc<Render>,
+    /// How much of it is read.
+    pub limits: Limits,
     /// Longest time a fetch may take.
     pub timeout: Duration,
     /// This program, which is its own fetching child.
@@ -183,8 +185,11 @@ impl Fetcher {
     ) -> Result<Option<Snapshot>, String> {
         let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
         let (submodules, render) = (self.repository.submodules.is_some(), self.render.clone());
-        let read =
-            move || git::tree::read(&dir, &commit, &path, submodules, &render, before.as_deref());
+        let limits = self.limits;
+        let read = move || {
+            let before = before.as_deref();
+            git::tree::read(&dir, &commit, &path, submodules, &render, limits, before)
+        };
         self.off_thread(read).await
     }
 

@@ -8,28 +8,33 @@ use crate::api::Render;
 use crate::render::ContentId;
 
 use super::tree::{Listing, Node, Tree};
-use super::{Snapshot, SourceError, layout};
+use super::{Limits, Snapshot, SourceError, layout};
 
 /// Reads what the app in a folder is made of. Links may not leave it.
-pub fn read(folder: &Path, render: &Render) -> Result<Snapshot, SourceError> {
-    read_below(folder, "", render)
+pub fn read(folder: &Path, render: &Render, limits: Limits) -> Result<Snapshot, SourceError> {
+    read_below(folder, "", render, limits)
 }
 
 /// Reads what the app at `path` of a folder is made of. Links may lead anywhere in the folder, and not out of it.
-pub fn read_below(folder: &Path, path: &str, render: &Render) -> Result<Snapshot, SourceError> {
+pub fn read_below(
+    folder: &Path,
+    path: &str,
+    render: &Render,
+    limits: Limits,
+) -> Result<Snapshot, SourceError> {
     let shown = folder.join(path).display().to_string();
     let not_found =
         || SourceError::PathNotFound { path: shown.clone(), place: "the file system".into() };
     if !folder.is_dir() {
         return Err(not_found());
     }
-    let snapshot = layout::read(&Folder(folder.to_owned()), path, render, None);
+    let snapshot = layout::read(&Folder(folder.to_owned(), limits), path, render, None);
     snapshot
         .map_err(|why| SourceError::FolderUnreadable { folder: folder.to_owned(), why })?
         .ok_or_else(not_found)
 }
 
-struct Folder(PathBuf);
+struct Folder(PathBuf, Limits);
 
 impl Folder {
     /// An error with the path within the folder.
@@ -40,6 +45,10 @@ impl Folder {
 
 impl Tree for Folder {
     type Id = PathBuf;
+
+    fn limits(&self) -> Limits {
+        self.1
+    }
 
     fn root(&self) -> PathBuf {
         self.0.clone()

@@ -7,7 +7,7 @@ use super::ignore::Ignores;
 use super::tree::{
     Entry, Link, Listing, Node, Place, Resolved, Trail, Tree, folder, join, joined, resolve,
 };
-use super::walk::{COUNT_LIMIT, DEPTH_LIMIT, FILE_LIMIT, TOTAL_LIMIT, flaw};
+use super::walk::{DEPTH_LIMIT, flaw};
 use crate::render::encrypted::Format;
 use crate::render::{Content, Diagnostic, Origin, Problem, SourceFile};
 
@@ -183,8 +183,9 @@ impl<'a, T: Tree> Gather<'a, T> {
             return Ok(());
         }
         let size = self.tree.size(file)?;
-        if size > FILE_LIMIT {
-            let problem = Problem::TooLarge { size, limit: FILE_LIMIT };
+        let limit = self.tree.limits().file;
+        if size > limit {
+            let problem = Problem::TooLarge { size, limit };
             self.problem(Origin::file(path), problem);
             return Ok(());
         }
@@ -198,11 +199,11 @@ impl<'a, T: Tree> Gather<'a, T> {
 
     /// Whether there is more than is read; that is said once.
     fn is_too_much(&mut self, path: &str) -> bool {
-        if self.bytes <= TOTAL_LIMIT && self.entries <= COUNT_LIMIT {
+        if !self.tree.limits().are_exceeded(self.bytes, self.entries) {
             return false;
         }
         if !self.diagnostics.iter().any(|d| matches!(d.problem, Problem::TooMuch(_))) {
-            let limit = format!("{COUNT_LIMIT} entries or {} MiB", TOTAL_LIMIT >> 20);
+            let limit = self.tree.limits().shown();
             self.problem(Origin::file(path), Problem::TooMuch(limit));
         }
         true

@@ -3,6 +3,7 @@
 //! A tree is hostile input (design.md, rule 10): paths are resolved component by component and never leave the
 //! tree, and what a resolution takes is bounded.
 
+use super::Limits;
 use crate::render::ContentId;
 
 /// Links on the way to one place at most.
@@ -39,6 +40,10 @@ pub enum Listing<Id> {
 pub trait Tree {
     /// Names a file, folder or link of the tree.
     type Id: Clone;
+    /// How much of it is read.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
     /// The folder that holds everything.
     fn root(&self) -> Self::Id;
     /// All that is in a folder.

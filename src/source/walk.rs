@@ -12,12 +12,6 @@ use super::tree::{
 };
 use crate::render::{Content, Diagnostic, Origin, Problem, Rendered, SourceFile, text};
 
-/// Largest file that is read, in bytes. The largest object etcd takes is 1.5 MiB.
-pub(super) const FILE_LIMIT: u64 = 8 << 20;
-/// Bytes read from one source at most.
-pub(super) const TOTAL_LIMIT: u64 = 64 << 20;
-/// Entries of folders looked at in one source at most, and names on the way of links.
-pub(super) const COUNT_LIMIT: usize = 100_000;
 /// Folders in one another at most.
 pub(super) const DEPTH_LIMIT: usize = 64;
 
@@ -194,8 +188,9 @@ impl<T: Tree> Walk<'_, T> {
         let next = &mut self.next;
         let known = self.before.zip(id).and_then(|(before, id)| before.known(next, shown, id));
         let size = known.map_or_else(|| self.tree.size(file), |part| Ok(part.size))?;
-        if size > FILE_LIMIT {
-            self.problem(shown, Problem::TooLarge { size, limit: FILE_LIMIT });
+        let limit = self.tree.limits().file;
+        if size > limit {
+            self.problem(shown, Problem::TooLarge { size, limit });
             return Ok(());
         }
         self.bytes += size;
@@ -212,15 +207,14 @@ impl<T: Tree> Walk<'_, T> {
     }
 
     fn is_too_much(&self) -> bool {
-        self.bytes > TOTAL_LIMIT || self.entries > COUNT_LIMIT
+        self.tree.limits().are_exceeded(self.bytes, self.entries)
     }
 
     /// Says once that the source is too large; what is beyond is not read.
     fn too_much(&mut self, shown: &str) {
         let said = |d: &Diagnostic| matches!(d.problem, Problem::TooMuch(_));
         if !self.snapshot.diagnostics.iter().any(said) {
-            let limit = format!("{COUNT_LIMIT} entries or {} MiB", TOTAL_LIMIT >> 20);
-            self.problem(shown, Problem::TooMuch(limit));
+            self.problem(shown, Problem::TooMuch(self.tree.limits().shown()));
         }
     }
 

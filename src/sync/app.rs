@@ -27,7 +27,7 @@ use crate::plan::guard::{BadKind, Guard};
 use crate::plan::inventory::SourceIdentity;
 use crate::plan::{CommonMetadata, Controls, Reach};
 use crate::source::error::display_url;
-use crate::source::{Fetcher, Verification};
+use crate::source::{Fetcher, Limits, Verification};
 
 /// Where an app's manifests are.
 #[derive(Clone, Debug)]
@@ -117,7 +117,7 @@ impl App {
         origin: Origin,
         ground: &Ground,
     ) -> Result<Self, BadKind> {
-        let Ground { destination, store, reach, parallel, tools, .. } = ground.clone();
+        let Ground { destination, store, reach, parallel, checkout, tools } = ground.clone();
         let Destination { cluster, informers, discovery, lanes } = destination;
         let default_namespace = cluster.default_namespace();
         let target = spec.target_namespace.as_ref().map_or(default_namespace, |name| &name.0);
@@ -154,6 +154,7 @@ impl App {
             peers: None,
             parallel,
             recipe,
+            limits: checkout.limits,
             id,
             tools,
         })
@@ -235,6 +236,8 @@ pub struct App {
     pub parallel: usize,
     /// How its files become objects.
     pub recipe: Arc<Recipe>,
-    /// With what.
+    /// How much of them is read.
+    pub limits: Limits,
+    /// With what they are built.
     pub tools: Tools,
 }

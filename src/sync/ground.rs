@@ -16,7 +16,7 @@ use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::lanes::Lanes;
 use crate::plan::Reach;
-use crate::source::{Clones, Credentials, Fetcher, Repository, Submodules, tidy};
+use crate::source::{Clones, Credentials, Fetcher, Limits, Repository, Submodules, tidy};
 
 /// A cluster, and what all who work in it share.
 #[derive(Clone)]
@@ -86,6 +86,8 @@ pub struct Checkout {
     pub program: PathBuf,
     /// Longest time a fetch may take.
     pub timeout: Duration,
+    /// How much of a repository is read.
+    pub limits: Limits,
 }
 
 impl Checkout {
@@ -119,7 +121,7 @@ impl Checkout {
         let dir = self.data_dir.join(name);
         let shared: Arc<_> = self.clones.at(&dir);
         let (path, timeout, program) = (path.to_owned(), self.timeout, self.program.clone());
-        let render = Arc::default();
-        Fetcher { repository, dir, path, render, timeout, program, shared }
+        let (render, limits) = (Arc::default(), self.limits);
+        Fetcher { repository, dir, path, render, limits, timeout, program, shared }
     }
 }

@@ -76,7 +76,8 @@ async fn read(
         Origin::Folder(path) => {
             known = inputs::again(app, memory, outcome.trigger).await?;
             let (path, recipe) = (path.clone(), app.recipe.clone());
-            (blocking(move || folder::read(&path, &recipe.render)).await??, None)
+            let limits = app.limits;
+            (blocking(move || folder::read(&path, &recipe.render, limits)).await??, None)
         }
         Origin::Nothing(_) => (Snapshot::default(), None),
         Origin::Git(fetcher) => {

@@ -5,7 +5,9 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gitops_sync::source::{Approvals, Fetcher, Repository, Revision, Snapshot, SourceError};
+use gitops_sync::source::{
+    Approvals, Fetcher, Limits, Repository, Revision, Snapshot, SourceError,
+};
 use tempfile::TempDir;
 use testbed::{Fault, GitServer, Repo};
 
@@ -34,6 +36,7 @@ impl Fixture {
         };
         let fetcher = Fetcher {
             render: Arc::default(),
+            limits: Limits::default(),
             repository,
             dir: data.path().join("clone"),
             path: "apps".to_owned(),
@@ -240,6 +243,7 @@ fn what_cannot_be_fetched_approves_nothing() {
     test.git.set_fault(Fault::Hang);
     let hurried = Fetcher {
         render: Arc::default(),
+        limits: Limits::default(),
         timeout: Duration::from_secs(1),
         repository: test.fetcher.repository.clone(),
         dir: test.fetcher.dir.clone(),

@@ -22,7 +22,7 @@ use gitops_sync::object::{AppId, GroupKind, ServiceAccount};
 use gitops_sync::plan::prune::selector;
 use gitops_sync::plan::{CommonMetadata, Reach, Resource};
 use gitops_sync::report::{Action, Failure, Fate, Outcome, Trigger};
-use gitops_sync::source::{Clones, Fetcher, Repository};
+use gitops_sync::source::{Clones, Fetcher, Limits, Repository};
 use gitops_sync::sync::{App, Checkout, Destination, Ground, Memory, Origin, Stop, pass::pass};
 use testbed::{ApiRequest, eventually};
 use tokio::runtime::Runtime;
@@ -56,6 +56,7 @@ impl Tenant {
             data_dir: test.data.path().to_owned(),
             program: env!("CARGO_BIN_EXE_gitops-sync").into(),
             timeout: DEADLINE,
+            limits: Limits::default(),
         };
         let app = runtime.block_on(async {
             let destination = Destination::new(cluster, selector(&id), &test.namespace);
@@ -128,6 +129,7 @@ fn fetcher(test: &Fixture) -> Fetcher {
         dir,
         path,
         render: Arc::default(),
+        limits: Limits::default(),
         timeout: DEADLINE,
         program,
         shared: Arc::default(),

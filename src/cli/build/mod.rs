@@ -133,7 +133,7 @@ impl Arguments {
         let name = name.unwrap_or_else(|| AppId::derived_from(place.name()).to_string());
         let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0);
         let target = self.target_namespace.as_deref().unwrap_or(target);
-        let mut recipe = self.render.applied_to(&Recipe::of(spec, &name, target));
+        let mut recipe = self.render.applied_to(&Recipe::of(spec, &name, target), &self.build);
         if recipe.keys.is_none() {
             recipe.keys = keys(spec, references).await?;
         }
@@ -162,7 +162,8 @@ async fn rendered(
     cluster: Option<Cluster>,
 ) -> anyhow::Result<Arc<Rendered>> {
     let render = recipe.render.clone();
-    let snapshot = move || folder::read_below(&place.root, &place.path, &render);
+    let limits = arguments.build.limits();
+    let snapshot = move || folder::read_below(&place.root, &place.path, &render, limits);
     let snapshot = blocking(snapshot).await??;
     let keys = recipe.keys.as_ref().map(KeySource::read).transpose()?;
     let capabilities = match (&snapshot.layout, cluster) {

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use super::tree::{read, scope};
 use crate::api::Render;
 use crate::render::Problem;
-use crate::source::Snapshot;
+use crate::source::{Limits, Snapshot};
 
 const FILE: &str = "100644";
 const FOLDER: &str = "40000";
@@ -53,8 +53,16 @@ impl Raw {
 
     fn read(&self, tree: Oid, path: &str) -> Option<Snapshot> {
         let commit = self.commit(tree);
-        let snapshot =
-            read(self.folder.path(), &commit, path, false, &Render::default(), None).unwrap();
+        let snapshot = read(
+            self.folder.path(),
+            &commit,
+            path,
+            false,
+            &Render::default(),
+            Limits::default(),
+            None,
+        )
+        .unwrap();
         assert!(scope(self.folder.path(), &commit, path, false).is_ok());
         snapshot
     }

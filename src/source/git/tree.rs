@@ -10,7 +10,7 @@ use super::submodules;
 use crate::api::Render;
 use crate::render::{ContentId, Rendered};
 use crate::source::tree::{Entry, Listing, Node, Place, Tree, folder, joined, resolve};
-use crate::source::{Snapshot, ignore, layout};
+use crate::source::{Limits, Snapshot, ignore, layout};
 
 /// The part of a mode that says what an entry is.
 const KIND: i32 = 0o170_000;
@@ -36,9 +36,10 @@ pub fn read(
     path: &str,
     submodules: bool,
     render: &Render,
+    limits: Limits,
     before: Option<&Rendered>,
 ) -> Result<Option<Snapshot>, String> {
-    let tree = CommitTree::open(clone, commit, submodules)?;
+    let tree = CommitTree { limits, ..CommitTree::open(clone, commit, submodules)? };
     let Some(snapshot) = layout::read(&tree, path, render, before)? else { return Ok(None) };
     let scope = if snapshot.has_left { None } else { tree.scope(path)? };
     Ok(Some(Snapshot { scope, ..snapshot }))
@@ -60,6 +61,7 @@ struct CommitTree {
     root: Oid,
     /// The commits of submodules that are folders of the tree, unless none is to be.
     submodules: Option<HashSet<Oid>>,
+    limits: Limits,
 }
 
 impl CommitTree {
@@ -70,7 +72,7 @@ impl CommitTree {
         let submodules = submodules.then(|| submodules::commits(&repository, &commit));
         let (root, submodules) = (commit.tree_id(), submodules.transpose()?);
         drop(commit);
-        Ok(Self { repository, root, submodules })
+        Ok(Self { repository, root, submodules, limits: Limits::default() })
     }
 
     fn scope(&self, path: &str) -> Result<Option<String>, String> {
@@ -139,6 +141,10 @@ impl CommitTree {
 
 impl Tree for CommitTree {
     type Id = Oid;
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
 
     fn root(&self) -> Oid {
         self.root

@@ -11,7 +11,7 @@ use gitops_sync::api::GitOpsAppSpec;
 use gitops_sync::build::{Inputs, Recipe, Tools, build};
 use gitops_sync::plan::Capabilities;
 use gitops_sync::render::{Edits, Manifest, Origin, manifest, yaml};
-use gitops_sync::source::folder;
+use gitops_sync::source::{Limits, folder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testbed::{Programs, Tool};
@@ -170,7 +170,7 @@ fn built(folder: &Path, helm: &Value) -> Vec<String> {
     let version = format!("v{}", Tool::KubeApiserver.version());
     let capabilities = Some(Arc::new(Capabilities { version, ..Capabilities::default() }));
     let inputs = Inputs { capabilities, ..Inputs::default() };
-    let snapshot = folder::read(folder, &recipe.render).unwrap();
+    let snapshot = folder::read(folder, &recipe.render, Limits::default()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let rendered = runtime.block_on(build(&tools, &recipe, &inputs, snapshot, None)).unwrap();
     assert!(rendered.diagnostics.is_empty(), "{:?}", rendered.diagnostics);

@@ -1,11 +1,13 @@
 //! What is in real repositories, rendered by the real programs.
 
 mod alike;
+mod bounds;
 mod build;
 mod charts;
 mod contained;
 mod example;
 mod helm;
+mod kms;
 mod kustomize;
 mod plain;
 mod same;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gitops_sync::api::Render;
 use gitops_sync::build::{Inputs, Recipe, Tools, build};
 use gitops_sync::render::{Content, Rendered, SourceFile, plain};
-use gitops_sync::source::folder;
+use gitops_sync::source::{Limits, folder};
 use serde_json::Value;
 use tempfile::TempDir;
 use testbed::Tool;
@@ -304,7 +304,8 @@ fn kustomize_and_we_make_the_same_of_a_folder() {
                 None => fs::write(at, text).unwrap(),
             }
         }
-        let snapshot = folder::read_below(tree.path(), "top", &Render::default()).unwrap();
+        let snapshot =
+            folder::read_below(tree.path(), "top", &Render::default(), Limits::default()).unwrap();
         let (recipe, inputs) = (Recipe::default(), Inputs::default());
         let ours = runtime.block_on(build(&tools, &recipe, &inputs, snapshot, None)).unwrap();
         assert_eq!(said(&ours), Vec::<String>::new(), "{name}");
