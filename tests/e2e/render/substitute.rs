@@ -7,7 +7,7 @@ use crate::apps::{Apps, start_as};
 use crate::support::{DEADLINE, Fixture, config_map, define_apps, plane};
 
 /// What must never be seen but where it belongs.
-const CANARY: &str = "canary-5eCr3t";
+pub const CANARY: &str = "canary-5eCr3t";
 
 const WEB: &str = "
 apiVersion: apps/v1
@@ -47,7 +47,8 @@ fn post_build() -> Value {
     }})
 }
 
-fn declare(test: &Fixture, kind: &str, name: &str, entries: &[(&str, &str)]) {
+/// Declares a ConfigMap or Secret of the namespace.
+pub fn declare(test: &Fixture, kind: &str, name: &str, entries: &[(&str, &str)]) {
     let data: serde_json::Map<_, _> =
         entries.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     let field = if kind == "Secret" { "stringData" } else { "data" };
