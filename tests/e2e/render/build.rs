@@ -269,7 +269,7 @@ fn values_of_a_chart_are_given_or_named() {
         }}},
     });
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {key: '{{ .Values.a.b }} {{ .Values.c }}'}\n";
-    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {p: x, q: y}\n";
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {p: x, q: z}\n";
     let tree = Tree::new(&[
         ("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
         ("web/templates/map.yaml", map),

@@ -99,7 +99,7 @@ fn a_reference_is_read_once_a_pass_and_without_any_nothing_is_sent() {
     let passes = || {
         let metrics = apps.daemon.metrics();
         let runs = metrics.lines().filter(|line| line.starts_with("gitops_sync_runs_total{"));
-        let mut runs = runs.filter(|line| line.contains("/web\"") && line.contains("success"));
+        let mut runs = runs.filter(|line| line.contains(".web\"") && line.contains("success"));
         let count = runs.next().and_then(|line| line.rsplit(' ').next()?.parse::<usize>().ok());
         count.unwrap_or_default()
     };
