@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::api::post_build::{SubstituteKind, SubstituteReference, Values, is_variable};
+use crate::api::GitOpsAppSpec;
+use crate::api::post_build::{SubstituteKind, SubstituteReference, is_variable};
 use crate::api::reference::Name;
-use crate::api::{GitOpsAppSpec, PostBuild};
 
 /// What is substituted in objects.
 #[derive(Debug, Args)]
@@ -31,16 +31,14 @@ pub(super) struct SubstituteArguments {
 }
 
 impl SubstituteArguments {
-    /// An app with these substitutions.
+    /// An app with these substitutions beside its own.
     pub(super) fn applied_to(&self, spec: GitOpsAppSpec) -> GitOpsAppSpec {
         if self.substitute.is_empty() && self.substitute_from.is_empty() {
             return spec;
         }
-        let post_build = PostBuild {
-            substitute: Values(self.substitute.iter().cloned().collect()),
-            substitute_from: self.substitute_from.clone(),
-            ..PostBuild::default()
-        };
+        let mut post_build = spec.post_build.unwrap_or_default();
+        post_build.substitute.0.extend(self.substitute.iter().cloned());
+        post_build.substitute_from.extend(self.substitute_from.iter().cloned());
         GitOpsAppSpec { post_build: Some(post_build), ..spec }
     }
 }
