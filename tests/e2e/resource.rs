@@ -307,17 +307,13 @@ fn what_is_wrong_for_helm_is_refused_with_its_field() {
     check(json!({"namespace": "a.b"}), "namespace", "should match");
     check(json!({"valuesFiles": [""]}), "valuesFiles", "at least 1");
     check(json!({"values": "a: b"}), "values", "object");
-    let from = |more: [&str; 3]| {
-        let [name, key, path] = more;
-        json!({"valuesFrom": [{"kind": "Secret", "name": name, "valuesKey": key, "targetPath": path}]})
-    };
-    let field = |name: &str| format!("valuesFrom[0].{name}");
-    check(from(["A", "b", "c"]), &field("name"), "should match");
+    let from = |name: &str, key: &str, path: &str| json!({"valuesFrom": [{"kind": "Secret", "name": name, "valuesKey": key, "targetPath": path}]});
+    check(from("A", "b", "c"), "valuesFrom[0].name", "should match");
     for key in ["", "a/b", "a b"] {
-        check(from(["a", key, "c"]), &field("valuesKey"), "");
+        check(from("a", key, "c"), "valuesFrom[0].valuesKey", "");
     }
     for path in ["", ".a", "a.", "a..b", "a[0]", "a\\b", "a=b"] {
-        check(from(["a", "b", path]), &field("targetPath"), "");
+        check(from("a", "b", path), "valuesFrom[0].targetPath", "");
     }
     let many = vec![json!({"kind": "Secret", "name": "a"}); 33];
     check(json!({"valuesFrom": many}), "valuesFrom", "32");
