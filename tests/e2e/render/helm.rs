@@ -217,6 +217,8 @@ fn values_come_from_config_maps_and_secrets_and_are_followed() {
 #[test]
 fn values_that_are_missing_keep_what_is_there() {
     let apps = with_values_from("helm-from-missing");
+    // It is to find commits, too.
+    apps.app("web", "apps/web", values_from());
     apps.kubectl(&["delete", "secret", "passwords"]);
     let said = apps.reason("web", "Ready", "ReferenceUnavailable");
     let words = format!("there is no Secret {}/passwords", apps.namespace);
