@@ -59,7 +59,7 @@ fn values_files<T: Tree>(
         };
         match found {
             Ok(mut at) => {
-                gather.take(&mut at)?;
+                gather.take_named(&mut at)?;
                 values.push(joined(&at));
             }
             Err(GONE) if options.ignore_missing_values_files => {}

@@ -4,6 +4,7 @@ mod alike;
 mod build;
 mod charts;
 mod contained;
+mod example;
 mod helm;
 mod kustomize;
 mod plain;

@@ -80,6 +80,7 @@ patches: [{path: patch.yaml}]
 secretGenerator:
 - {name: env, envs: [a.env]}
 - {name: file, files: [key.pem]}
+configMapGenerator: [{name: open, envs: [a.env]}]
 generatorOptions: {disableNameSuffixHash: true}
 ";
     test.commit(&[
@@ -92,7 +93,12 @@ generatorOptions: {disableNameSuffixHash: true}
         ("apps/other.yaml", &vault.encrypt("other.yaml", &secret("other"), &eve)),
     ]);
     let daemon = test.run(&keys(&vault));
-    daemon.line(&["INFO Synced", "created=3"]);
+    daemon.line(&["INFO Synced", "created=4"]);
+    // What was encrypted is not shown of any kind of object; what was not is.
+    test.kubectl(&["patch", "cm/open", "-p", r#"{"data": {"PASSWORD": "mine", "note": "x"}}"#]);
+    let reverted = daemon.line(&["Drift reverted", "configmap/open", "data.PASSWORD"]);
+    assert!(!reverted.contains("mine"), "{reverted}");
+    test.expect("cm/open", ".data.PASSWORD", CANARY);
     assert_eq!(entry(&test, "env", "PASSWORD"), CANARY);
     assert_eq!(entry(&test, "file", "key\\.pem"), format!("-----BEGIN {CANARY}\n"));
     assert_eq!(entry(&test, "own", "p"), CANARY);
