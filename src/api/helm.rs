@@ -6,10 +6,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::reference::{NamespaceName, SecretReference};
+use super::post_build::SubstituteKind;
+use super::reference::{Name, NamespaceName, SecretReference};
 
-/// How a chart is rendered. Of values of the same name, parameters count before values, and these before valuesFiles, of
-/// which the last counts.
+/// How a chart is rendered. Of values of the same name, parameters count before values, these before valuesFrom, and
+/// these before valuesFiles; of several of one kind, the last counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Helm {
@@ -35,6 +36,10 @@ pub struct Helm {
     /// Whether files with values may be missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub ignore_missing_values_files: bool,
+    /// ConfigMaps and Secrets of the app's namespace that have values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub values_from: Vec<ValuesReference>,
     /// Values.
     #[serde(default, skip_serializing_if = "Values::is_empty")]
     pub values: Values,
@@ -69,6 +74,36 @@ pub struct Helm {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+/// A ConfigMap or Secret with values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValuesReference {
+    /// ConfigMap or Secret. What comes from a Secret is never shown.
+    pub kind: SubstituteKind,
+    /// Its name.
+    pub name: Name,
+    /// The key of the entry that is a file with values, or with targetPath one value.
+    #[serde(default = "ValuesReference::default_values_key")]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
+    pub values_key: String,
+    /// Where a single value belongs, such as image.tag; a dot that is part of a name has a backslash before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 250),
+        regex(pattern = r"^([A-Za-z0-9_/-]|\\[.])+([.]([A-Za-z0-9_/-]|\\[.])+)*$")
+    )]
+    pub target_path: Option<String>,
+    /// Whether it, or its entry, may be missing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+impl ValuesReference {
+    fn default_values_key() -> String {
+        "values.yaml".to_owned()
+    }
 }
 
 /// A single value.

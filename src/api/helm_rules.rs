@@ -1,7 +1,7 @@
 //! The rules of `spec.render.helm` once more.
 
 use super::Fault;
-use super::helm::{Helm, HelmChart, Parameter};
+use super::helm::{Helm, HelmChart, Parameter, ValuesReference};
 use super::validate::{
     NAME, NAMESPACE, has_length, is_framed, is_label, is_lower, is_subdomain, of,
 };
@@ -43,10 +43,46 @@ impl Helm {
         ];
         let chart = self.chart.as_ref().map(chart).into_iter().flatten();
         let broken = rules.into_iter().chain(chart).filter(|(is_good, ..)| !is_good);
-        broken
-            .map(|(_, field, reason)| Fault::new(&format!("spec.render.helm.{field}"), reason))
-            .collect()
+        let fault = |field: &str, reason| Fault::new(&format!("spec.render.helm.{field}"), reason);
+        let mut faults: Vec<_> = broken.map(|(_, field, reason)| fault(field, reason)).collect();
+        if self.values_from.len() > 32 {
+            faults.push(fault("valuesFrom", "must have at most 32 items"));
+        }
+        for (index, reference) in self.values_from.iter().enumerate() {
+            let broken = values_from(reference).into_iter().filter(|(is_good, ..)| !is_good);
+            faults.extend(
+                broken.map(|(_, field, reason)| {
+                    fault(&format!("valuesFrom[{index}].{field}"), reason)
+                }),
+            );
+        }
+        faults
     }
+}
+
+fn values_from(reference: &ValuesReference) -> [Rule; 3] {
+    let ValuesReference { name, values_key: key, target_path, .. } = reference;
+    [
+        (is_subdomain(&name.0), "name", NAME),
+        (
+            has_length(key, 1..=253) && of(key, "._-"),
+            "valuesKey",
+            "must be the key of an entry: A-Z, a-z, 0-9, '.', '_' and '-'",
+        ),
+        (
+            target_path.as_deref().is_none_or(is_target),
+            "targetPath",
+            "must be a path of names such as image.tag, with a backslash before a dot of a name",
+        ),
+    ]
+}
+
+/// Whether it is a path of names, none of them empty.
+fn is_target(path: &str) -> bool {
+    let dots_as_letters = path.replace("\\.", "_");
+    has_length(path, 1..=250)
+        && of(&dots_as_letters, "_/-.")
+        && dots_as_letters.split('.').all(|name| !name.is_empty())
 }
 
 /// Whether a rule is kept, of which field, and what it says.

@@ -38,6 +38,7 @@ pub(super) async fn build(
     let options = &recipe.render.helm;
     let failed = |error: io::Error| SourceError::StageFailed { why: error.to_string() };
     write_values(&stage, options).map_err(failed)?;
+    let given = write_given(&stage, &inputs.values).map_err(failed)?;
     let folder = chart.folder.unwrap_or_default();
     let mut arguments: Vec<OsString> = vec!["template".into(), recipe.release().into()];
     arguments.push(match &inputs.chart {
@@ -45,6 +46,7 @@ pub(super) async fn build(
         None => stage.tree().join(folder).into(),
     });
     arguments.extend(chart.values.iter().map(|path| flag("--values", stage.tree().join(path))));
+    arguments.extend(given.iter().map(|path| flag("--values", path)));
     arguments.extend(rest(recipe, inputs, &stage));
     // Without a cluster, helm reads nothing but the chart and what it is given: it may run where the kernel cannot
     // keep it from the rest.
@@ -59,7 +61,7 @@ pub(super) async fn build(
     let ended = run.run(tools).await?;
     let (shown, folder) = (folder.to_owned(), chart.folder.map(str::to_owned));
     match ended {
-        Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot))),
+        Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot, inputs))),
         Ended::NotConfined => Ok(refused(&shown, "it could not be started", false)),
         Ended::Well(output) => {
             blocking(move || helm::objects(&output, folder.as_deref(), &edits)).await
@@ -78,6 +80,16 @@ fn write_values(stage: &Stage, options: &Helm) -> io::Result<()> {
         return Ok(());
     }
     fs::write(stage.home().join(VALUES), serde_json::to_vec(&options.values)?)
+}
+
+/// A file for each reference, in their order.
+fn write_given(stage: &Stage, values: &[helm::Given]) -> io::Result<Vec<PathBuf>> {
+    let write = |(at, given): (usize, &helm::Given)| {
+        let file = stage.home().join(format!("values-{at}.json"));
+        fs::write(&file, given.json())?;
+        Ok(file)
+    };
+    values.iter().enumerate().map(write).collect()
 }
 
 /// Puts a chart that is kept elsewhere where helm may read it.
@@ -137,9 +149,10 @@ fn escaped(value: &str) -> String {
     escaped
 }
 
-/// Whether there is anything among the files that nobody may see.
-fn is_secret(snapshot: &Snapshot) -> bool {
-    snapshot.files.iter().any(|file| matches!(file.content, Content::Decrypted(_)))
+/// Whether there is anything among the files and the values that nobody may see.
+fn is_secret(snapshot: &Snapshot, inputs: &Inputs) -> bool {
+    inputs.values.iter().any(|given| given.is_secret)
+        || snapshot.files.iter().any(|file| matches!(file.content, Content::Decrypted(_)))
 }
 
 fn refused(chart: &str, complaints: &str, is_secret: bool) -> Rendered {

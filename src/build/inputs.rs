@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Archive, Keys};
 use crate::plan::Capabilities;
-use crate::render::Substitution;
+use crate::render::{Substitution, helm};
 
 /// What objects are made of beside the files of a source. With the same, the same is made of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,4 +17,6 @@ pub struct Inputs {
     pub keys: Option<Arc<Keys>>,
     /// What is substituted in objects, if anything is.
     pub substitution: Option<Arc<Substitution>>,
+    /// Values for the chart, of ConfigMaps and Secrets.
+    pub values: Arc<[helm::Given]>,
 }

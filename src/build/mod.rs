@@ -16,6 +16,7 @@ mod recipe;
 mod sops;
 mod stage;
 mod tools;
+mod values;
 mod variables;
 
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
 pub use recipe::Recipe;
 pub use tools::{MEMORY, OBJECTS, Tools};
+pub use values::{BadValues, values};
 pub use variables::substitution;
 
 use stage::Stage;
@@ -56,7 +58,9 @@ pub async fn build(
     }
     let made_of = recipe.fingerprint(inputs, &snapshot);
     let is_same = |before: &&Arc<Rendered>| {
-        before.hash == made_of && before.substitution == inputs.substitution
+        before.hash == made_of
+            && before.substitution == inputs.substitution
+            && before.values == inputs.values
     };
     if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
@@ -65,6 +69,7 @@ pub async fn build(
     let mut built = bounded(built, tools.objects, before.map(AsRef::as_ref));
     built.hash = made_of;
     built.substitution.clone_from(&inputs.substitution);
+    built.values.clone_from(&inputs.values);
     keep(&mut built, before);
     Ok(Arc::new(built))
 }
@@ -78,7 +83,9 @@ async fn run(
 ) -> Result<Rendered, SourceError> {
     let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
     let decrypted = snapshot.files.iter().filter_map(|file| file.content.decrypted());
-    let edits = recipe.edits(inputs).hiding(decrypted.flat_map(|decrypted| &decrypted.secrets));
+    let decrypted = decrypted.flat_map(|decrypted| &decrypted.secrets);
+    let given: Vec<_> = inputs.values.iter().flat_map(render::helm::Given::secrets).collect();
+    let edits = recipe.edits(inputs).hiding(decrypted.chain(&given));
     if !snapshot.diagnostics.is_empty() {
         // Half of what it is made of would be another state than anyone declared.
         return Ok(Rendered::nothing(snapshot.diagnostics));

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Problem};
 use super::manifest::{self, Manifest, Origin};
-use super::{Edits, Substitution, yaml};
+use super::{Edits, Substitution, helm, yaml};
 use crate::object::ObjectId;
 
 /// How a git LFS pointer begins (git-lfs specification).
@@ -110,6 +110,8 @@ pub struct Rendered {
     pub hash: String,
     /// What was substituted in its objects.
     pub substitution: Option<Arc<Substitution>>,
+    /// What its chart was given of ConfigMaps and Secrets.
+    pub values: Arc<[helm::Given]>,
     /// The files, in the order of their paths.
     parts: Vec<Arc<Part>>,
 }

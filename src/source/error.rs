@@ -117,8 +117,10 @@ pub enum SourceError {
         why: String,
     },
     /// What objects are made of beside the source cannot be read.
-    #[error("{why}, which postBuild.substituteFrom names; retrying")]
+    #[error("{field}: {why}; retrying")]
     ReferenceUnavailable {
+        /// The field of the spec that refers to it.
+        field: String,
         /// Why, without anything of its content.
         why: String,
     },

@@ -22,7 +22,8 @@ pub async fn again(app: &App, memory: &Memory, trigger: Trigger) -> Result<Input
     let chart = chart(&app.tools, &app.recipe, chart_since(app, trigger)).await?;
     let keys = app.recipe.keys.as_ref().map(KeySource::read).transpose()?;
     let substitution = references::substitution(app).await?;
-    Ok(Inputs { capabilities, chart, keys, substitution })
+    let values = references::values(app).await?;
+    Ok(Inputs { capabilities, chart, keys, substitution, values })
 }
 
 /// The inputs that a snapshot is built with.

@@ -1,17 +1,21 @@
 //! Reads what an app's objects are made of beside its repository: ConfigMaps and Secrets that its spec refers to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use tokio::sync::Notify;
 
 use super::App;
+use crate::api::helm::ValuesReference;
 use crate::api::post_build::{SubstituteKind, SubstituteReference};
-use crate::build;
+use crate::api::reference::Name;
+use crate::build::{self, BadValues};
 use crate::cluster::Cluster;
 use crate::cluster::secret::{Referent, SecretError};
 use crate::render::Substitution;
+use crate::render::helm::Given;
 use crate::source::SourceError;
 
 /// Where what an app refers to is, and with whose rights it is read: those of the resource, wherever its objects go.
@@ -32,14 +36,22 @@ impl Home {
     }
 }
 
+/// The fields that refer to something.
+const SUBSTITUTE_FROM: &str = "postBuild.substituteFrom";
+const VALUES_FROM: &str = "render.helm.valuesFrom";
+
 /// Tells of what changes of an app's references. Without it, the next pass finds it.
 pub async fn follow(app: App) {
     let post_build = app.recipe.post_build.iter();
-    let watches = post_build.flat_map(|post_build| &post_build.substitute_from).map(|reference| {
+    let substituted = post_build.flat_map(|post_build| &post_build.substitute_from);
+    let substituted = substituted.map(|reference| (reference.kind, &reference.name));
+    let values = app.recipe.render.helm.values_from.iter();
+    let values = values.map(|reference| (reference.kind, &reference.name));
+    let all: BTreeSet<_> = substituted.chain(values).collect();
+    let watches = all.into_iter().map(|(kind, name)| {
         let Home { cluster, namespace, news } = app.home.clone();
         let tell = move || news.notify_one();
-        let name = reference.name.0.clone();
-        cluster.watch_referent(referent(reference.kind), namespace, name, tell)
+        cluster.watch_referent(referent(kind), namespace, name.0.clone(), tell)
     });
     join_all(watches).await;
 }
@@ -56,20 +68,40 @@ pub fn referent(kind: SubstituteKind) -> Referent {
 pub async fn substitution(app: &App) -> Result<Option<Arc<Substitution>>, SourceError> {
     let Some(post_build) = &app.recipe.post_build else { return Ok(None) };
     let mut entries = Vec::new();
-    for reference in &post_build.substitute_from {
-        entries.push(read(&app.home, reference).await?);
+    for SubstituteReference { kind, name, optional } in &post_build.substitute_from {
+        let found = read(&app.home, (*kind, name), *optional, SUBSTITUTE_FROM).await?;
+        entries.push(found.unwrap_or_default());
     }
     Ok(Some(Arc::new(build::substitution(post_build, entries))))
 }
 
-/// The entries of a ConfigMap or Secret.
+/// The values for an app's chart from elsewhere: each reference is read, once. Without any, nothing is sent.
+pub async fn values(app: &App) -> Result<Arc<[Given]>, SourceError> {
+    let bad = |bad: BadValues| unavailable(VALUES_FROM, &bad);
+    let mut all = Vec::new();
+    for reference in &app.recipe.render.helm.values_from {
+        let ValuesReference { kind, name, optional, .. } = reference;
+        if let Some(entries) = read(&app.home, (*kind, name), *optional, VALUES_FROM).await? {
+            all.extend(build::values(reference, &entries).map_err(bad)?);
+        }
+    }
+    Ok(all.into())
+}
+
+/// The entries of a ConfigMap or Secret. There are none of one that may be missing and is.
 async fn read(
     home: &Home,
-    SubstituteReference { kind, name, optional }: &SubstituteReference,
-) -> Result<BTreeMap<String, Vec<u8>>, SourceError> {
-    match home.cluster.referent(referent(*kind), &home.namespace, &name.0).await {
-        Ok(read) => Ok(read.data),
-        Err(SecretError::Missing { .. }) if *optional => Ok(BTreeMap::new()),
-        Err(error) => Err(SourceError::ReferenceUnavailable { why: error.to_string() }),
+    (kind, name): (SubstituteKind, &Name),
+    optional: bool,
+    field: &str,
+) -> Result<Option<BTreeMap<String, Vec<u8>>>, SourceError> {
+    match home.cluster.referent(referent(kind), &home.namespace, &name.0).await {
+        Ok(read) => Ok(Some(read.data)),
+        Err(SecretError::Missing { .. }) if optional => Ok(None),
+        Err(error) => Err(unavailable(field, &error)),
     }
+}
+
+fn unavailable(field: &str, why: &dyn Error) -> SourceError {
+    SourceError::ReferenceUnavailable { field: field.to_owned(), why: why.to_string() }
 }

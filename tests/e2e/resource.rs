@@ -307,6 +307,16 @@ fn what_is_wrong_for_helm_is_refused_with_its_field() {
     check(json!({"namespace": "a.b"}), "namespace", "should match");
     check(json!({"valuesFiles": [""]}), "valuesFiles", "at least 1");
     check(json!({"values": "a: b"}), "values", "object");
+    let from = |name: &str, key: &str, path: &str| json!({"valuesFrom": [{"kind": "Secret", "name": name, "valuesKey": key, "targetPath": path}]});
+    check(from("A", "b", "c"), "valuesFrom[0].name", "should match");
+    for key in ["", "a/b", "a b"] {
+        check(from("a", key, "c"), "valuesFrom[0].valuesKey", "");
+    }
+    for path in ["", ".a", "a.", "a..b", "a[0]", "a\\b", "a=b"] {
+        check(from("a", "b", path), "valuesFrom[0].targetPath", "");
+    }
+    let many = vec![json!({"kind": "Secret", "name": "a"}); 33];
+    check(json!({"valuesFrom": many}), "valuesFrom", "32");
     for name in ["", "a=b", "a,b", "a b"] {
         check(json!({"parameters": [{"name": name, "value": "1"}]}), "parameters", "");
     }
@@ -395,6 +405,10 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "releaseName": "web.a-1", "namespace": "web", "valuesFiles": ["../a.yaml", "/b.yaml"],
         "values": {"a": {"b": [1, null, 1.5, "c"]}}, "parameters": [{"name": "a[0].b"}, {"name": "a\\.b", "value": "{1,2}"}],
         "apiVersions": ["apps/v1", "monitoring.coreos.com/v1/ServiceMonitor"],
+        "valuesFrom": [
+            {"kind": "ConfigMap", "name": "a"},
+            {"kind": "Secret", "name": "b", "valuesKey": "x_y.yaml", "targetPath": "a\\.b/c.d-e_f", "optional": true},
+        ],
     });
     check(json!({"render": {"type": "helm", "helm": helm}}));
     for (url, name, version) in [

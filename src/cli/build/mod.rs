@@ -23,7 +23,7 @@ use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::object::AppId;
 use crate::plan::CommonMetadata;
-use crate::render::{Rendered, Substitution, yaml};
+use crate::render::{Rendered, yaml};
 use crate::report::Metrics;
 use crate::source::{Credentials, Layout, folder};
 
@@ -98,7 +98,9 @@ pub(super) async fn build_objects(arguments: Arguments) -> anyhow::Result<ExitCo
     };
     let recipe = arguments.recipe(app.as_ref(), &place, &references).await?;
     let substitution = references.substitution(&recipe).await?;
-    let rendered = rendered(&arguments, place, &recipe, substitution, cluster.clone()).await?;
+    let values = references.values(&recipe).await?;
+    let given = Inputs { substitution, values, ..Inputs::default() };
+    let rendered = rendered(&arguments, place, &recipe, given, cluster.clone()).await?;
     for diagnostic in &rendered.diagnostics {
         eprintln!("error: {diagnostic}");
     }
@@ -158,7 +160,7 @@ async fn rendered(
     arguments: &Arguments,
     place: Place,
     recipe: &Recipe,
-    substitution: Option<Arc<Substitution>>,
+    given: Inputs,
     cluster: Option<Cluster>,
 ) -> anyhow::Result<Arc<Rendered>> {
     let render = recipe.render.clone();
@@ -174,7 +176,7 @@ async fn rendered(
     };
     let tools = arguments.tools()?;
     let chart = chart(&tools, recipe, Instant::now()).await?;
-    let inputs = Inputs { capabilities, chart, keys, substitution };
+    let inputs = Inputs { capabilities, chart, keys, ..given };
     Ok(build(&tools, recipe, &inputs, snapshot, None).await?)
 }
 

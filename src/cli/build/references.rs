@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use crate::api::post_build::SubstituteReference;
+use crate::api::helm::ValuesReference;
+use crate::api::post_build::{SubstituteKind, SubstituteReference};
+use crate::api::reference::Name;
 use crate::build::{self, Recipe};
 use crate::cluster::Cluster;
 use crate::cluster::secret::{Referent, SecretError};
-use crate::render::{Content, SourceFile, Substitution, plain};
+use crate::render::{Content, SourceFile, Substitution, helm, plain};
 use crate::sync::references::referent;
 
 /// A file that stands for an object of the cluster.
@@ -58,17 +60,41 @@ impl References<'_> {
     /// What is substituted, if anything is.
     pub async fn substitution(&self, recipe: &Recipe) -> anyhow::Result<Option<Arc<Substitution>>> {
         let Some(post_build) = &recipe.post_build else { return Ok(None) };
+        let field = "spec.postBuild.substituteFrom";
         let mut entries = Vec::new();
         for SubstituteReference { kind, name, optional } in &post_build.substitute_from {
-            let found = match self.find(referent(*kind), &name.0).await? {
-                None if *optional => Entries::new(),
-                found => found.with_context(|| {
-                    self.not_given(kind.into(), &name.0, "spec.postBuild.substituteFrom")
-                })?,
-            };
-            entries.push(found);
+            let found = self.entries(*kind, name, *optional, field).await?;
+            entries.push(found.unwrap_or_default());
         }
         Ok(Some(Arc::new(build::substitution(post_build, entries))))
+    }
+
+    /// The values that a chart has from elsewhere.
+    pub async fn values(&self, recipe: &Recipe) -> anyhow::Result<Arc<[helm::Given]>> {
+        let field = "spec.render.helm.valuesFrom";
+        let mut all = Vec::new();
+        for reference in &recipe.render.helm.values_from {
+            let ValuesReference { kind, name, optional, .. } = reference;
+            if let Some(entries) = self.entries(*kind, name, *optional, field).await? {
+                all.extend(build::values(reference, &entries).context(field)?);
+            }
+        }
+        Ok(all.into())
+    }
+
+    /// The entries of what a field names. There are none of what may be missing and is.
+    async fn entries(
+        &self,
+        kind: SubstituteKind,
+        Name(name): &Name,
+        optional: bool,
+        field: &str,
+    ) -> anyhow::Result<Option<Entries>> {
+        let found = self.find(referent(kind), name).await?;
+        if found.is_none() && !optional {
+            bail!(self.not_given(kind.into(), name, field));
+        }
+        Ok(found)
     }
 
     fn not_given(&self, kind: &str, name: &str, field: &str) -> String {

@@ -2,10 +2,12 @@
 
 mod chart;
 mod complaint;
+mod given;
 mod printed;
 
 pub use chart::{Chart, Dependency};
 pub use complaint::{fetch_complaint, problem};
+pub use given::Given;
 pub use printed::objects;
 
 /// Name of the file that says what a chart is.

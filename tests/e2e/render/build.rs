@@ -254,3 +254,34 @@ fn what_an_app_refers_to_is_given_or_named() {
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
     assert!(refused.stderr.contains("apps/s.yaml"), "{}", refused.stderr);
 }
+
+#[test]
+fn values_of_a_chart_are_given_or_named() {
+    let app = json!({
+        "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp",
+        "metadata": {"name": "web", "namespace": "team"},
+        "spec": {"repoURL": "https://git.example/config", "path": "web", "render": {"helm": {
+            "valuesFrom": [
+                {"kind": "Secret", "name": "s", "valuesKey": "p", "targetPath": "a.b"},
+                {"kind": "ConfigMap", "name": "m", "optional": true},
+            ],
+            "values": {"c": "own"},
+        }}},
+    });
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {key: '{{ .Values.a.b }} {{ .Values.c }}'}\n";
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {p: x, q: z}\n";
+    let tree = Tree::new(&[
+        ("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+        ("web/templates/map.yaml", map),
+        ("app.yaml", &app.to_string()),
+        ("secret.yaml", secret),
+        ("other.yaml", &secret.replace("p:", "o:")),
+    ]);
+    let missing = tree.build(&["--app", "app.yaml"]);
+    let expect = "Secret team/s, which spec.render.helm.valuesFrom names, is not given";
+    assert!(missing.stderr.contains(expect), "{missing:#?}");
+    let other = tree.build(&["--app", "app.yaml", "--ref", "team/s=other.yaml"]);
+    assert!(other.stderr.contains("Secret s has no key p"), "{other:#?}");
+    let found = tree.objects(&["--app", "app.yaml", "--ref", "team/s=secret.yaml"]);
+    assert_eq!(found[0]["data"], json!({"key": "x own"}));
+}

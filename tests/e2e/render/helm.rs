@@ -1,9 +1,11 @@
 //! Charts in the repository, rendered by the real helm.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use testbed::{eventually, http};
 
+use super::substitute::{CANARY, declare};
 use crate::apps::Apps;
-use crate::support::{Fixture, plane};
+use crate::support::{DEADLINE, Fixture, plane};
 
 const CHART: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
 const MAP: &str = r#"
@@ -157,4 +159,129 @@ fn hooks_are_said_crds_are_applied_and_what_is_to_be_kept_stays() {
     let all = test.kubectl(&["get", "configmap", "-o", "name"]);
     assert!(!all.contains("migrate") && !all.contains("try"), "{all}");
     plane().kubectl(&["delete", "crd", &format!("things.{group}")]).unwrap();
+}
+
+/// What an app has its values from: three references, and one that may be missing.
+fn values_from() -> Value {
+    json!({"render": {"helm": {
+        "valuesFrom": [
+            {"kind": "ConfigMap", "name": "settings"},
+            {"kind": "Secret", "name": "passwords", "valuesKey": "more"},
+            {"kind": "Secret", "name": "passwords", "valuesKey": "word", "targetPath": "list"},
+            {"kind": "ConfigMap", "name": "later", "optional": true},
+        ],
+        "valuesFiles": ["prod.yaml"],
+        "values": {"text": 1},
+    }}})
+}
+
+fn declare_references(test: &Fixture) {
+    let text = "color: green\nsize: 2\ntext: b\n";
+    declare(test, "ConfigMap", "settings", &[("values.yaml", text)]);
+    declare(test, "Secret", "passwords", &[("more", "size: 3"), ("word", CANARY)]);
+}
+
+/// An app whose values come from elsewhere. Nothing but a change of them makes it look again.
+fn with_values_from(name: &str) -> Apps {
+    let apps = Apps::new(name);
+    declare_references(&apps);
+    chart(&apps, &[("apps/web/prod.yaml", "color: blue\n")]);
+    let mut spec = apps.spec("apps/web", values_from());
+    spec["interval"] = json!("1h");
+    apps.apply("web", &spec);
+    apps.reason("web", "Ready", "Synced");
+    apps
+}
+
+#[test]
+fn values_come_from_config_maps_and_secrets_and_are_followed() {
+    let apps = with_values_from("helm-from");
+    let map = "configmap/web-settings";
+    let data =
+        || ["color", "size", "text", "list"].map(|key| apps.field(map, &format!(".data.{key}")));
+    let word = format!("\"{CANARY}\"");
+    assert_eq!(data(), ["green", "3", "float64", &word]);
+    declare(&apps, "Secret", "passwords", &[("word", "12")]);
+    apps.expect(map, ".data.list", "12");
+    declare(&apps, "ConfigMap", "later", &[("values.yaml", "list: [x]")]);
+    apps.expect(map, ".data.list", r#"["x"]"#);
+    declare(&apps, "ConfigMap", "later", &[("values.yaml", "[x]")]);
+    let said = apps.reason("web", "Ready", "ReferenceUnavailable");
+    let expect = "render.helm.valuesFrom: values.yaml of ConfigMap later is no map of values";
+    assert!(said.contains(expect), "{said}");
+    apps.kubectl(&["delete", "cm", "later"]);
+    apps.expect(map, ".data.list", "12");
+    apps.reason("web", "Ready", "Synced");
+}
+
+#[test]
+fn values_that_are_missing_keep_what_is_there() {
+    let apps = with_values_from("helm-from-missing");
+    // It is to find commits, too.
+    apps.app("web", "apps/web", values_from());
+    apps.kubectl(&["delete", "secret", "passwords"]);
+    let said = apps.reason("web", "Ready", "ReferenceUnavailable");
+    let words = format!("there is no Secret {}/passwords", apps.namespace);
+    assert!(said.contains(&words), "{said}");
+    // A commit waits, and nothing goes.
+    apps.repo.remove("apps/web/templates/map.yaml").unwrap();
+    let new =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\ndata: {key: {{ .Values.list }}}\n";
+    apps.commit(&[("apps/web/templates/new.yaml", new)]);
+    declare(&apps, "Secret", "passwords", &[("word", "found")]);
+    let said = apps.reason("web", "Ready", "ReferenceUnavailable");
+    eventually(DEADLINE, "the missing key", || {
+        let said = apps.condition("web", "Ready")["message"].to_string();
+        if said.contains("Secret passwords has no key more") { Ok(Some(())) } else { Err(said) }
+    })
+    .unwrap_or_else(|error| panic!("{said}: {error}"));
+    let map = "configmap/web-settings";
+    assert_eq!(apps.field(map, ".data.size"), "3");
+    assert_eq!(apps.field("cm/new", ".metadata.name"), "");
+    declare(&apps, "Secret", "passwords", &[("word", "found"), ("more", "")]);
+    apps.expect("cm/new", ".data.key", "found");
+    apps.gone(map);
+}
+
+#[test]
+fn values_of_a_secret_are_nowhere_but_in_their_objects() {
+    let apps = with_values_from("helm-from-canary");
+    let map = "configmap/web-settings";
+    apps.app("web", "apps/web", {
+        let mut more = values_from();
+        more["drift"] = json!("warn");
+        more
+    });
+    let patch = json!({"data": {"list": "else", "color": "changed"}});
+    apps.kubectl(&["patch", map, "--type=merge", "-p", &patch.to_string()]);
+    apps.daemon.line(&["data.list", "(hidden)"]);
+    apps.daemon.line(&["data.color", "wanted", "green", "changed"]);
+    for (name, template, words) in [
+        ("fail", "{{ fail .Values.list }}", "apps/web: helm"),
+        (
+            "refused",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: {{ .Values.list }}, ports: [{port: 80}]}\n",
+            "withheld",
+        ),
+        ("broken", "a: {{ .Values.list }}: b: {{ .Values.list }}\n", "apps/web"),
+    ] {
+        let mark = apps.daemon.mark();
+        apps.commit(&[("apps/web/templates/bad.yaml", template)]);
+        eventually(DEADLINE, name, || {
+            let said = apps.condition("web", "Ready");
+            if said["status"] == "False" { Ok(Some(())) } else { Err(said.to_string()) }
+        })
+        .unwrap();
+        apps.daemon.line_after(mark, &[words]);
+    }
+    let shown = [
+        apps.daemon.0.lines().join("\n"),
+        apps.kubectl(&["get", "gapp,events", "-o", "yaml"]),
+        apps.daemon.metrics(),
+        http("GET", &format!("{}/api/v1/apps", apps.daemon.url()), &[], b"").unwrap().1,
+    ];
+    for text in shown {
+        let at = text.find(CANARY).map(|at| &text[at.saturating_sub(200)..at]);
+        assert_eq!(at, None);
+    }
 }

@@ -7,7 +7,7 @@ use crate::apps::{Apps, start_as};
 use crate::support::{DEADLINE, Fixture, config_map, define_apps, plane};
 
 /// What must never be seen but where it belongs.
-const CANARY: &str = "canary-5eCr3t";
+pub const CANARY: &str = "canary-5eCr3t";
 
 const WEB: &str = "
 apiVersion: apps/v1
@@ -47,7 +47,8 @@ fn post_build() -> Value {
     }})
 }
 
-fn declare(test: &Fixture, kind: &str, name: &str, entries: &[(&str, &str)]) {
+/// Declares a ConfigMap or Secret of the namespace.
+pub fn declare(test: &Fixture, kind: &str, name: &str, entries: &[(&str, &str)]) {
     let data: serde_json::Map<_, _> =
         entries.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
     let field = if kind == "Secret" { "stringData" } else { "data" };
@@ -195,6 +196,47 @@ fn what_kustomize_makes_is_substituted_too() {
         if args.contains("another-one") { Ok(Some(())) } else { Err(args) }
     })
     .unwrap();
+}
+
+#[test]
+fn what_helm_makes_is_substituted_and_images_are_replaced_wherever_they_are() {
+    let apps = Apps::new("substitute-helm");
+    declare_references(&apps);
+    let job = "
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: '{{ .Release.Name }}-${name}'}
+spec:
+  schedule: '0 0 * * *'
+  suspend: ${suspend:=true}
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          initContainers: [{name: a, image: 'r.example:5000/a:1'}]
+          containers: [{name: b, image: 'b:1'}, {name: c, image: c, args: ['${password}']}]
+";
+    apps.commit(&[
+        ("apps/Chart.yaml", "apiVersion: v2\nname: jobs\nversion: 1.0.0\n"),
+        ("apps/templates/job.yaml", job),
+    ]);
+    let mut more = post_build();
+    more["images"] = json!([
+        "r.example:5000/a:2",
+        "b=other/b@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+    ]);
+    more["targetNamespace"] = json!(apps.namespace);
+    apps.app("jobs", "apps", more);
+    apps.reason("jobs", "Ready", "Synced");
+    let pod = ".spec.jobTemplate.spec.template.spec";
+    let name = "cronjob/jobs-web";
+    assert_eq!(apps.field(name, ".spec.suspend"), "true");
+    assert_eq!(apps.field(name, &format!("{pod}.initContainers[0].image")), "r.example:5000/a:2");
+    let other = apps.field(name, &format!("{pod}.containers[0].image"));
+    assert!(other.starts_with("other/b@sha256:0"), "{other}");
+    assert_eq!(apps.field(name, &format!("{pod}.containers[1].image")), "c");
+    assert!(apps.field(name, &format!("{pod}.containers[1].args")).contains(CANARY));
 }
 
 #[test]
