@@ -255,6 +255,36 @@ mod tests {
     }
 
     #[test]
+    fn what_an_operator_in_the_cluster_decrypts_is_passed_on_untouched() {
+        let cipher = "ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]";
+        let sops = json!({"mac": cipher, "age": [{"recipient": "age1x"}]});
+        let object = |api: &str, kind: &str, more: Value| {
+            let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "a"}});
+            object.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            object
+        };
+        let sealed = json!({"spec": {"encryptedData": {"p": "AgBy3i4OJSWK"}}});
+        let external = json!({"spec": {"data": [{"secretKey": "p", "remoteRef": {"key": "k"}}]}});
+        let templates =
+            json!({"spec": {"secretTemplates": [{"stringData": {"p": cipher}}]}, "sops": sops});
+        for object in [
+            object("bitnami.com/v1alpha1", "SealedSecret", sealed),
+            object("external-secrets.io/v1", "ExternalSecret", external),
+            object("isindir.github.com/v1alpha3", "SopsSecret", templates),
+        ] {
+            let read = of(object.clone());
+            assert!(read.diagnostics.is_empty(), "{:?}", read.diagnostics);
+            assert_eq!(read.manifests[0].body(), object);
+        }
+        let check = |more: Value, problem: Problem| {
+            assert_eq!(of(object("v1", "Secret", more)).diagnostics[0].problem, problem);
+        };
+        check(json!({"stringData": {"p": cipher}, "sops": sops}), Problem::Encrypted);
+        let object = object("v1", "ConfigMap", json!({"data": {"p": cipher}}));
+        assert_eq!(of(object).diagnostics[0].problem, Problem::Ciphertext("data.p".to_owned()));
+    }
+
+    #[test]
     fn what_is_no_object_is_said() {
         let check = |document: Value, problem: Problem| {
             assert_eq!(of(document).diagnostics[0].problem, problem);
