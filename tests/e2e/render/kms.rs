@@ -1,63 +1,33 @@
 //! A key management service, by a stand-in for Vault's transit engine that checks the token: sops asks it for keys.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::thread;
 
 use serde_json::{Value, json};
-use testbed::Tool;
+use testbed::{Asked, StandIn, Tool};
 
 use crate::support::{Daemon, Fixture, plane};
 
 const TOKEN: &str = "canary-of-vault";
 const CANARY: &str = "hunter2-transit";
 
-/// Starts a stand-in for Vault, and gives the address of its key.
-fn vault() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for connection in listener.incoming().flatten() {
-            thread::spawn(move || serve(connection));
-        }
-    });
-    format!("http://{address}/v1/transit/keys/app")
+/// A stand-in for Vault, and the address of its key.
+fn vault() -> (StandIn, String) {
+    let server = StandIn::start("Vault", answer).unwrap();
+    let key = format!("{}/v1/transit/keys/app", server.url());
+    (server, key)
 }
 
-/// Answers one request.
-fn serve(mut connection: TcpStream) -> Option<()> {
-    let mut reader = BufReader::new(connection.try_clone().ok()?);
-    let (mut lines, mut length) = (Vec::new(), 0);
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        if line.trim().is_empty() {
-            break;
-        }
-        let line = line.trim().to_owned();
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
-            length = value.parse().ok()?;
-        }
-        lines.push(line);
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let body: Value = serde_json::from_slice(&body).ok()?;
-    let is_known = lines.iter().any(|line| line.ends_with(&format!(": {TOKEN}")));
+fn answer(asked: &Asked) -> (u16, String) {
+    let body: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+    let is_known = asked.header("x-vault-token") == Some(TOKEN);
     let (status, answer) = match (is_known, body["plaintext"].as_str(), body["ciphertext"].as_str())
     {
-        (true, Some(plain), _) => ("200 OK", json!({"data": {"ciphertext": sealed(plain)}})),
-        (true, None, Some(sealed)) => ("200 OK", json!({"data": {"plaintext": opened(sealed)}})),
-        _ => ("403 Forbidden", json!({"errors": ["permission denied"]})),
+        (true, Some(plain), _) => (200, json!({"data": {"ciphertext": sealed(plain)}})),
+        (true, None, Some(sealed)) => (200, json!({"data": {"plaintext": opened(sealed)}})),
+        _ => (403, json!({"errors": ["permission denied"]})),
     };
-    let answer = answer.to_string();
-    let length = answer.len();
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
-    );
-    connection.write_all((head + &answer).as_bytes()).ok()
+    (status, answer.to_string())
 }
 
 fn sealed(plain: &str) -> String {
@@ -91,7 +61,7 @@ fn assert_silent(daemon: &Daemon) {
 #[test]
 fn vault_gives_keys_to_whom_has_a_token() {
     let test = Fixture::new("sopsvault");
-    let key = vault();
+    let (_server, key) = vault();
     test.commit(&[("apps/a.yaml", &encrypted(&test, &key))]);
     let folder = tempfile::tempdir().unwrap();
     let keys = format!("--decryption-keys={}", folder.path().display());
@@ -106,7 +76,7 @@ fn vault_gives_keys_to_whom_has_a_token() {
 #[test]
 fn what_the_environment_gives_access_to_counts_only_where_that_is_said() {
     let test = Fixture::new("sopskms");
-    let key = vault();
+    let (_server, key) = vault();
     test.commit(&[("apps/a.yaml", &encrypted(&test, &key))]);
     let run = |arguments: &[&str]| {
         let mut command = test.run_command_at(test.repo.url(), "apps", arguments);

@@ -1,9 +1,6 @@
 //! Apps of GitHub, at a stand-in for its API that checks what they say of themselves.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +9,7 @@ use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedP
 use rustls_pki_types::PrivatePkcs1KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
-use testbed::{TlsFront, rsa_key};
+use testbed::{Asked, StandIn, TlsFront, rsa_key};
 
 use super::{Site, basic};
 use crate::apps::Apps;
@@ -28,11 +25,12 @@ struct Seen {
 }
 
 /// What asks for the installations of an app.
-const LIST: &str = "GET /api/v3/app/installations?per_page=100&page=1 ";
+const LIST: &str = "GET /api/v3/app/installations?per_page=100&page=1";
 
 /// The API of GitHub, as far as apps need it to get tokens.
 struct Api {
     url: String,
+    _server: StandIn,
     seen: Arc<Mutex<Seen>>,
 }
 
@@ -42,17 +40,12 @@ impl Api {
         let key = PrivatePkcs1KeyDer::from_pem_slice(key.as_bytes()).unwrap();
         let key = RsaKeyPair::from_der(key.secret_pkcs1_der()).unwrap();
         let public = key.public_key().as_ref().to_vec();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
         let seen: Arc<Mutex<Seen>> = Arc::default();
         "ghs_canary0".clone_into(&mut seen.lock().unwrap().token);
         let shared = seen.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                let _ = answer(&stream, &public, &shared);
-            }
-        });
-        Self { url, seen }
+        let server = StandIn::start("GitHub", move |asked| answer(asked, &public, &shared));
+        let server = server.unwrap();
+        Self { url: server.url(), _server: server, seen }
     }
 
     fn answers(&self) -> Vec<Result<String, String>> {
@@ -60,13 +53,10 @@ impl Api {
     }
 }
 
-fn answer(mut stream: &TcpStream, public: &[u8], seen: &Mutex<Seen>) -> std::io::Result<()> {
-    let lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+fn answer(asked: &Asked, public: &[u8], seen: &Mutex<Seen>) -> (u16, String) {
     let mut seen = seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let is_list = head.first().is_some_and(|line| line.starts_with(LIST));
-    let (status, body) = match judge(&head, public) {
-        Ok(()) if is_list => {
+    let (status, body) = match judge(asked, public) {
+        Ok(()) if asked.what == LIST => {
             let at = |id: u64, login: &str| json!({"id": id, "account": {"login": login}});
             (200, json!([at(41, "others"), at(42, "Team")]))
         }
@@ -81,28 +71,15 @@ fn answer(mut stream: &TcpStream, public: &[u8], seen: &Mutex<Seen>) -> std::io:
             (401, json!({"message": why}))
         }
     };
-    let body = body.to_string();
-    let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 {status} Done\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-    )
+    (status, body.to_string())
 }
 
 /// Whether GitHub would give a token.
-fn judge(head: &[String], public: &[u8]) -> Result<(), String> {
-    let first = head.first().cloned().unwrap_or_default();
-    let is_known = [LIST, "POST /api/v3/app/installations/42/access_tokens "];
-    if !is_known.iter().any(|known| first.starts_with(known)) {
-        return Err(format!("no such request: {first}"));
+fn judge(asked: &Asked, public: &[u8]) -> Result<(), String> {
+    if ![LIST, "POST /api/v3/app/installations/42/access_tokens"].contains(&&*asked.what) {
+        return Err(format!("no such request: {}", asked.what));
     }
-    let header = |name: &str| {
-        let found = head.iter().find_map(|line| {
-            let (key, value) = line.split_once(": ")?;
-            key.eq_ignore_ascii_case(name).then(|| value.to_owned())
-        });
-        found.ok_or(format!("no {name}"))
-    };
+    let header = |name: &str| asked.header(name).ok_or(format!("no {name}"));
     if !header("user-agent")?.contains("gitops-sync") {
         return Err("who asks?".to_owned());
     }

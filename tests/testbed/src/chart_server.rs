@@ -1,6 +1,6 @@
 //! A repository of Helm charts: the files of a folder, over plain HTTP.
 
-use crate::{Error, folders::RunFolder, lock::lock};
+use crate::{Error, folders::RunFolder, lock::lock, loopback::Loopback};
 use axum::{
     Router,
     extract::{Request, State},
@@ -8,15 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use std::{
-    fs, io,
-    net::{Ipv4Addr, TcpListener},
+    fs,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
 };
-use tokio::runtime::{Builder, Runtime};
 
 /// What a request of git with the password hunter2 says.
 const LOGIN: &str = "Basic Z2l0Omh1bnRlcjI=";
@@ -25,7 +23,7 @@ const LOGIN: &str = "Basic Z2l0Omh1bnRlcjI=";
 pub struct ChartServer {
     shared: Arc<Shared>,
     address: String,
-    runtime: Option<Runtime>,
+    _server: Loopback,
     folder: RunFolder,
 }
 
@@ -49,9 +47,10 @@ impl ChartServer {
             is_down: AtomicBool::new(false),
             requests: Mutex::default(),
         });
-        let (runtime, address) =
-            serve(Arc::clone(&shared)).map_err(Error::io("start the chart server"))?;
-        Ok(Self { shared, address, runtime: Some(runtime), folder })
+        let router = Router::new().fallback(handle).with_state(Arc::clone(&shared));
+        let server = Loopback::http("chart server", 1, router)?;
+        let address = format!("http://{}", server.address());
+        Ok(Self { shared, address, _server: server, folder })
     }
 
     /// Its address.
@@ -73,31 +72,6 @@ impl ChartServer {
     pub fn requests(&self) -> Vec<String> {
         lock(&self.shared.requests).clone()
     }
-}
-
-impl Drop for ChartServer {
-    fn drop(&mut self) {
-        // A runtime may not be waited for where async code runs.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn serve(shared: Arc<Shared>) -> io::Result<(Runtime, String)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let address = format!("http://{}", listener.local_addr()?);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .thread_name("chart-server")
-        .build()?;
-    runtime.spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        axum::serve(listener, Router::new().fallback(handle).with_state(shared)).await
-    });
-    Ok((runtime, address))
 }
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {

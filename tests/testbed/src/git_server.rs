@@ -1,31 +1,29 @@
 //! Bare repositories served over smart HTTP, with faults on demand.
 
-use crate::{Error, Fault, Repo, folders::RunFolder, git, git_backend, lock::lock};
+use crate::{
+    Error, Fault, Repo, folders::RunFolder, git, git_backend, lock::lock, loopback::Loopback,
+};
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
     http::StatusCode,
     response::{IntoResponse, Response},
-    serve::ListenerExt,
 };
 use futures::TryStreamExt;
 use std::{
-    io,
-    net::{Ipv4Addr, TcpListener},
     path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::runtime::{Builder, Runtime};
 
 /// Serves until it is dropped, on threads of its own: usable from blocking and from async code.
 pub struct GitServer {
     shared: Arc<Shared>,
     address: String,
-    runtime: Option<Runtime>,
+    _server: Loopback,
     folder: RunFolder,
 }
 
@@ -57,9 +55,10 @@ impl GitServer {
             requests: Mutex::default(),
             bytes_served: AtomicU64::new(0),
         });
-        let (runtime, address) =
-            serve(Arc::clone(&shared)).map_err(Error::io("start the git server"))?;
-        Ok(Self { shared, address, runtime: Some(runtime), folder })
+        let router = Router::new().fallback(handle).with_state(Arc::clone(&shared));
+        let server = Loopback::http("git server", 2, router)?;
+        let address = format!("http://{}", server.address());
+        Ok(Self { shared, address, _server: server, folder })
     }
 
     /// The address before the name of a repository.
@@ -97,36 +96,6 @@ impl GitServer {
     pub fn bytes_served(&self) -> u64 {
         self.shared.bytes_served.load(Ordering::Relaxed)
     }
-}
-
-impl Drop for GitServer {
-    fn drop(&mut self) {
-        // A runtime may not be waited for where async code runs.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn serve(shared: Arc<Shared>) -> io::Result<(Runtime, String)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let address = format!("http://{}", listener.local_addr()?);
-    // Last, for a failure after it would drop it.
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .thread_name("git-server")
-        .build()?;
-    runtime.spawn(async move {
-        // As git servers do: else each answer waits 40 ms for the client's acknowledgement of its
-        // first part.
-        let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|connection| {
-            let _ = connection.set_nodelay(true);
-        });
-        axum::serve(listener, Router::new().fallback(handle).with_state(shared)).await
-    });
-    Ok((runtime, address))
 }
 
 async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
