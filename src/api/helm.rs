@@ -6,8 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::post_build::SubstituteKind;
-use super::reference::{Name, NamespaceName, SecretReference};
+use super::reference::{Name, NamespaceName, ReferenceKind, SecretReference};
 
 /// How a chart is rendered. Of values of the same name, parameters count before values, these before valuesFrom, and
 /// these before valuesFiles; of several of one kind, the last counts.
@@ -81,7 +80,7 @@ fn is_false(value: &bool) -> bool {
 #[serde(rename_all = "camelCase")]
 pub struct ValuesReference {
     /// ConfigMap or Secret. What comes from a Secret is never shown.
-    pub kind: SubstituteKind,
+    pub kind: ReferenceKind,
     /// Its name.
     pub name: Name,
     /// The key of the entry that is a file with values, or with targetPath one value.

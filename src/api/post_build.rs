@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::reference::Name;
+use super::reference::{Name, ReferenceKind};
 
 /// What is substituted in objects once they are rendered, by whatever: ${var}, ${var:=default} and the string
 /// operations of Flux. $${var} stays as ${var}, and $var is left alone.
@@ -41,33 +41,12 @@ pub struct Values(pub BTreeMap<String, String>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SubstituteReference {
     /// ConfigMap or Secret.
-    pub kind: SubstituteKind,
+    pub kind: ReferenceKind,
     /// Its name.
     pub name: Name,
     /// Whether it may be missing.
     #[serde(default)]
     pub optional: bool,
-}
-
-/// Of which kind it is.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    strum::IntoStaticStr,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-pub enum SubstituteKind {
-    /// Its values may be shown.
-    ConfigMap,
-    /// Its values are never shown, wherever they are substituted.
-    Secret,
 }
 
 impl PostBuild {

@@ -35,6 +35,28 @@ pub struct SecretReference {
     pub name: Name,
 }
 
+/// What has entries that an app may refer to.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::IntoStaticStr,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum ReferenceKind {
+    /// Its values may be shown.
+    ConfigMap,
+    /// Its values are never shown, wherever they come to be.
+    Secret,
+}
+
 /// One entry of a Secret of the app's namespace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretKeyReference {

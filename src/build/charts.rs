@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::pull::pull;
+use super::stage::Stage;
 use super::{Recipe, Tools};
 use crate::api::helm::HelmChart;
 use crate::source::{SourceError, reference};
@@ -67,14 +68,13 @@ pub async fn chart(
         return Ok(Some(archive.clone()));
     }
     let asked = Instant::now();
-    let failed = |error: io::Error| SourceError::StageFailed { why: error.to_string() };
-    let folder = tools.charts().map_err(failed)?;
+    let folder = tools.charts().map_err(Stage::failed)?;
     let kept = if is_exact { kept(&folder, &key) } else { None };
     let archive = if let Some(archive) = kept {
         archive
     } else {
         let bytes = pull(tools, wanted, recipe.credentials.as_deref()).await?;
-        keep(&folder, &key, &bytes).map_err(failed)?
+        keep(&folder, &key, &bytes).map_err(Stage::failed)?
     };
     let archive = Arc::new(archive);
     *known = Some((asked, archive.clone()));

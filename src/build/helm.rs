@@ -36,13 +36,12 @@ pub(super) async fn build(
 ) -> Result<Rendered, SourceError> {
     let stage = super::staged(tools, snapshot).await?;
     let options = &recipe.render.helm;
-    let failed = |error: io::Error| SourceError::StageFailed { why: error.to_string() };
-    write_values(&stage, options).map_err(failed)?;
-    let given = write_given(&stage, &inputs.values).map_err(failed)?;
+    write_values(&stage, options).map_err(Stage::failed)?;
+    let given = write_given(&stage, &inputs.values).map_err(Stage::failed)?;
     let folder = chart.folder.unwrap_or_default();
     let mut arguments: Vec<OsString> = vec!["template".into(), recipe.release().into()];
     arguments.push(match &inputs.chart {
-        Some(archive) => copied(&stage, archive).map_err(failed)?.into(),
+        Some(archive) => copied(&stage, archive).map_err(Stage::failed)?.into(),
         None => stage.tree().join(folder).into(),
     });
     arguments.extend(chart.values.iter().map(|path| flag("--values", stage.tree().join(path))));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::serialize::SerializeInto as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::source::SourceError;
+use crate::source::{SourceError, mounted};
 
 /// Where the keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +31,9 @@ impl KeySource {
         };
         let mut entries = BTreeMap::new();
         for place in places {
-            for file in files(place)? {
-                let unreadable = |error: std::io::Error| SourceError::DecryptionKeysUnusable {
-                    why: format!("{}: {error}", file.display()),
-                };
-                entries.insert(file.display().to_string(), fs::read(&file).map_err(unreadable)?);
+            for file in mounted::files(place).map_err(|error| unreadable(place, &error))? {
+                let text = mounted::text(&file).map_err(|error| unreadable(&file, &error))?;
+                entries.insert(file.display().to_string(), text);
             }
         }
         let unusable = |bad: BadKeys| SourceError::DecryptionKeysUnusable { why: bad.to_string() };
@@ -43,17 +41,8 @@ impl KeySource {
     }
 }
 
-/// The files of a place, which may be a mounted Secret: what begins with a dot is no entry of it.
-fn files(place: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    if !place.is_dir() {
-        return Ok(vec![place.to_owned()]);
-    }
-    let unreadable = |error: std::io::Error| SourceError::DecryptionKeysUnusable {
-        why: format!("{}: {error}", place.display()),
-    };
-    let entries = fs::read_dir(place).map_err(unreadable)?.flatten();
-    let is_entry = |entry: &fs::DirEntry| !entry.file_name().to_string_lossy().starts_with('.');
-    Ok(entries.filter(is_entry).map(|entry| entry.path()).collect())
+fn unreadable(place: &Path, error: &io::Error) -> SourceError {
+    SourceError::DecryptionKeysUnusable { why: format!("{}: {error}", place.display()) }
 }
 
 /// Keys that decrypt, and what else gives access to such. Never shown.

@@ -20,7 +20,6 @@ mod values;
 mod variables;
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::Arc;
 
 use crate::render::{self, Diagnostic, Edits, Problem, Rendered};
@@ -45,61 +44,63 @@ pub async fn build(
     snapshot: Snapshot,
     before: Option<&Arc<Rendered>>,
 ) -> Result<Arc<Rendered>, SourceError> {
-    let edits = recipe.edits(inputs);
-    if snapshot.layout == Layout::Plain {
-        let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
-        let before = before.cloned();
-        let most = tools.objects;
-        let made = move || {
-            let before = before.as_deref();
-            bounded(plain(snapshot, &edits, before), most, before)
-        };
-        return blocking(made).await.map(Arc::new);
-    }
-    let made_of = recipe.fingerprint(inputs, &snapshot);
+    // Of manifests, each file is known by itself.
+    let is_whole = snapshot.layout != Layout::Plain;
+    let made_of = is_whole.then(|| recipe.fingerprint(inputs, &snapshot));
     let is_same = |before: &&Arc<Rendered>| {
-        before.hash == made_of
+        made_of.as_ref() == Some(&before.hash)
             && before.substitution == inputs.substitution
             && before.values == inputs.values
     };
     if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
     }
-    let built = run(tools, recipe, inputs, snapshot).await?;
+    let built = made(tools, recipe, inputs, snapshot, before).await?;
     let mut built = bounded(built, tools.objects, before.map(AsRef::as_ref));
-    built.hash = made_of;
-    built.substitution.clone_from(&inputs.substitution);
-    built.values.clone_from(&inputs.values);
-    keep(&mut built, before);
+    if let Some(made_of) = made_of {
+        built.hash = made_of;
+        built.substitution.clone_from(&inputs.substitution);
+        built.values.clone_from(&inputs.values);
+        keep(&mut built, before);
+    }
     Ok(Arc::new(built))
 }
 
-/// The objects that a program makes of a snapshot.
-async fn run(
+/// The objects that a snapshot is made into.
+async fn made(
     tools: &Tools,
     recipe: &Recipe,
     inputs: &Inputs,
     snapshot: Snapshot,
+    before: Option<&Arc<Rendered>>,
 ) -> Result<Rendered, SourceError> {
     let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
-    let decrypted = snapshot.files.iter().filter_map(|file| file.content.decrypted());
-    let decrypted = decrypted.flat_map(|decrypted| &decrypted.secrets);
-    let given: Vec<_> = inputs.values.iter().flat_map(render::helm::Given::secrets).collect();
-    let edits = recipe.edits(inputs).hiding(decrypted.chain(&given));
-    if !snapshot.diagnostics.is_empty() {
-        // Half of what it is made of would be another state than anyone declared.
-        return Ok(Rendered::nothing(snapshot.diagnostics));
-    }
+    let edits = recipe.edits(inputs);
     match &snapshot.layout {
-        Layout::Plain => Ok(plain(snapshot, &edits, None)),
+        Layout::Plain => {
+            let before = before.cloned();
+            blocking(move || plain(snapshot, &edits, before.as_deref())).await
+        }
+        // Half of what it is made of would be another state than anyone declared.
+        _ if !snapshot.diagnostics.is_empty() => Ok(Rendered::nothing(snapshot.diagnostics)),
         Layout::Kustomize { top, says_origins } => {
+            let edits = hiding(&edits, &snapshot, inputs);
             kustomize::build(tools, &snapshot, top, *says_origins, edits).await
         }
         Layout::Helm { chart, values } => {
+            let edits = hiding(&edits, &snapshot, inputs);
             let chart = helm::Chart { folder: chart.as_deref(), values };
             helm::build(tools, recipe, inputs, &snapshot, chart, edits).await
         }
     }
+}
+
+/// The same changes, and whatever a program was given that is secret must not be shown of any object.
+fn hiding(edits: &Edits, snapshot: &Snapshot, inputs: &Inputs) -> Edits {
+    let decrypted = snapshot.files.iter().filter_map(|file| file.content.decrypted());
+    let decrypted = decrypted.flat_map(|decrypted| &decrypted.secrets);
+    let given: Vec<_> = inputs.values.iter().flat_map(render::helm::Given::secrets).collect();
+    edits.hiding(decrypted.chain(&given))
 }
 
 /// The objects of files that are manifests.
@@ -142,13 +143,8 @@ fn keep(built: &mut Rendered, before: Option<&Arc<Rendered>>) {
 
 /// A folder with the files of the snapshot.
 async fn staged(tools: &Tools, snapshot: &Snapshot) -> Result<Stage, SourceError> {
-    let (tools, snapshot) = (tools.clone(), snapshot.clone());
-    let filled = move || -> io::Result<Stage> {
-        let stage = Stage::new(tools.folder()?)?;
-        stage.fill(&snapshot)?;
-        Ok(stage)
-    };
-    blocking(filled).await?.map_err(|error| SourceError::StageFailed { why: error.to_string() })
+    let snapshot = snapshot.clone();
+    tools.stage(move |stage| stage.fill(&snapshot)).await
 }
 
 /// Runs what takes long without a pause beside the HTTP server and the signals.

@@ -51,16 +51,14 @@ pub(super) async fn pull(
     chart: &HelmChart,
     credentials: Option<&Credentials>,
 ) -> Result<Vec<u8>, SourceError> {
-    let stage = tools.stage().await?;
+    let stage = tools.stage(|stage| fs::create_dir(stage.home().join(PULLED))).await?;
     let home = stage.home();
-    let failed = |error: io::Error| SourceError::StageFailed { why: error.to_string() };
-    let files = Files::write(&home, credentials).map_err(failed)?;
-    fs::create_dir(home.join(PULLED)).map_err(failed)?;
+    let files = Files::write(&home, credentials).map_err(Stage::failed)?;
     let address = Address::of(&chart.repo_url);
     let fetch = Fetch { tools, stage: &stage, chart };
     let mut arguments: Vec<OsString> = vec!["pull".into()];
     if let Some(address) = &address {
-        write_login(&home, address, credentials).map_err(failed)?;
+        write_login(&home, address, credentials).map_err(Stage::failed)?;
         let url = chart.repo_url.trim_end_matches('/');
         arguments.push(format!("{url}/{}", chart.name).into());
         // Registries on this machine need not speak TLS.
@@ -69,7 +67,7 @@ pub(super) async fn pull(
         arguments.extend(files.flags());
     } else {
         let repositories = files.repository(chart, credentials);
-        fs::write(home.join("repositories.yaml"), repositories).map_err(failed)?;
+        fs::write(home.join("repositories.yaml"), repositories).map_err(Stage::failed)?;
         let update = ["repo", "update", SOURCE, "--fail-on-repo-update-fail"];
         fetch.run(update.map(OsString::from).to_vec()).await?;
         arguments.push(format!("{SOURCE}/{}", chart.name).into());

@@ -1,7 +1,6 @@
 //! Decrypts files before anything is made of them: the MAC that SOPS made is of the file as it is in the repository.
 
 use std::fs;
-use std::io;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
@@ -10,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::program::{Ended, Run};
 use super::stage::Stage;
-use super::{Keys, Tools, blocking};
+use super::{Keys, Tools};
 use crate::render::encrypted::{Format, Piece, pieces, recipients, secrets};
 use crate::render::plain::Decrypted;
 use crate::render::{Content, Diagnostic, Origin, Problem, SourceFile, built};
@@ -118,16 +117,15 @@ async fn piece(
 
 /// A folder with the file and what keys have to be in files.
 async fn staged(tools: &Tools, keys: &Arc<Keys>, bytes: Vec<u8>) -> Result<Stage, SourceError> {
-    let (tools, keys) = (tools.clone(), keys.clone());
-    let filled = move || -> io::Result<Stage> {
-        let stage = Stage::new(tools.folder()?)?;
+    let keys = keys.clone();
+    let fill = move |stage: &Stage| {
         fs::write(stage.tree().join(FILE), &bytes)?;
         if !keys.pgp.is_empty() {
             fs::write(stage.home().join("secring.gpg"), &keys.pgp)?;
         }
-        Ok(stage)
+        Ok(())
     };
-    blocking(filled).await?.map_err(|error| SourceError::StageFailed { why: error.to_string() })
+    tools.stage(fill).await
 }
 
 async fn run(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::source::Snapshot;
+use crate::source::{Snapshot, SourceError};
 
 /// What the names of such folders begin with.
 const PREFIX: &str = "run-";
@@ -21,6 +21,11 @@ pub(super) struct Stage {
 }
 
 impl Stage {
+    /// Why there is none.
+    pub fn failed(error: io::Error) -> SourceError {
+        SourceError::StageFailed { why: error.to_string() }
+    }
+
     /// An empty one.
     pub fn new(parent: &Path) -> io::Result<Self> {
         // Readable by nobody else.

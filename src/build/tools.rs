@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -73,17 +74,24 @@ impl Tools {
     }
 
     /// The folder that charts are kept in.
-    pub(super) fn charts(&self) -> std::io::Result<PathBuf> {
+    pub(super) fn charts(&self) -> io::Result<PathBuf> {
         let folder = self.dir.join(CHARTS);
         fs::create_dir_all(&folder)?;
         Ok(folder)
     }
 
-    /// A private folder with nothing in it.
-    pub(super) async fn stage(&self) -> Result<Stage, SourceError> {
+    /// A private folder for one run of a program, with what `fill` puts into it.
+    pub(super) async fn stage(
+        &self,
+        fill: impl FnOnce(&Stage) -> io::Result<()> + Send + 'static,
+    ) -> Result<Stage, SourceError> {
         let tools = self.clone();
-        let made = blocking(move || Stage::new(tools.folder()?)).await?;
-        made.map_err(|error| SourceError::StageFailed { why: error.to_string() })
+        let made = move || {
+            let stage = Stage::new(tools.folder()?)?;
+            fill(&stage)?;
+            Ok(stage)
+        };
+        blocking(made).await?.map_err(Stage::failed)
     }
 
     /// The same, and sops may use the daemon's own access to key management services, if `allowed`.
@@ -99,7 +107,7 @@ impl Tools {
     }
 
     /// The folder that folders for programs are made in.
-    pub(super) fn folder(&self) -> std::io::Result<&Path> {
+    pub(super) fn folder(&self) -> io::Result<&Path> {
         fs::create_dir_all(&self.dir)?;
         Ok(&self.dir)
     }

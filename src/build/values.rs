@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::api::helm::ValuesReference;
-use crate::api::post_build::SubstituteKind;
+use crate::api::reference::ReferenceKind;
 use crate::render::helm::Given;
 
 /// Why an entry has no values. It quotes nothing of it.
@@ -41,7 +41,7 @@ pub fn values(
     entries: &BTreeMap<String, Vec<u8>>,
 ) -> Result<Option<Given>, BadValues> {
     let ValuesReference { kind, name, values_key, target_path, optional } = reference;
-    let (is_secret, kind) = (*kind == SubstituteKind::Secret, kind.into());
+    let (is_secret, kind) = (*kind == ReferenceKind::Secret, kind.into());
     let (name, key) = (name.0.clone(), values_key.clone());
     match entries.get(values_key) {
         Some(text) => {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::api::PostBuild;
-use crate::api::post_build::{SubstituteKind, is_variable};
+use crate::api::post_build::is_variable;
+use crate::api::reference::ReferenceKind;
 use crate::render::{Substitution, Variable};
 
 /// What an app has substituted, with the entries of what it refers to, in that order. Of two of one name, the later one
@@ -14,7 +15,7 @@ pub fn substitution(
 ) -> Substitution {
     let mut variables = BTreeMap::new();
     for (reference, entries) in post_build.substitute_from.iter().zip(entries) {
-        let is_secret = reference.kind == SubstituteKind::Secret;
+        let is_secret = reference.kind == ReferenceKind::Secret;
         let texts = entries.into_iter().filter_map(|(name, value)| {
             let text = String::from_utf8(value).ok().filter(|_| is_variable(&name))?;
             Some((name, Variable { text, is_secret }))

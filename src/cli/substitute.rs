@@ -3,8 +3,9 @@
 use clap::Args;
 
 use crate::api::GitOpsAppSpec;
-use crate::api::post_build::{SubstituteKind, SubstituteReference, is_variable};
+use crate::api::post_build::{SubstituteReference, is_variable};
 use crate::api::reference::Name;
+use crate::api::reference::ReferenceKind;
 
 /// What is substituted in objects.
 #[derive(Debug, Args)]
@@ -54,8 +55,8 @@ fn variable(text: &str) -> Result<(String, String), &'static str> {
 fn reference(text: &str) -> Result<SubstituteReference, &'static str> {
     let (kind, name) = text.trim().split_once('/').unwrap_or_default();
     let kind = match kind.to_ascii_lowercase().as_str() {
-        "secret" => SubstituteKind::Secret,
-        "configmap" => SubstituteKind::ConfigMap,
+        "secret" => ReferenceKind::Secret,
+        "configmap" => ReferenceKind::ConfigMap,
         _ => return Err("write it as secret/NAME or configmap/NAME"),
     };
     let is_part = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
@@ -80,13 +81,13 @@ mod tests {
         check("a", None);
         check("a-b=c", None);
         check("1=c", None);
-        let check = |text: &str, expect: Option<(SubstituteKind, &str)>| {
+        let check = |text: &str, expect: Option<(ReferenceKind, &str)>| {
             let read = reference(text).ok();
             let read = read.as_ref().map(|r| (r.kind, r.name.0.as_str()));
             assert_eq!(read, expect, "{text}");
         };
-        check("secret/a", Some((SubstituteKind::Secret, "a")));
-        check("ConfigMap/a.b", Some((SubstituteKind::ConfigMap, "a.b")));
+        check("secret/a", Some((ReferenceKind::Secret, "a")));
+        check("ConfigMap/a.b", Some((ReferenceKind::ConfigMap, "a.b")));
         check("a", None);
         check("secret/", None);
         check("secret/a/b", None);

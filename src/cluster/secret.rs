@@ -11,19 +11,11 @@ use super::Cluster;
 use super::follow::Sight;
 use super::list::{Content, Target, version_of};
 use super::store::secrets;
+use crate::api::reference::ReferenceKind;
 use crate::object::{GroupKind, ObjectId};
 use crate::plan::Resource;
 
-/// What may be referred to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
-pub enum Referent {
-    /// A Secret.
-    Secret,
-    /// A ConfigMap.
-    ConfigMap,
-}
-
-impl Referent {
+impl ReferenceKind {
     /// Its kind.
     pub fn kind(self) -> GroupKind {
         self.resource().kind
@@ -58,7 +50,7 @@ pub enum SecretError {
     #[error("there is no {kind} {namespace}/{name}")]
     Missing {
         /// What it is.
-        kind: Referent,
+        kind: ReferenceKind,
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -68,7 +60,7 @@ pub enum SecretError {
     #[error("{who} may not read {kind} {namespace}/{name}: grant get on it")]
     Forbidden {
         /// What it is.
-        kind: Referent,
+        kind: ReferenceKind,
         /// Who asks.
         who: String,
         /// Its namespace.
@@ -80,7 +72,7 @@ pub enum SecretError {
     #[error("cannot read {kind} {namespace}/{name}: {why}")]
     Unreadable {
         /// What it is.
-        kind: Referent,
+        kind: ReferenceKind,
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -93,13 +85,13 @@ pub enum SecretError {
 impl Cluster {
     /// Reads a Secret, with the rights of whom this handle acts as.
     pub async fn secret(&self, namespace: &str, name: &str) -> Result<SecretData, SecretError> {
-        self.referent(Referent::Secret, namespace, name).await
+        self.referent(ReferenceKind::Secret, namespace, name).await
     }
 
     /// Reads a Secret or ConfigMap, with the rights of whom this handle acts as.
     pub async fn referent(
         &self,
-        kind: Referent,
+        kind: ReferenceKind,
         namespace: &str,
         name: &str,
     ) -> Result<SecretData, SecretError> {
@@ -146,7 +138,7 @@ impl Cluster {
     /// Tells of each change of a Secret or ConfigMap from now on. Only its metadata is looked at.
     pub async fn watch_referent(
         self,
-        kind: Referent,
+        kind: ReferenceKind,
         namespace: String,
         name: String,
         mut tell: impl FnMut() + Send,
@@ -184,13 +176,13 @@ impl Cluster {
     }
 }
 
-fn entries(object: &Value, kind: Referent) -> BTreeMap<String, Vec<u8>> {
+fn entries(object: &Value, kind: ReferenceKind) -> BTreeMap<String, Vec<u8>> {
     let entries = object["data"].as_object().into_iter().flatten();
     let decoded = |(key, value): (&String, &Value)| {
         let text = value.as_str()?;
         let bytes = match kind {
-            Referent::Secret => STANDARD.decode(text).ok()?,
-            Referent::ConfigMap => text.as_bytes().to_vec(),
+            ReferenceKind::Secret => STANDARD.decode(text).ok()?,
+            ReferenceKind::ConfigMap => text.as_bytes().to_vec(),
         };
         Some((key.clone(), bytes))
     };

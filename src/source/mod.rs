@@ -19,6 +19,7 @@ pub mod known_hosts;
 mod kustomization;
 mod layout;
 mod limits;
+pub mod mounted;
 pub mod oci;
 pub mod reference;
 mod select;

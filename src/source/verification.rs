@@ -1,7 +1,5 @@
 //! What has to be true of a commit before anything of it is applied, beside what it declares.
 
-use std::fs::{DirEntry, File};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,14 +8,12 @@ use tokio::time::Instant;
 
 use super::git::verify::{self, Answer, Question};
 use super::verify::{Key, Keyring, Mode};
-use super::{Fetcher, Revision, SourceError};
+use super::{Fetcher, Revision, SourceError, mounted};
 
 /// Depth of the first fetch of history.
 const FIRST_DEPTH: usize = 50;
 /// Commits beyond which no more history is fetched.
 const HISTORY_MAX: usize = 5_000;
-/// Bytes of a file with keys that are read.
-const FILE_MAX: u64 = 1 << 20;
 
 /// What has to be true of a commit.
 #[derive(Clone, Debug)]
@@ -55,23 +51,12 @@ impl Keys {
     }
 }
 
-/// The files of a place, which may be a mounted Secret: what begins with a dot is no entry of it.
 fn files(place: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    if !place.is_dir() {
-        return Ok(vec![place.to_owned()]);
-    }
-    let entries = std::fs::read_dir(place).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let entries = entries.map_err(|error| unreadable(place, &error))?.into_iter();
-    let is_entry = |entry: &DirEntry| !entry.file_name().as_encoded_bytes().starts_with(b".");
-    let mut files: Vec<_> = entries.filter(is_entry).map(|entry| entry.path()).collect();
-    files.sort();
-    Ok(files)
+    mounted::files(place).map_err(|error| unreadable(place, &error))
 }
 
 fn text(file: &Path) -> Result<Vec<u8>, SourceError> {
-    let mut text = Vec::new();
-    let read = File::open(file).and_then(|open| open.take(FILE_MAX).read_to_end(&mut text));
-    read.map(|_| text).map_err(|error| unreadable(file, &error))
+    mounted::text(file).map_err(|error| unreadable(file, &error))
 }
 
 fn unreadable(place: &Path, error: &std::io::Error) -> SourceError {

@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 
 use super::App;
 use crate::api::helm::ValuesReference;
-use crate::api::post_build::{SubstituteKind, SubstituteReference};
-use crate::api::reference::Name;
+use crate::api::post_build::SubstituteReference;
+use crate::api::reference::{Name, ReferenceKind};
 use crate::build::{self, BadValues};
 use crate::cluster::Cluster;
-use crate::cluster::secret::{Referent, SecretError};
+use crate::cluster::secret::SecretError;
 use crate::render::Substitution;
 use crate::render::helm::Given;
 use crate::source::SourceError;
@@ -51,17 +51,9 @@ pub async fn follow(app: App) {
     let watches = all.into_iter().map(|(kind, name)| {
         let Home { cluster, namespace, news } = app.home.clone();
         let tell = move || news.notify_one();
-        cluster.watch_referent(referent(kind), namespace, name.0.clone(), tell)
+        cluster.watch_referent(kind, namespace, name.0.clone(), tell)
     });
     join_all(watches).await;
-}
-
-/// What a reference is one to.
-pub fn referent(kind: SubstituteKind) -> Referent {
-    match kind {
-        SubstituteKind::Secret => Referent::Secret,
-        SubstituteKind::ConfigMap => Referent::ConfigMap,
-    }
 }
 
 /// What is substituted in an app's objects: each reference is read, once. Without any, nothing is sent.
@@ -91,11 +83,11 @@ pub async fn values(app: &App) -> Result<Arc<[Given]>, SourceError> {
 /// The entries of a ConfigMap or Secret. There are none of one that may be missing and is.
 async fn read(
     home: &Home,
-    (kind, name): (SubstituteKind, &Name),
+    (kind, name): (ReferenceKind, &Name),
     optional: bool,
     field: &str,
 ) -> Result<Option<BTreeMap<String, Vec<u8>>>, SourceError> {
-    match home.cluster.referent(referent(kind), &home.namespace, &name.0).await {
+    match home.cluster.referent(kind, &home.namespace, &name.0).await {
         Ok(read) => Ok(Some(read.data)),
         Err(SecretError::Missing { .. }) if optional => Ok(None),
         Err(error) => Err(unavailable(field, &error)),

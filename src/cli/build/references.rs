@@ -8,13 +8,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use crate::api::helm::ValuesReference;
-use crate::api::post_build::{SubstituteKind, SubstituteReference};
+use crate::api::post_build::SubstituteReference;
 use crate::api::reference::Name;
+use crate::api::reference::ReferenceKind;
 use crate::build::{self, Recipe};
 use crate::cluster::Cluster;
-use crate::cluster::secret::{Referent, SecretError};
+use crate::cluster::secret::SecretError;
 use crate::render::{Content, SourceFile, Substitution, helm, plain};
-use crate::sync::references::referent;
 
 /// A file that stands for an object of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(super) struct References<'a> {
 impl References<'_> {
     /// The Secret that a field names.
     pub async fn secret(&self, name: &str, field: &str) -> anyhow::Result<Entries> {
-        let found = self.find(Referent::Secret, name).await?;
+        let found = self.find(ReferenceKind::Secret, name).await?;
         found.with_context(|| self.not_given("Secret", name, field))
     }
 
@@ -85,12 +85,12 @@ impl References<'_> {
     /// The entries of what a field names. There are none of what may be missing and is.
     async fn entries(
         &self,
-        kind: SubstituteKind,
+        kind: ReferenceKind,
         Name(name): &Name,
         optional: bool,
         field: &str,
     ) -> anyhow::Result<Option<Entries>> {
-        let found = self.find(referent(kind), name).await?;
+        let found = self.find(kind, name).await?;
         if found.is_none() && !optional {
             bail!(self.not_given(kind.into(), name, field));
         }
@@ -105,7 +105,7 @@ impl References<'_> {
         )
     }
 
-    async fn find(&self, what: Referent, name: &str) -> anyhow::Result<Option<Entries>> {
+    async fn find(&self, what: ReferenceKind, name: &str) -> anyhow::Result<Option<Entries>> {
         let namespace = self.namespace;
         let is_it = |given: &&Given| given.namespace == namespace && given.name == name;
         for given in self.given.iter().filter(is_it) {
@@ -125,7 +125,7 @@ impl References<'_> {
 /// The entries of a Secret or ConfigMap in a file of manifests.
 fn entries(
     file: &Path,
-    what: Referent,
+    what: ReferenceKind,
     namespace: &str,
     name: &str,
 ) -> anyhow::Result<Option<Entries>> {
