@@ -20,7 +20,7 @@ pub(super) struct SubstituteArguments {
         hide_env_values = true
     )]
     substitute: Vec<(String, String)>,
-    /// Secrets or `ConfigMaps` of gitops-sync's namespace with values of variables, as secret/NAME or configmap/NAME
+    /// What in gitops-sync's namespace has values of variables, as secret/NAME or configmap/NAME
     #[arg(
         long,
         env = "GITOPS_SYNC_SUBSTITUTE_FROM",

@@ -17,7 +17,7 @@ use crate::object::{GroupKind, ObjectId, handling};
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Origin {
-    /// Path of the file within the source.
+    /// Path of the file within the source; empty for all of it.
     pub path: Arc<str>,
     /// Line, from 1; 0 for the file as a whole.
     pub line: u32,
@@ -40,6 +40,9 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            f.write_str(".")?;
+        }
         // A name in a repository may hold anything, also what would forge a log line.
         for c in self.path.chars() {
             if is_plain(c) { write!(f, "{c}")? } else { write!(f, "{}", c.escape_default())? }
@@ -237,6 +240,18 @@ mod tests {
 
     fn of(document: Value) -> Read {
         read(document, &Origin::file("a.yaml").line(3), &Edits::default())
+    }
+
+    #[test]
+    fn a_place_is_shown_as_editors_read_it() {
+        let check = |path: &str, line: u32, column: u32, expect: &str| {
+            assert_eq!(Origin { line, column, ..Origin::file(path) }.to_string(), expect);
+        };
+        check("apps/a.yaml", 0, 0, "apps/a.yaml");
+        check("apps/a.yaml", 3, 0, "apps/a.yaml:3");
+        check("apps/a.yaml", 3, 4, "apps/a.yaml:3:4");
+        check("a\n.yaml", 0, 0, "a\\n.yaml");
+        check("", 0, 0, ".");
     }
 
     #[test]

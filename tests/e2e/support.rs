@@ -179,6 +179,12 @@ impl Fixture {
         plane().kubectl(&all).unwrap()
     }
 
+    /// Makes a Secret with bob's login, such as repositories take.
+    pub fn login(&self, secret: &str) {
+        let literals = ["--from-literal=username=bob", "--from-literal=password=hunter2"];
+        self.kubectl(&[&["create", "secret", "generic", secret][..], &literals].concat());
+    }
+
     /// A field of an object of the namespace, empty if there is none.
     pub fn field(&self, object: &str, path: &str) -> String {
         let output = format!("jsonpath={{{path}}}");

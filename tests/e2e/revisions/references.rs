@@ -128,9 +128,7 @@ fn the_same_with_credentials() {
     let apps = Apps::new("references-auth");
     let history = history(&apps.test);
     apps.test.git.set_fault(Fault::BasicAuth { user: "bob".into(), password: "hunter2".into() });
-    let secret = ["create", "secret", "generic", "bob"];
-    let literals = ["--from-literal=username=bob", "--from-literal=password=hunter2"];
-    apps.kubectl(&[secret.as_slice(), literals.as_slice()].concat());
+    apps.login("bob");
     let more = json!({"secretRef": {"name": "bob"}});
     check_all(&apps, &history, "auth", &more);
 }

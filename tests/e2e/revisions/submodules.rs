@@ -122,14 +122,7 @@ fn credentials_go_to_the_own_host_alone() {
     let login = || Fault::BasicAuth { user: "bob".into(), password: "hunter2".into() };
     let base = library(&apps.test.git, "base");
     apps.test.git.set_fault(login());
-    apps.test.kubectl(&[
-        "create",
-        "secret",
-        "generic",
-        "git",
-        "--from-literal=username=bob",
-        "--from-literal=password=hunter2",
-    ]);
+    apps.test.login("git");
     let elsewhere = GitServer::start().unwrap();
     let other = library(&elsewhere, "other");
     elsewhere.set_fault(login());
@@ -216,14 +209,7 @@ fn another_host_is_asked_by_https_without_credentials_and_only_if_allowed() {
     let ca = test.data.path().join("ca.pem");
     std::fs::write(&ca, front.ca()).unwrap();
     test.git.set_fault(Fault::BasicAuth { user: "bob".into(), password: "hunter2".into() });
-    test.kubectl(&[
-        "create",
-        "secret",
-        "generic",
-        "git",
-        "--from-literal=username=bob",
-        "--from-literal=password=hunter2",
-    ]);
+    test.login("git");
     let url = other.url().replace(elsewhere.url(), &front.url());
     link(&test.repo, "other", &url, &other.head().unwrap());
     let linked = commit(&test.repo);
