@@ -3,7 +3,7 @@
 use super::program::{Ended, Run};
 use super::stage::Stage;
 use super::{Tools, blocking, staged};
-use crate::render::kustomize::{Kustomization, NAMES};
+use crate::render::kustomize::{self, Kustomization, NAMES};
 use crate::render::{Diagnostic, Edits, Origin, Problem, Rendered, SourceFile, built};
 use crate::source::{Snapshot, SourceError};
 
@@ -35,7 +35,11 @@ pub(super) async fn build(
         Ended::Well(output) => {
             blocking(move || built::kustomize(&output, &top, says_origins, &edits)).await
         }
-        Ended::Badly(complaints) => Ok(refused(&top, &secrets.redact(&complaints))),
+        Ended::Badly(complaints) => {
+            // It quotes what it cannot make use of.
+            let complaints = secrets.redact(&complaints);
+            Ok(refused(&top, &kustomize::secrets(&snapshot.files).redact(&complaints)))
+        }
         Ended::NotConfined => Ok(refused(&top, "it could not be started")),
     }
 }

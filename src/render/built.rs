@@ -68,7 +68,7 @@ fn objects(
 }
 
 /// A path as seen from a folder, as seen from the root.
-fn resolved(folder: &str, path: &str) -> Option<String> {
+pub(super) fn resolved(folder: &str, path: &str) -> Option<String> {
     let mut names: Vec<&str> = folder.split('/').filter(|name| !name.is_empty()).collect();
     for name in path.split('/') {
         match name {

@@ -5,6 +5,7 @@
 mod fields;
 mod options;
 mod references;
+mod secrets;
 
 use serde_json::{Map, Value};
 
@@ -20,6 +21,7 @@ pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustom
 pub struct Kustomization(Map<String, Value>);
 
 pub use references::{Reference, Role};
+pub use secrets::secrets;
 
 impl Kustomization {
     /// Reads the file of one, or the line, the column and what is wrong.

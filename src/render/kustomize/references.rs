@@ -35,7 +35,9 @@ const PLUGINS: [&str; 3] = ["generators", "transformers", "validators"];
 /// Fields of which each item has the path of a file.
 const WITH_PATH: [&str; 4] = ["patches", "patchesJson6902", "replacements", "openapi"];
 /// Fields of which each item makes an object of files.
-const GENERATORS: [&str; 2] = ["configMapGenerator", "secretGenerator"];
+const GENERATORS: [&str; 2] = ["configMapGenerator", SECRETS];
+/// The one that makes Secrets.
+const SECRETS: &str = "secretGenerator";
 /// Fields for what only plugins do.
 const HELM: [&str; 3] = ["helmCharts", "helmChartInflationGenerator", "helmGlobals"];
 
@@ -69,11 +71,14 @@ impl Kustomization {
         found
     }
 
-    /// The generators of Secrets, which may have their values in it.
-    pub fn secret_literals(&self) -> impl Iterator<Item = &str> {
-        let generators = maps(&self.0, "secretGenerator");
-        let literals = generators.flat_map(|generator| texts(generator, "literals"));
-        literals.filter_map(|literal| Some(literal.split_once('=')?.1))
+    /// What it makes Secrets of itself: `key=value`.
+    pub(super) fn secret_literals(&self) -> impl Iterator<Item = &str> {
+        maps(&self.0, SECRETS).flat_map(|generator| texts(generator, "literals"))
+    }
+
+    /// The files that it makes Secrets of.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = &str> {
+        maps(&self.0, SECRETS).flat_map(generated_from)
     }
 
     /// Whether what it has kustomize read is known only once kustomize runs.
@@ -144,8 +149,11 @@ mod tests {
     }
 
     #[test]
-    fn literals_of_secrets_are_known() {
-        let text = "secretGenerator: [{name: s, literals: [user=me, password=a=b]}]\nconfigMapGenerator: [{literals: [x=y]}]";
-        assert_eq!(parsed(text).secret_literals().collect::<Vec<_>>(), ["me", "a=b"]);
+    fn what_secrets_are_made_of_is_known() {
+        let text = "secretGenerator: [{name: s, literals: [user=me, password=a=b], files: [k=f], envs: [e]}]\nconfigMapGenerator: [{literals: [x=y], files: [z]}]";
+        let kustomization = parsed(text);
+        let literals: Vec<_> = kustomization.secret_literals().collect();
+        assert_eq!(literals, ["user=me", "password=a=b"]);
+        assert_eq!(kustomization.secret_files().collect::<Vec<_>>(), ["f", "e"]);
     }
 }

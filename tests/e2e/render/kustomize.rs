@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::apps::Apps;
-use crate::support::{Fixture, config_map, plane};
+use crate::support::{Fixture, config_map, plane, program};
 
 const BASE: &str = "
 resources: [deployment.yaml]
@@ -181,4 +181,29 @@ fn an_app_adds_to_its_kustomization() {
     apps.wait("as-is", "Ready");
     assert_eq!(apps.field("cm/b-deep", ".data.key"), "1");
     assert_eq!(apps.field("cm/not-declared", ".data.key"), "");
+}
+
+#[test]
+fn what_kustomize_quotes_of_secrets_is_not_said() {
+    const CANARY: &str = "hunter2-quoted";
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{p: {CANARY}}}\n"
+    );
+    let check = |kustomization: &str, words: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("s.yaml"), &secret).unwrap();
+        std::fs::write(folder.path().join("kustomization.yaml"), kustomization).unwrap();
+        let output = program().arg("build").arg(folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with("error: .: kustomize says: ") && said.contains(words), "{said}");
+        assert!(!said.contains(CANARY), "{said}");
+    };
+    check(
+        "resources: [s.yaml]\nreplacements: [{source: {kind: Secret, fieldPath: stringData.p.x}, targets: [{select: {kind: Secret}, fieldPaths: [data.y]}]}]",
+        "node contents: (hidden)",
+    );
+    check(
+        &format!("secretGenerator: [{{name: s, literals: [{CANARY}]}}]"),
+        "invalid literal source (hidden)",
+    );
 }
