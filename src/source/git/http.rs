@@ -9,7 +9,7 @@ use url::Url;
 use super::answer::{Answer, Reply, Sink};
 use super::options;
 use super::redirect::{Astray, LISTING, follow};
-use super::trouble::Note;
+use super::trouble::{Note, steady};
 use crate::source::SourceError;
 use crate::source::credentials::{Credentials, Hidden, Login, Proxy, Tls};
 use crate::source::error::display_url;
@@ -207,7 +207,7 @@ impl Shared {
     /// What an error of curl means.
     fn failed(&self, error: &curl::Error) -> SourceError {
         let url = self.0.shown.clone();
-        let why = error.extra_description().unwrap_or(error.description()).to_owned();
+        let why = steady(error.extra_description().unwrap_or(error.description()));
         // What OpenSSL calls the alerts of a server that knows nobody without a certificate.
         let wants = ["certificate", "handshake failure", "unknown ca", "decrypt error", "denied"];
         let is_alert = why.contains("alert") && wants.iter().any(|it| why.contains(it));

@@ -101,6 +101,37 @@ fn said(words: &str, url: &str) -> String {
     plain.take(LENGTH).collect::<String>().trim().to_owned()
 }
 
+/// Words of libcurl without how long and how much it took: those are others each time, and what fails alike again and
+/// again is to be told once.
+pub(super) fn steady(words: &str) -> String {
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let mut left = words.split(' ').collect::<Vec<_>>();
+    let mut said: Vec<String> = Vec::new();
+    while let Some((first, rest)) = left.split_first() {
+        let taken = match rest {
+            [time, unit, ..] if *first == "after" && is_number(time) && is_unit(unit) => 3,
+            [some, "out", "of", all, "bytes", "received", ..]
+                if *first == "with" && is_number(some) && is_number(all) =>
+            {
+                7
+            }
+            _ => 1,
+        };
+        match said.last_mut() {
+            // What follows is said of what came before.
+            Some(last) if taken == 3 && rest[1].ends_with(':') => last.push(':'),
+            _ if taken == 1 => said.push((*first).to_owned()),
+            _ => {}
+        }
+        left.drain(..taken);
+    }
+    said.join(" ")
+}
+
+fn is_unit(word: &str) -> bool {
+    ["ms", "milliseconds", "seconds"].contains(&word.trim_end_matches([':', ',']))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +143,21 @@ mod tests {
         check("no\r\n2026 INFO forged\u{1b}[2J\n", "no  2026 INFO forged [2J");
         check("cannot read https://bob:hunter2@git.example/a.git", "cannot read the repository");
         check(&"x".repeat(1000), &"x".repeat(LENGTH));
+    }
+
+    #[test]
+    fn what_fails_alike_is_said_alike() {
+        let check = |words: &str, expect: &str| assert_eq!(steady(words), expect);
+        check(
+            "Failed to connect to git.example port 443 after 17 ms: Could not connect to server",
+            "Failed to connect to git.example port 443: Could not connect to server",
+        );
+        check("Connection timed out after 10001 milliseconds", "Connection timed out");
+        check(
+            "Operation timed out after 5002 milliseconds with 12 out of 3456 bytes received",
+            "Operation timed out",
+        );
+        check("after 3 tries, it ended with 7 words", "after 3 tries, it ended with 7 words");
+        check("", "");
     }
 }
