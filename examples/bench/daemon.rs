@@ -1,6 +1,7 @@
 //! The daemon under test: the real program, measured from outside.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -12,8 +13,27 @@ use testbed::{ControlPlane, Repo, Spawned, eventually, http};
 
 /// Longest wait for anything.
 const DEADLINE: Duration = Duration::from_mins(2);
+/// Time without any request after which there is nothing more to send.
+const QUIET: Duration = Duration::from_secs(1);
 /// What signs the webhooks.
 const SECRET: &str = "benchmark";
+
+/// Memory of a process, in MiB.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// All that is resident.
+    pub resident: f64,
+    /// What of it no file is behind: the heap, stacks, and what of the program was written to.
+    pub heap: f64,
+    /// The most that ever was resident.
+    pub peak: f64,
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.1} MiB, heap {:.1}", self.resident, self.heap)
+    }
+}
 
 /// A running daemon.
 pub struct Daemon {
@@ -159,15 +179,28 @@ impl Daemon {
         Ok(ticks * 10.0)
     }
 
-    /// Resident memory now and at its peak, in MiB.
-    pub fn memory_mib(&self) -> anyhow::Result<(f64, f64)> {
+    /// Waits until nothing has been sent for a second: events are posted beside the syncing.
+    pub fn quiet(&self) -> anyhow::Result<()> {
+        let (mut known, mut since) = (BTreeMap::new(), Instant::now());
+        eventually(DEADLINE, "requests to end", || {
+            let sent = self.requests_by_verb()?;
+            if sent != known {
+                (known, since) = (sent, Instant::now());
+            }
+            anyhow::Ok((since.elapsed() >= QUIET).then_some(()))
+        })
+        .map_err(Into::into)
+    }
+
+    /// Its memory now, and at its peak.
+    pub fn memory(&self) -> anyhow::Result<Memory> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let read = |key: &str| -> anyhow::Result<f64> {
             let line = status.lines().find(|line| line.starts_with(key)).context("no such line")?;
             let kib: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
             Ok(kib / 1024.0)
         };
-        Ok((read("VmRSS")?, read("VmHWM")?))
+        Ok(Memory { resident: read("VmRSS")?, heap: read("RssAnon")?, peak: read("VmHWM")? })
     }
 
     /// Kills it, as a node that dies would.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use crate::daemon::Memory;
+
 /// What was measured.
 #[derive(Debug, Default)]
 pub struct Figures {
@@ -16,13 +18,13 @@ pub struct Figures {
     pub one_change_ms: Vec<f64>,
     pub drift_floor_ms: Vec<f64>,
     pub drift_ms: Vec<f64>,
-    pub rss_mib: f64,
-    pub rss_peak_mib: f64,
+    pub memory: Memory,
     pub cpu_seconds: f64,
     pub requests: BTreeMap<String, f64>,
     pub cold_stages_ms: BTreeMap<String, f64>,
     pub one_change_stages_ms: BTreeMap<String, f64>,
-    pub restart_writes: usize,
+    /// What was sent after a restart with nothing changed.
+    pub restart_writes: Vec<String>,
     pub restart_seconds: f64,
 }
 
@@ -69,8 +71,9 @@ impl Figures {
             "drift_floor_ms_p50": round(quantile(&self.drift_floor_ms, 0.5)),
             "drift_ms_p50": round(quantile(&self.drift_ms, 0.5)),
             "drift_ms_p99": round(quantile(&self.drift_ms, 0.99)),
-            "rss_mib": round(self.rss_mib),
-            "rss_peak_mib": round(self.rss_peak_mib),
+            "rss_mib": round(self.memory.resident),
+            "rss_heap_mib": round(self.memory.heap),
+            "rss_peak_mib": round(self.memory.peak),
             "cpu_seconds": round(self.cpu_seconds),
             "requests": self.requests,
             "cold_stages_ms": self.cold_stages_ms,
@@ -109,11 +112,14 @@ impl Figures {
         };
         row("floor: watch and one apply, p50 / p99", p(&self.drift_floor_ms), "");
         row("foreign change to reverted, p50 / p99", p(&self.drift_ms), "<= 15 / 100 ms");
-        row("resident memory", format!("{:.1} MiB", self.rss_mib), memory);
-        row("resident memory, peak", format!("{:.1} MiB", self.rss_peak_mib), "");
+        row("resident memory", self.memory.to_string(), memory);
+        row("resident memory, peak", format!("{:.1} MiB", self.memory.peak), "");
         row("processor time, whole run", format!("{:.2} s", self.cpu_seconds), "");
-        row("restart: writes", self.restart_writes.to_string(), "0");
+        row("restart: writes", self.restart_writes.len().to_string(), "0");
         row("restart: ready after", format!("{:.2} s", self.restart_seconds), "<= 5 s at 10,000");
+        for write in &self.restart_writes {
+            println!("written after the restart: {write}");
+        }
         let requests: Vec<_> = self.requests.iter().map(|(v, n)| format!("{v} {n}")).collect();
         println!("requests of the whole run: {}", requests.join(", "));
         let list = |stages: &BTreeMap<String, f64>| {

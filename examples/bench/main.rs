@@ -13,7 +13,7 @@ mod render;
 mod workload;
 
 use anyhow::{Context as _, bail};
-use testbed::{ControlPlane, GitServer, build_bin};
+use testbed::{ApiRequest, ControlPlane, GitServer, build_bin};
 
 use client::Client;
 use daemon::Daemon;
@@ -131,11 +131,13 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
     figures.one_change_stages_ms = stages_ms(&stages, &daemon.stages()?, CHANGES);
     eprintln!("bench: drift");
     figures.drift_ms = client.drift(&wanted, DRIFTS).await?;
-    (figures.rss_mib, figures.rss_peak_mib) = daemon.memory_mib()?;
+    figures.memory = daemon.memory()?;
     figures.requests = daemon.requests_by_verb()?;
     figures.cpu_seconds = daemon.cpu_ms()? / 1e3;
 
     eprintln!("bench: restart");
+    // Else what is told of the last drifts is taken for what the restart takes.
+    daemon.quiet()?;
     let mark = plane.audit().mark()?;
     daemon.kill()?;
     let again = Daemon::start(&program, &plane, &repo)?;
@@ -143,6 +145,8 @@ async fn measure(objects: usize) -> anyhow::Result<Figures> {
     again.synced(&repo.head()?)?;
     let sent = plane.audit().requests_since(mark, "gitops-sync/")?;
     let is_read = |verb: &str| matches!(verb, "get" | "list" | "watch");
-    figures.restart_writes = sent.iter().filter(|request| !is_read(&request.verb)).count();
+    let writes = sent.iter().filter(|request| !is_read(&request.verb));
+    let told = |r: &ApiRequest| format!("{} {} {} at {}", r.verb, r.uri, r.code, r.received);
+    figures.restart_writes = writes.map(told).collect();
     Ok(figures)
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use testbed::{ControlPlane, GitServer, Repo};
 
 use crate::client::Client;
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Memory};
 use crate::workload;
 
 /// Objects of each app.
@@ -28,8 +28,7 @@ pub struct Figures {
     rest_requests: f64,
     rest_looks: f64,
     rest_cpu_ms: f64,
-    rss_mib: f64,
-    rss_peak_mib: f64,
+    memory: Memory,
 }
 
 /// Measures so many apps.
@@ -65,7 +64,7 @@ pub async fn measure(apps: usize, program: &Path) -> anyhow::Result<Figures> {
     figures.rest_requests = (daemon.requests()? - requests) / per_interval;
     figures.rest_cpu_ms = (daemon.cpu_ms()? - cpu) / per_interval;
     figures.rest_looks = (self::looks(&git) - looks) / per_interval;
-    (figures.rss_mib, figures.rss_peak_mib) = daemon.memory_mib()?;
+    figures.memory = daemon.memory()?;
     Ok(figures)
 }
 
@@ -121,8 +120,9 @@ impl Figures {
             "rest_requests_per_interval": self.rest_requests,
             "rest_looks_per_interval": self.rest_looks,
             "rest_cpu_ms_per_interval": self.rest_cpu_ms,
-            "rss_mib": self.rss_mib,
-            "rss_peak_mib": self.rss_peak_mib,
+            "rss_mib": self.memory.resident,
+            "rss_heap_mib": self.memory.heap,
+            "rss_peak_mib": self.memory.peak,
         })
         .to_string()
     }
@@ -142,7 +142,7 @@ impl Figures {
         row("at rest, an interval: looks at repositories", looks, "one for each of 10");
         let cpu = format!("{:.0} ms", self.rest_cpu_ms);
         row("at rest, an interval: processor time", cpu, "");
-        row("resident memory", format!("{:.1} MiB", self.rss_mib), "<= 120 MiB");
-        row("resident memory, peak", format!("{:.1} MiB", self.rss_peak_mib), "");
+        row("resident memory", self.memory.to_string(), "<= 120 MiB");
+        row("resident memory, peak", format!("{:.1} MiB", self.memory.peak), "");
     }
 }

@@ -1,7 +1,7 @@
 //! What `kubectl describe` and `kubectl get events` tell of what the daemon did.
 
 use serde_json::Value;
-use testbed::{Signal, eventually};
+use testbed::{ApiRequest, Signal, eventually};
 
 use crate::support::{DEADLINE, Fixture, config_map, plane};
 
@@ -59,6 +59,29 @@ fn drift_is_told_on_the_object_by_field_and_tool() {
     told(space, "DriftReverted", "a", &["had been deleted"]);
     let described = test.kubectl(&["describe", "configmap", "a"]);
     assert!(described.contains("had been deleted"), "{described}");
+}
+
+#[test]
+fn a_restart_after_drift_writes_nothing_and_tells_nothing_again() {
+    let test = Fixture::new("told-again");
+    test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--interval", "1h"]);
+    daemon.line(&["INFO Synced", "created=1"]);
+    test.kubectl(&["patch", "cm", "a", "-p", r#"{"data":{"key":"foreign"}}"#]);
+    // The event is the last that is sent of it, beside the syncing.
+    told(&test.namespace, "DriftReverted", "a", &["data.key"]);
+    daemon.0.kill().unwrap();
+    let mark = plane().audit().mark().unwrap();
+    let again = test.run(&["--interval", "1h"]);
+    again.line(&["INFO Synced", "unchanged=1"]);
+    // Events that wait are posted before it ends.
+    again.0.signal(Signal::TERM).unwrap();
+    assert!(again.0.wait_exit(DEADLINE).unwrap().success());
+    let sent = plane().audit().requests_since(mark, "gitops-sync/").unwrap();
+    let is_read = |verb: &str| matches!(verb, "get" | "list" | "watch");
+    let is_here = |r: &&ApiRequest| r.namespace == test.namespace;
+    let writes: Vec<_> = sent.iter().filter(is_here).filter(|r| !is_read(&r.verb)).collect();
+    assert!(writes.is_empty(), "{writes:#?}");
 }
 
 #[test]
