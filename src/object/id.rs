@@ -1,9 +1,13 @@
 //! The identity of an object: group, kind, namespace and name. The version is not part of it.
 
+use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// A kind within its API group; the core group is the empty string.
 #[derive(
@@ -47,11 +51,18 @@ impl fmt::Display for GroupKind {
     }
 }
 
-/// One object of a cluster, whatever version it is read at.
+/// One object of a cluster, whatever version it is read at. All that is remembered of an object is kept under its
+/// identity, so that copies of it share what it is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(from = "Identity")]
+pub struct ObjectId(Arc<Identity>);
+
+/// What an identity is made of.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
-pub struct ObjectId {
+#[schemars(rename = "ObjectId")]
+pub struct Identity {
     /// Group and kind.
     #[serde(flatten)]
     pub kind: GroupKind,
@@ -65,7 +76,60 @@ pub struct ObjectId {
 impl ObjectId {
     /// The object of this kind, namespace (empty for cluster scope) and name.
     pub fn new(kind: GroupKind, namespace: &str, name: &str) -> Self {
-        Self { kind, namespace: namespace.to_owned(), name: name.to_owned() }
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        Identity { kind, namespace, name }.into()
+    }
+
+    /// The object of the same kind and name in this namespace.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        if self.namespace == namespace {
+            return self.clone();
+        }
+        Self::new(self.kind.clone(), namespace, &self.name)
+    }
+}
+
+impl Deref for ObjectId {
+    type Target = Identity;
+
+    fn deref(&self) -> &Identity {
+        &self.0
+    }
+}
+
+impl Ord for ObjectId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Mostly it is the very same: reading it takes what time a search takes.
+        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.cmp(&other.0) }
+    }
+}
+
+impl PartialOrd for ObjectId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Serialize for ObjectId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().serialize(serializer)
+    }
+}
+
+impl From<Identity> for ObjectId {
+    fn from(identity: Identity) -> Self {
+        Self(Arc::new(identity))
+    }
+}
+
+impl JsonSchema for ObjectId {
+    fn schema_name() -> Cow<'static, str> {
+        Identity::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Identity::json_schema(generator)
     }
 }
 

@@ -283,13 +283,11 @@ fn each_once(resolved: &[Result<Placed, Box<Diagnostic>>]) -> (Vec<Arc<Desired>>
 
 /// The identity of a manifest in the cluster: only that knows whether a kind has namespaces.
 fn settled_id(manifest: &Manifest, resource: &Resource, default: &str) -> ObjectId {
-    let mut id = manifest.id.clone();
-    if !resource.namespaced {
-        id.namespace.clear();
-    } else if id.namespace.is_empty() {
-        default.clone_into(&mut id.namespace);
+    match (resource.namespaced, manifest.id.namespace.is_empty()) {
+        (false, _) => manifest.id.within(""),
+        (true, true) => manifest.id.within(default),
+        (true, false) => manifest.id.clone(),
     }
-    id
 }
 
 /// The manifest's body in that namespace, with what all objects get.

@@ -157,7 +157,7 @@ mod tests {
             let now = Duration::from_secs(seconds);
             let events = (0..100).map(|n| {
                 let mut event = event(&format!("{seconds}-{n}"), "x");
-                event.regarding.id.namespace = namespace.to_owned();
+                event.regarding.id = event.regarding.id.within(namespace);
                 event
             });
             let admitted = events.filter(|event| all.of(event, now).admit(event, now)).count();

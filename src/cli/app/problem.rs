@@ -70,7 +70,7 @@ impl AppProblem {
 
     /// There is no such app; those with a name like it are looked for where the person may look.
     pub async fn no_app(cluster: &Cluster, id: &ObjectId) -> Self {
-        let ObjectId { namespace, name, .. } = id.clone();
+        let (namespace, name) = (id.namespace.clone(), id.name.clone());
         let mut all = names(cluster, "").await;
         if all.is_empty() {
             all = names(cluster, &namespace).await;
