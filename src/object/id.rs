@@ -51,13 +51,12 @@ impl fmt::Display for GroupKind {
     }
 }
 
-/// One object of a cluster, whatever version it is read at. All that is remembered of an object is kept under its
-/// identity, so that copies of it share what it is made of.
+/// The identity of an object, under which all that is remembered of it is kept: copies share what it is made of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(from = "Identity")]
 pub struct ObjectId(Arc<Identity>);
 
-/// What an identity is made of.
+/// One object of a cluster, whatever version it is read at.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
