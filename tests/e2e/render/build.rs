@@ -11,13 +11,13 @@ use super::vault::Vault;
 use crate::support::{DEPLOYMENT, Finished, Fixture, config_map, plane, program};
 
 /// A git work tree.
-struct Tree {
+pub(super) struct Tree {
     folder: TempDir,
     data: TempDir,
 }
 
 impl Tree {
-    fn new(files: &[(&str, &str)]) -> Self {
+    pub fn new(files: &[(&str, &str)]) -> Self {
         let tree = Self { folder: TempDir::new().unwrap(), data: TempDir::new().unwrap() };
         fs::create_dir(tree.at(".git")).unwrap();
         for (path, text) in files {
@@ -37,7 +37,7 @@ impl Tree {
     }
 
     /// Runs `build` in the tree.
-    fn build(&self, arguments: &[&str]) -> Finished {
+    pub fn build(&self, arguments: &[&str]) -> Finished {
         let mut command = program();
         command.arg("build").args(arguments).current_dir(self.folder.path());
         Finished::of(command.arg("--data-dir").arg(self.data.path()).output().unwrap())
