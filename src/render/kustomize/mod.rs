@@ -20,7 +20,7 @@ pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustom
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kustomization(Map<String, Value>);
 
-pub use references::{Reference, Role};
+pub use references::{Reference, Role, cleaned};
 pub use secrets::secrets;
 
 impl Kustomization {
