@@ -3,13 +3,12 @@
 
 use super::gather::Gather;
 use super::kustomization::shown;
-use super::layout::nothing_to_render;
 use super::tree::{Link, Listing, Node, Trail, Tree, folder, join, joined};
 use super::walk::flaw;
 use super::{Layout, Snapshot};
 use crate::api::helm::Helm;
 use crate::render::helm::{Chart, Dependency, NAME, REQUIREMENTS};
-use crate::render::{Origin, Problem};
+use crate::render::{Diagnostic, Origin, Problem};
 
 /// Charts in one another at most.
 const DEPTH: usize = 16;
@@ -32,7 +31,9 @@ pub(super) fn read<T: Tree>(
     let chart = joined(&root);
     gather.take(&mut root)?;
     if gather.content(&join(&chart, NAME)).is_none() {
-        return Ok(nothing_to_render(&root, NAME));
+        let problem = Problem::NothingToRender(NAME);
+        let diagnostics = vec![Diagnostic::at(Origin::file(chart), problem)];
+        return Ok(Snapshot { diagnostics, ..Snapshot::default() });
     }
     let mut charts = Charts { tree, gather, seen: 0 };
     charts.chart(&root, &mut vec![chart.clone()])?;

@@ -5,18 +5,17 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::clones::Shared;
-use super::credentials::{AppToken, Files};
 use super::error::display_url;
 use super::head::Head;
 use super::reference::Kind;
+use super::request::{Answer, Request};
 use super::way::Way;
-use super::{Credentials, Limits, Revision, Snapshot, SourceError, Submodules, git};
+use super::{Credentials, Limits, Repository, Revision, Snapshot, SourceError, git};
 use crate::api::Render;
 use crate::render::Rendered;
 
@@ -38,60 +37,6 @@ const CHILD_ENVIRONMENT: &[&str] = &[
 
 /// A proxy for URLs without TLS, as libcurl does not read it: to a CGI program it is a header of its client.
 const HTTP_PROXY: (&str, &str) = ("HTTP_PROXY", "http_proxy");
-
-/// What is followed of a repository, and how to get at it.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Repository {
-    /// URL or local path.
-    pub url: String,
-    /// What of it is followed, see [`reference`](super::reference).
-    pub branch: String,
-    /// Whether it is an artifact of a registry that speaks no TLS.
-    pub insecure: bool,
-    /// Its submodules, if they are fetched.
-    pub submodules: Option<Submodules>,
-    /// Credentials in files.
-    #[serde(skip)]
-    pub files: Arc<Files>,
-    /// Credentials from a Secret, in place of those.
-    #[serde(skip)]
-    pub credentials: Option<Arc<Credentials>>,
-}
-
-impl std::fmt::Debug for Repository {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Repository({} {})", display_url(&self.url), self.branch)
-    }
-}
-
-/// What the fetching child is asked, on its standard input.
-#[derive(Serialize, Deserialize)]
-pub struct Request {
-    /// What to fetch.
-    pub repository: Repository,
-    /// Where the clone is or shall be.
-    pub dir: PathBuf,
-    /// Who fetches it, unless that is anyone.
-    pub credentials: Option<Credentials>,
-    /// The last token of the app of GitHub that fetches it.
-    pub token: Option<AppToken>,
-    /// Seconds after which the child ends by itself, should its parent be gone by then.
-    pub seconds: u64,
-    /// Start over with a fresh clone.
-    pub fresh: bool,
-    /// Have this many commits of history, also if the head is known. The first fetch takes one
-    /// otherwise, and those after it what is new.
-    pub depth: Option<usize>,
-}
-
-/// What the fetching child answers, on its standard output.
-#[derive(Serialize, Deserialize)]
-pub struct Answer {
-    /// What was fetched.
-    pub head: Result<Head, SourceError>,
-    /// The token that an app of GitHub got for it.
-    pub token: Option<AppToken>,
-}
 
 /// Fetches what is followed of one repository into one clone.
 #[derive(Clone, Debug)]

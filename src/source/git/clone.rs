@@ -11,15 +11,15 @@ use std::time::Duration;
 use git2::Remote;
 
 use super::github;
-use super::remote::Link;
+use super::remote::{FETCH_MAX, Link};
 use super::trouble::Trouble;
 use super::wanted::{ALL, Target, Wanted};
 use crate::source::SourceError;
 use crate::source::credentials::Login;
 use crate::source::error::display_url;
-use crate::source::fetch::{Answer, Request};
 use crate::source::head::Head;
 use crate::source::oci::{self, Address};
+use crate::source::request::{Answer, Request};
 
 /// Packs of a clone that are kept. Each fetch adds one and none is ever joined with another: a fresh clone
 /// is smaller.
@@ -30,8 +30,6 @@ const BYTES_MAX: u64 = 2 << 30;
 /// Bytes that a fetch of what is new may take. History that was rewritten may be endless, for all that comes before
 /// the first commit of a shallow clone: then that much of it is given up, and its newest commit fetched alone.
 const NEWS_MAX: usize = 16 << 20;
-/// Bytes that any fetch may take.
-pub const FETCH_MAX: usize = 1 << 30;
 
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {

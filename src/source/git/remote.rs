@@ -10,10 +10,13 @@ use git2::{
 use super::ssh::{Host, refusal};
 use super::trouble::{Note, Trouble};
 use super::{http, transport};
+use crate::source::Repository;
 use crate::source::SourceError;
 use crate::source::credentials::{Credentials, Login};
-use crate::source::fetch::Repository;
 use crate::source::way::Way;
+
+/// Bytes that any fetch may take.
+pub const FETCH_MAX: usize = 1 << 30;
 
 /// How the remote is reached.
 pub struct Link {

@@ -8,14 +8,14 @@ use std::path::Path;
 
 use git2::{Commit, Error, ObjectType, Oid};
 
-use super::clone::FETCH_MAX;
-use super::remote::Link;
+use super::remote::{FETCH_MAX, Link};
 use super::trouble::Trouble;
 use crate::render::text::is_plain;
+use crate::source::Repository;
 use crate::source::SourceError;
 use crate::source::credentials::Credentials;
 use crate::source::error::display_url;
-use crate::source::fetch::{Repository, Request};
+use crate::source::request::Request;
 use crate::source::submodule::file::{self, BadLine};
 use crate::source::submodule::place::Host;
 use crate::source::submodule::{Source, Submodules};

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::{ErrorClass, ErrorCode};
 
+use crate::source::Repository;
 use crate::source::SourceError;
 use crate::source::error::display_url;
-use crate::source::fetch::Repository;
 
 /// What went wrong: the remote side, or the clone on disk.
 #[derive(Debug)]

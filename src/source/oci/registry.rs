@@ -13,10 +13,10 @@ use super::{commit, unpack};
 use crate::source::SourceError;
 use crate::source::credentials::Login;
 use crate::source::error::display_url;
-use crate::source::fetch::Request;
 use crate::source::git::head;
 use crate::source::head::Head;
 use crate::source::reference::{self, Kind, Listed, Unmatched};
+use crate::source::request::Request;
 
 /// Bytes of an artifact that are fetched.
 const PACKED: u64 = 64 << 20;

@@ -11,7 +11,7 @@ use super::vault::Vault;
 use crate::support::{DEPLOYMENT, Finished, Fixture, config_map, plane, program};
 
 /// A git work tree.
-pub struct Tree {
+pub(super) struct Tree {
     folder: TempDir,
     /// Where programs run.
     pub data: TempDir,

@@ -112,7 +112,7 @@ data:
     // Nor what a chart says of itself is believed.
     test.repo.remove("apps/web/templates/passwd.yaml").unwrap();
     chart(&test, "{{ fail \"nobody may run this\" }}");
-    daemon.line(&["apps/web: helm says", "web/templates/a.yaml:1:3", "nobody may run this"]);
+    daemon.line(&["apps/web/templates/a.yaml:1:4: helm says: nobody may run this"]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod bounds;
 mod build;
 mod charts;
 mod contained;
+mod diagnostics;
 mod example;
 mod helm;
 mod kms;
