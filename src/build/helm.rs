@@ -5,17 +5,21 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tokio::time::{Instant, timeout_at};
+
 use super::program::{Ended, Run};
 use super::stage::Stage;
-use super::{Archive, Inputs, Recipe, Tools, blocking};
+use super::{Archive, Inputs, Recipe, Tools, blocking, flaws};
 use crate::api::helm::{Helm, Parameter};
-use crate::render::{Content, Diagnostic, Edits, Origin, Rendered, helm};
+use crate::render::{Content, Diagnostic, Edits, Rendered, helm};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
 pub(super) const HELM: &str = "helm";
 /// The file with the values that an app sets, in helm's home.
 const VALUES: &str = "values.json";
+/// Templates of a chart that are found to be wrong at once, at most.
+const TURNS: usize = 20;
 
 /// What is made of a chart.
 pub(super) struct Chart<'a> {
@@ -44,8 +48,8 @@ pub(super) async fn build(
         Some(archive) => copied(&stage, archive).map_err(Stage::failed)?.into(),
         None => stage.tree().join(folder).into(),
     });
-    arguments.extend(chart.values.iter().map(|path| flag("--values", stage.tree().join(path))));
-    arguments.extend(given.iter().map(|path| flag("--values", path)));
+    arguments.extend(chart.values.iter().map(|path| values_flag(&stage.tree().join(path))));
+    arguments.extend(given.iter().map(|path| values_flag(path)));
     arguments.extend(rest(recipe, inputs, &stage));
     // Without a cluster, helm reads nothing but the chart and what it is given: it may run where the kernel cannot
     // keep it from the rest.
@@ -57,14 +61,78 @@ pub(super) async fn build(
         network: false,
         or_not: true,
     };
-    let ended = run.run(tools).await?;
-    let (shown, folder) = (folder.to_owned(), chart.folder.map(str::to_owned));
-    match ended {
-        Ended::Badly(complaints) => Ok(refused(&shown, &complaints, is_secret(snapshot, inputs))),
-        Ended::NotConfined => Ok(refused(&shown, "it could not be started", false)),
-        Ended::Well(output) => {
-            blocking(move || helm::objects(&output, folder.as_deref(), &edits)).await
+    let template =
+        Template { run, snapshot, folder: chart.folder, is_secret: is_secret(snapshot, inputs) };
+    match template.run.run(tools).await? {
+        Ended::Badly(complaints) => {
+            Ok(Rendered::nothing(template.failures(tools, complaints, &edits).await))
         }
+        Ended::NotConfined => Ok(template.refused("it could not be started")),
+        Ended::Well(output) => template.objects(output, edits).await,
+    }
+}
+
+/// A run of helm, and of what.
+struct Template<'a> {
+    run: Run<'a>,
+    snapshot: &'a Snapshot,
+    /// The folder of the chart, if it is in the repository.
+    folder: Option<&'a str>,
+    /// Whether what helm says may be anything that nobody may see.
+    is_secret: bool,
+}
+
+impl Template<'_> {
+    fn refused(&self, complaints: &str) -> Rendered {
+        Rendered::nothing(vec![helm::diagnostic(complaints, self.folder, self.is_secret)])
+    }
+
+    async fn objects(&self, output: Vec<u8>, edits: Edits) -> Result<Rendered, SourceError> {
+        let folder = self.folder.map(str::to_owned);
+        blocking(move || helm::objects(&output, folder.as_deref(), &edits)).await
+    }
+
+    /// All that is wrong with a chart that could not be rendered: helm ends at the first template that makes no sense,
+    /// so it is asked again without that one.
+    async fn failures(&self, tools: &Tools, first: String, edits: &Edits) -> Vec<Diagnostic> {
+        let flaws = flaws::of(self.snapshot);
+        let (mut found, mut complaints) = (Vec::new(), first);
+        let deadline = Instant::now() + flaws::MORE;
+        for turn in 0..TURNS {
+            let diagnostic = helm::diagnostic(&complaints, self.folder, self.is_secret);
+            let path = diagnostic.origin.path.clone();
+            let is_ours = turn > 0 && helm::is_consequence(&complaints);
+            let is_placed = Some(&*path) != self.folder;
+            let is_explained = !is_placed && flaws::explain(&flaws, &complaints);
+            if !is_ours && !is_explained {
+                found.push(diagnostic);
+            }
+            if !self.without(&path) {
+                break;
+            }
+            match timeout_at(deadline, self.run.run(tools)).await {
+                Ok(Ok(Ended::Badly(next))) => complaints = next,
+                Ok(Ok(Ended::Well(output))) => {
+                    let rest = self.objects(output, edits.clone()).await;
+                    found.extend(rest.map(|rest| rest.diagnostics).unwrap_or_default());
+                    break;
+                }
+                // What is known by now has to do.
+                _ => break,
+            }
+        }
+        found.into_iter().chain(flaws).collect()
+    }
+
+    /// Empties a template, if others can do without it.
+    fn without(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let defines = name.starts_with('_') || Path::new(name).extension() == Some("tpl".as_ref());
+        let file = self.run.stage.tree().join(path);
+        // What helm says is not to lead anywhere else.
+        let is_there = self.snapshot.files.iter().any(|file| file.path == path);
+        let is_full = || fs::metadata(&file).is_ok_and(|found| found.len() > 0);
+        is_there && !defines && is_full() && fs::write(&file, "").is_ok()
     }
 }
 
@@ -102,7 +170,7 @@ fn copied(stage: &Stage, archive: &Archive) -> io::Result<PathBuf> {
 fn rest(recipe: &Recipe, inputs: &Inputs, stage: &Stage) -> Vec<OsString> {
     let options = &recipe.render.helm;
     let values = (!options.values.is_empty()).then(|| stage.home().join(VALUES));
-    let mut all: Vec<_> = values.map(|path| flag("--values", path)).into_iter().collect();
+    let mut all: Vec<_> = values.map(|path| values_flag(&path)).into_iter().collect();
     all.extend(options.parameters.iter().map(parameter));
     all.push(flag("--namespace", recipe.release_namespace()));
     all.push(if options.skip_crds { "--skip-crds".into() } else { "--include-crds".into() });
@@ -116,6 +184,12 @@ fn rest(recipe: &Recipe, inputs: &Inputs, stage: &Stage) -> Vec<OsString> {
     };
     all.extend(apis.into_iter().map(|api| flag("--api-versions", api)));
     all
+}
+
+/// A file with values, whatever its name: helm reads a list of them here, as a line of CSV.
+fn values_flag(path: &Path) -> OsString {
+    let quoted = path.to_string_lossy().replace('"', "\"\"");
+    flag("--values", format!("\"{quoted}\""))
 }
 
 /// One argument, so that no value is taken for a flag.
@@ -152,11 +226,6 @@ fn escaped(value: &str) -> String {
 fn is_secret(snapshot: &Snapshot, inputs: &Inputs) -> bool {
     inputs.values.iter().any(|given| given.is_secret)
         || snapshot.files.iter().any(|file| matches!(file.content, Content::Decrypted(_)))
-}
-
-fn refused(chart: &str, complaints: &str, is_secret: bool) -> Rendered {
-    let problem = helm::problem(complaints, is_secret);
-    Rendered::nothing(vec![Diagnostic::at(Origin::file(chart), problem)])
 }
 
 #[cfg(test)]

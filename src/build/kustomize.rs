@@ -1,9 +1,14 @@
 //! Builds a kustomization.
 
+use std::collections::BTreeMap;
+
+use futures::{StreamExt as _, future, stream};
+use tokio::time::sleep;
+
 use super::program::{Ended, Run};
 use super::stage::Stage;
-use super::{Tools, blocking, staged};
-use crate::render::kustomize::{self, Kustomization, NAMES};
+use super::{Tools, blocking, flaws, staged};
+use crate::render::kustomize::{self, Kustomization, NAMES, Parts};
 use crate::render::{Diagnostic, Edits, Origin, Problem, Rendered, SourceFile, built};
 use crate::source::{Snapshot, SourceError};
 
@@ -13,35 +18,96 @@ const KUSTOMIZE: &str = "kustomize";
 const ANYWHERE: &str = "LoadRestrictionsNone";
 /// Has it read files in and below the folder of their kustomization.
 const INSIDE: &str = "LoadRestrictionsRootOnly";
+/// Kustomizations that are tried alone at most, to find what is wrong with a whole,
+const TRIED: usize = 100;
+/// and of these so many side by side.
+const PARALLEL: usize = 2;
 
-/// What kustomize makes of the kustomization in the folder `top`; if it `says_origins`, nobody else asked it to.
+/// What is to be built.
+pub(super) struct Wanted<'a> {
+    /// The folder of the kustomization.
+    pub top: &'a str,
+    /// Whether it says of each object which file it is from although nobody asked for that.
+    pub says_origins: bool,
+    /// What it is made of.
+    pub parts: &'a Parts,
+}
+
+/// What kustomize makes of a kustomization.
 pub(super) async fn build(
     tools: &Tools,
     snapshot: &Snapshot,
-    top: &str,
-    says_origins: bool,
+    wanted: Wanted<'_>,
     edits: Edits,
 ) -> Result<Rendered, SourceError> {
     let stage = staged(tools, snapshot).await?;
-    let mut ended = run(tools, &stage, top, ANYWHERE, false).await?;
-    if matches!(ended, Ended::NotConfined) {
-        // All that it is known to refer to is in the repository. Where it may come to refer to more, and the kernel does
-        // not keep it from that, it keeps to the folder of the kustomization by itself.
-        let restrictor = if is_dynamic(snapshot) { INSIDE } else { ANYWHERE };
-        ended = run(tools, &stage, top, restrictor, true).await?;
-    }
-    let (top, secrets) = (top.to_owned(), edits.secrets.clone());
-    match ended {
+    let (top, says_origins) = (wanted.top.to_owned(), wanted.says_origins);
+    match attempt(tools, snapshot, &stage, &top).await? {
         Ended::Well(output) => {
             blocking(move || built::kustomize(&output, &top, says_origins, &edits)).await
         }
         Ended::Badly(complaints) => {
-            // It quotes what it cannot make use of.
-            let complaints = secrets.redact(&complaints);
-            Ok(refused(&top, &kustomize::secrets(&snapshot.files).redact(&complaints)))
+            let mut diagnostics = flaws::of(snapshot);
+            let failed = failed(tools, snapshot, &stage, &wanted, &complaints, &diagnostics).await;
+            let secrets = kustomize::secrets(&snapshot.files);
+            let is_explained = flaws::explain(&diagnostics, &complaints);
+            for (folder, complaints) in failed {
+                if folder != wanted.top || !is_explained {
+                    // It quotes what it cannot make use of.
+                    let complaints = edits.secrets.redact(&complaints);
+                    diagnostics.push(refused(folder, &secrets.redact(&complaints)));
+                }
+            }
+            Ok(Rendered::nothing(diagnostics))
         }
-        Ended::NotConfined => Ok(refused(&top, "it could not be started")),
+        Ended::NotConfined => Ok(Rendered::nothing(vec![refused(&top, "it could not be started")])),
     }
+}
+
+/// Those that it is made of and that cannot be built, by their own fault, and what kustomize says of each: of the whole
+/// it says only what it came upon first.
+async fn failed<'a>(
+    tools: &Tools,
+    snapshot: &Snapshot,
+    stage: &Stage,
+    wanted: &Wanted<'a>,
+    complaints: &str,
+    flaws: &[Diagnostic],
+) -> Vec<(&'a str, String)> {
+    let flawed = flaws.iter().map(|flaw| &*flaw.origin.path).collect();
+    let others = wanted.parts.without(&flawed).into_iter().filter(|folder| *folder != wanted.top);
+    let tries = others.take(TRIED).map(|folder| async move {
+        match attempt(tools, snapshot, stage, folder).await {
+            Ok(Ended::Badly(complaints)) => Some((folder, complaints)),
+            // It is not what was asked for.
+            _ => None,
+        }
+    });
+    let tries = stream::iter(tries.collect::<Vec<_>>()).buffer_unordered(PARALLEL);
+    let found: Vec<_> =
+        tries.take_until(sleep(flaws::MORE)).filter_map(future::ready).collect().await;
+    let mut failed: BTreeMap<_, _> = found.into_iter().collect();
+    failed.insert(wanted.top, complaints.to_owned());
+    let all = failed.keys().copied().collect();
+    let at_fault = wanted.parts.at_fault(&all).into_iter();
+    at_fault.filter_map(|folder| failed.remove_entry(folder)).collect()
+}
+
+/// Has kustomize build the kustomization in a folder.
+async fn attempt(
+    tools: &Tools,
+    snapshot: &Snapshot,
+    stage: &Stage,
+    folder: &str,
+) -> Result<Ended, SourceError> {
+    let ended = run(tools, stage, folder, ANYWHERE, false).await?;
+    if !matches!(ended, Ended::NotConfined) {
+        return Ok(ended);
+    }
+    // All that it is known to refer to is in the repository. Where it may come to refer to more, and the kernel does
+    // not keep it from that, it keeps to the folder of the kustomization by itself.
+    let restrictor = if is_dynamic(snapshot) { INSIDE } else { ANYWHERE };
+    run(tools, stage, folder, restrictor, true).await
 }
 
 /// Whether what kustomize reads is known only once it runs.
@@ -69,8 +135,7 @@ async fn run(
         .await
 }
 
-fn refused(top: &str, complaints: &str) -> Rendered {
+fn refused(folder: &str, complaints: &str) -> Diagnostic {
     let why = built::complaint(complaints);
-    let problem = Problem::BuildFailed { program: KUSTOMIZE, why };
-    Rendered::nothing(vec![Diagnostic::at(Origin::file(top), problem)])
+    Diagnostic::at(Origin::file(folder), Problem::BuildFailed { program: KUSTOMIZE, why })
 }

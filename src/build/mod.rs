@@ -5,19 +5,23 @@
 
 mod charts;
 pub mod confine;
+mod flaws;
 mod helm;
 mod inputs;
 mod keys;
 mod kms;
 mod kustomize;
+mod memory;
 mod program;
 mod pull;
 mod recipe;
 mod sops;
 mod stage;
+mod syscalls;
 mod tools;
 mod values;
 mod variables;
+mod vault;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,8 +32,9 @@ use crate::source::{Layout, Snapshot, SourceError};
 pub use charts::{Archive, chart};
 pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
+pub use memory::default_memory;
 pub use recipe::Recipe;
-pub use tools::{MEMORY, OBJECTS, Tools};
+pub use tools::{OBJECTS, Tools};
 pub use values::{BadValues, values};
 pub use variables::substitution;
 
@@ -55,7 +60,8 @@ pub async fn build(
     if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
     }
-    let built = made(tools, recipe, inputs, snapshot, before).await?;
+    let mut built = made(tools, recipe, inputs, snapshot, before).await?;
+    sort(&mut built.diagnostics);
     let mut built = bounded(built, tools.objects, before.map(AsRef::as_ref));
     if let Some(made_of) = made_of {
         built.hash = made_of;
@@ -76,23 +82,29 @@ async fn made(
 ) -> Result<Rendered, SourceError> {
     let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
     let edits = recipe.edits(inputs);
-    match &snapshot.layout {
+    let mut made = match &snapshot.layout {
         Layout::Plain => {
             let before = before.cloned();
-            blocking(move || plain(snapshot, &edits, before.as_deref())).await
+            return blocking(move || plain(snapshot, &edits, before.as_deref())).await;
         }
         // Half of what it is made of would be another state than anyone declared.
-        _ if !snapshot.diagnostics.is_empty() => Ok(Rendered::nothing(snapshot.diagnostics)),
-        Layout::Kustomize { top, says_origins } => {
+        _ if !snapshot.diagnostics.is_empty() => {
+            let flaws = flaws::of(&snapshot);
+            Rendered::nothing(snapshot.diagnostics.iter().cloned().chain(flaws).collect())
+        }
+        Layout::Kustomize { top, says_origins, parts } => {
             let edits = hiding(&edits, &snapshot, inputs);
-            kustomize::build(tools, &snapshot, top, *says_origins, edits).await
+            let wanted = kustomize::Wanted { top, says_origins: *says_origins, parts };
+            kustomize::build(tools, &snapshot, wanted, edits).await?
         }
         Layout::Helm { chart, values } => {
             let edits = hiding(&edits, &snapshot, inputs);
             let chart = helm::Chart { folder: chart.as_deref(), values };
-            helm::build(tools, recipe, inputs, &snapshot, chart, edits).await
+            helm::build(tools, recipe, inputs, &snapshot, chart, edits).await?
         }
-    }
+    };
+    flaws::locate(&mut made.diagnostics, &snapshot);
+    Ok(made)
 }
 
 /// The same changes, and whatever a program was given that is secret must not be shown of any object.
@@ -107,8 +119,13 @@ fn hiding(edits: &Edits, snapshot: &Snapshot, inputs: &Inputs) -> Edits {
 fn plain(snapshot: Snapshot, edits: &Edits, before: Option<&Rendered>) -> Rendered {
     let mut rendered = render::edited(snapshot.files, edits, before);
     rendered.diagnostics.extend(snapshot.diagnostics);
-    rendered.diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
     rendered
+}
+
+/// In the order of their places, each once.
+fn sort(diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.sort_by(|a, b| a.origin.cmp(&b.origin));
+    diagnostics.dedup();
 }
 
 /// What was made; if that is more than anyone means, what was made before.

@@ -5,6 +5,7 @@ pub mod built;
 pub mod diagnostic;
 pub mod edits;
 pub mod encrypted;
+pub mod flaws;
 pub mod helm;
 pub mod images;
 pub mod kustomize;
@@ -18,6 +19,7 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Problem};
 pub use edits::Edits;
+pub use flaws::{Reads, flaws};
 pub use images::Image;
 pub use manifest::{Manifest, Origin};
 pub use plain::{Content, ContentId, Part, Rendered, SourceFile, edited, plain};

@@ -234,6 +234,11 @@ pub fn duplicate(manifest: &Manifest, id: &ObjectId, first: &Origin) -> Diagnost
     }
 }
 
+/// What is wrong with a file by itself.
+pub(super) fn file_diagnostics(path: &str, content: &[u8]) -> Vec<Diagnostic> {
+    file_manifests(&path.into(), content, &Edits::default()).diagnostics
+}
+
 fn file_manifests(path: &Arc<str>, content: &[u8], edits: &Edits) -> manifest::Read {
     let origin = Origin::file(path.clone());
     if content.starts_with(LFS_POINTER) {

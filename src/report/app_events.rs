@@ -4,47 +4,15 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::done::{Action, Done, Reason};
 use super::outcome::{Failure, Fate, Outcome};
 use super::problems::{self, Named, claimed, held_sets, named};
-use super::put_back::by;
+use super::told::{Told, by, normal, warning};
 use super::{AppReason, Notice};
 use crate::api::conditions::Condition;
 use crate::api::status::HeldSet;
 use crate::api::{ConditionType, GitOpsAppStatus, Truth};
-use crate::cluster::events::{Event, Regarding};
 use crate::object::{AppId, ObjectId};
-
-/// Something that is told of an app.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// What happened, in one word.
-    pub reason: &'static str,
-    /// What we did or tried, in one word.
-    pub action: &'static str,
-    /// Whether it asks for attention.
-    pub is_warning: bool,
-    /// What happened, as a sentence.
-    pub note: String,
-}
-
-impl Told {
-    /// The event on the resource.
-    pub fn on(self, regarding: &Regarding, time: Timestamp) -> Event {
-        let Self { reason, action, is_warning, note } = self;
-        Event { regarding: regarding.clone(), reason, action, is_warning, note, time }
-    }
-}
-
-fn normal(reason: &'static str, action: &'static str, note: String) -> Told {
-    Told { reason, action, is_warning: false, note }
-}
-
-pub(super) fn warning(reason: &'static str, action: &'static str, note: String) -> Told {
-    Told { reason, action, is_warning: true, note }
-}
 
 /// What an outcome is worth, but for the drift that it put back.
 pub fn of_outcome(
@@ -265,6 +233,7 @@ mod tests {
     use super::super::{Trigger, resource::AppResource};
     use super::*;
     use crate::api::{Invalid, validate::Fault};
+    use crate::cluster::events::Event;
 
     /// Takes outcomes one after the other and holds what is told against what is expected: each event's
     /// reason, whether it is a warning, and words of its note.

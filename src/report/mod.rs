@@ -20,6 +20,7 @@ mod samples;
 pub mod standing;
 pub mod state;
 pub mod status;
+pub mod told;
 
 pub use done::{Action, Done, Reason};
 pub use metrics::Metrics;

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::app_events::{Told, warning};
 use super::done::{Action, Reason};
 use super::outcome::Outcome;
 use super::problems::named;
+use super::told::{Told, by, warning};
 use crate::object::ObjectId;
 
 /// What was put back since it was told last.
@@ -45,12 +45,4 @@ impl PutBack {
         let note = format!("{number} put back after being changed{by}{deleted}: {named}");
         (number > 0).then(|| warning(Reason::DriftReverted.into(), "Revert", note))
     }
-}
-
-/// Which tools changed something, as part of a sentence.
-pub fn by(tools: &BTreeSet<String>) -> String {
-    if tools.is_empty() {
-        return String::new();
-    }
-    format!(" by {}", tools.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
 }

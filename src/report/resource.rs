@@ -4,14 +4,14 @@
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::Notice;
-use super::app_events::{self, Told};
 use super::conditions::{Moment, healthy};
 use super::done::Done;
 use super::outcome::{Failure, Outcome, Trigger};
 use super::put_back::PutBack;
 use super::record::recorded;
 use super::standing::Standing;
+use super::told::Told;
+use super::{Notice, app_events};
 use crate::api::bounded::{LINE, text};
 use crate::api::{ConditionType, GitOpsAppStatus};
 use crate::cluster::events::{Event, Regarding};

@@ -1,22 +1,25 @@
 //! Fetches what is followed: runs the fetching child with a deadline, then reads the commit's blobs.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::clones::Shared;
-use super::credentials::{AppToken, Files};
 use super::error::display_url;
+use super::git::tree::Unread;
 use super::head::Head;
 use super::reference::Kind;
+use super::request::{Answer, Request};
+use super::submodule::Missing;
 use super::way::Way;
-use super::{Credentials, Limits, Revision, Snapshot, SourceError, Submodules, git};
+use super::{Credentials, Limits, Repository, Revision, Snapshot, SourceError, git};
 use crate::api::Render;
 use crate::render::Rendered;
 
@@ -38,60 +41,6 @@ const CHILD_ENVIRONMENT: &[&str] = &[
 
 /// A proxy for URLs without TLS, as libcurl does not read it: to a CGI program it is a header of its client.
 const HTTP_PROXY: (&str, &str) = ("HTTP_PROXY", "http_proxy");
-
-/// What is followed of a repository, and how to get at it.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Repository {
-    /// URL or local path.
-    pub url: String,
-    /// What of it is followed, see [`reference`](super::reference).
-    pub branch: String,
-    /// Whether it is an artifact of a registry that speaks no TLS.
-    pub insecure: bool,
-    /// Its submodules, if they are fetched.
-    pub submodules: Option<Submodules>,
-    /// Credentials in files.
-    #[serde(skip)]
-    pub files: Arc<Files>,
-    /// Credentials from a Secret, in place of those.
-    #[serde(skip)]
-    pub credentials: Option<Arc<Credentials>>,
-}
-
-impl std::fmt::Debug for Repository {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Repository({} {})", display_url(&self.url), self.branch)
-    }
-}
-
-/// What the fetching child is asked, on its standard input.
-#[derive(Serialize, Deserialize)]
-pub struct Request {
-    /// What to fetch.
-    pub repository: Repository,
-    /// Where the clone is or shall be.
-    pub dir: PathBuf,
-    /// Who fetches it, unless that is anyone.
-    pub credentials: Option<Credentials>,
-    /// The last token of the app of GitHub that fetches it.
-    pub token: Option<AppToken>,
-    /// Seconds after which the child ends by itself, should its parent be gone by then.
-    pub seconds: u64,
-    /// Start over with a fresh clone.
-    pub fresh: bool,
-    /// Have this many commits of history, also if the head is known. The first fetch takes one
-    /// otherwise, and those after it what is new.
-    pub depth: Option<usize>,
-}
-
-/// What the fetching child answers, on its standard output.
-#[derive(Serialize, Deserialize)]
-pub struct Answer {
-    /// What was fetched.
-    pub head: Result<Head, SourceError>,
-    /// The token that an app of GitHub got for it.
-    pub token: Option<AppToken>,
-}
 
 /// Fetches what is followed of one repository into one clone.
 #[derive(Clone, Debug)]
@@ -118,7 +67,7 @@ impl Fetcher {
     /// The commit that is followed, as a fetch found it that began not before `since`. An unchanged head costs one
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
-        let Head { kind, reference, commit, tree, time, author, subject, tag, digest } =
+        let Head { kind, reference, commit, tree, time, author, subject, tag, digest, .. } =
             self.shared.fetched(since, false, self.ask(false, None)).await?;
         let name = match kind {
             Kind::Commit => None,
@@ -142,6 +91,7 @@ impl Fetcher {
             seconds: self.timeout.as_secs() + 1,
             fresh,
             depth,
+            resting: self.shared.resting(),
         };
         let child = run_child(&self.program, &request);
         let answer = tokio::time::timeout(self.timeout, child).await;
@@ -150,7 +100,9 @@ impl Fetcher {
             limit: self.timeout,
         })??;
         self.shared.keep_token(token);
-        head
+        let mut head = head?;
+        self.shared.keep_missing(std::mem::take(&mut head.missing), &request.resting);
+        Ok(head)
     }
 
     fn credentials(&self) -> Result<Option<Credentials>, SourceError> {
@@ -168,13 +120,13 @@ impl Fetcher {
         before: Option<Arc<Rendered>>,
     ) -> Result<Snapshot, SourceError> {
         let began = Instant::now();
-        if let Ok(found) = self.read_blobs(&revision.commit, before.clone()).await {
-            return self.found(found, revision);
+        match self.read_blobs(&revision.commit, before.clone()).await {
+            Err(SourceError::CloneUnusable { .. }) => {}
+            found => return self.found(found?, revision),
         }
         // Another app may have had it made anew while this one read, and must not find it gone for that.
         self.shared.fetched(began, true, self.ask(true, None)).await?;
-        let found = self.read_blobs(&revision.commit, before).await;
-        self.found(found.map_err(|why| self.unusable(why))?, revision)
+        self.found(self.read_blobs(&revision.commit, before).await?, revision)
     }
 
     /// Reads the manifests below the path of any commit in the clone. `None` if it has no such folder.
@@ -182,22 +134,30 @@ impl Fetcher {
         &self,
         commit: &str,
         before: Option<Arc<Rendered>>,
-    ) -> Result<Option<Snapshot>, String> {
+    ) -> Result<Option<Snapshot>, SourceError> {
         let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
-        let (submodules, render) = (self.repository.submodules.is_some(), self.render.clone());
+        let (submodules, render) = (self.submodules(), self.render.clone());
         let limits = self.limits;
         let read = move || {
-            let before = before.as_deref();
+            let (submodules, before) = (submodules.as_deref(), before.as_deref());
             git::tree::read(&dir, &commit, &path, submodules, &render, limits, before)
         };
-        self.off_thread(read).await
+        self.off_thread(read).await.map_err(|unread| match unread {
+            Unread::Clone(why) => self.unusable(why),
+            Unread::Submodule(error) => error,
+        })
+    }
+
+    /// Those submodules that are missing, if submodules are read.
+    pub(super) fn submodules(&self) -> Option<Vec<Missing>> {
+        self.repository.submodules.as_ref().map(|_| self.shared.missing())
     }
 
     /// Reads from the clone on a thread of its own, within the deadline.
-    pub(super) async fn off_thread<T: Send + 'static>(
+    pub(super) async fn off_thread<T: Send + 'static, E: From<String> + Send + 'static>(
         &self,
-        read: impl FnOnce() -> Result<T, String> + Send + 'static,
-    ) -> Result<T, String> {
+        read: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         tokio::time::timeout(self.timeout, tokio::task::spawn_blocking(read))
             .await
             .map_err(|_| "reading took too long".to_owned())?
@@ -240,5 +200,9 @@ async fn run_child(program: &Path, request: &Request) -> Result<Answer, SourceEr
     }
     let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
     let answer: Result<Answer, _> = serde_json::from_slice(&output.stdout);
+    // So ends what is not given the memory that it wants.
+    if answer.is_err() && output.status.signal() == Some(Signal::ABORT.as_raw()) {
+        return Err(SourceError::RepositoryTooLarge { url: display_url(&request.repository.url) });
+    }
     answer.map_err(|_| failed(format!("it ended without an answer ({})", output.status)))
 }

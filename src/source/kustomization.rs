@@ -8,8 +8,8 @@ use super::select::Selection;
 use super::tree::{Entry, Node, Trail, Tree, folder, join, joined};
 use super::{Layout, Snapshot, walk};
 use crate::api::kustomize::Kustomize;
-use crate::render::kustomize::{Kustomization, NAMES, Role};
-use crate::render::{Origin, Problem, text};
+use crate::render::kustomize::{Kustomization, NAMES, Part, Parts, Role, cleaned, place_of};
+use crate::render::{Origin, Problem, Reads, text, yaml};
 
 /// Kustomizations that one is made of at most.
 const KUSTOMIZATIONS: usize = 1_000;
@@ -26,7 +26,8 @@ pub(super) fn read<T: Tree>(
 ) -> Result<Snapshot, String> {
     let top = joined(&root);
     let (gather, seen) = (Gather::new(tree, &root), BTreeSet::new());
-    let mut closure = Closure { tree, gather, seen, says_origins: false };
+    let parts = Parts::default();
+    let mut closure = Closure { tree, gather, seen, says_origins: false, parts };
     let mut todo = vec![root.clone()];
     if name_in(tree, &root)?.is_none() {
         closure.generate(&root)?;
@@ -37,13 +38,17 @@ pub(super) fn read<T: Tree>(
             closure.gather.problem(Origin::file(joined(&at)), problem);
             break;
         }
+        if closure.gather.is_too_much(&joined(&at)) {
+            break;
+        }
         if closure.seen.insert(joined(&at)) {
             closure.gather.take(&mut at)?;
             let extra = (joined(&at) == top).then_some(options);
             todo.extend(closure.kustomization(&at, extra)?);
         }
     }
-    let layout = Layout::Kustomize { top, says_origins: closure.says_origins };
+    let Closure { says_origins, parts, .. } = closure;
+    let layout = Layout::Kustomize { top, says_origins, parts };
     Ok(Snapshot { layout, ..closure.gather.snapshot() })
 }
 
@@ -64,6 +69,7 @@ struct Closure<'a, T: Tree> {
     /// Folders of kustomizations, by their paths.
     seen: BTreeSet<String>,
     says_origins: bool,
+    parts: Parts,
 }
 
 impl<T: Tree> Closure<'_, T> {
@@ -123,24 +129,37 @@ impl<T: Tree> Closure<'_, T> {
         if let Some(options) = options {
             kustomization.apply(options);
         }
-        for problem in kustomization.refused() {
-            self.gather.problem(origin.clone(), problem);
+        let text = self.gather.content(&name).unwrap_or_default().to_vec();
+        let text = String::from_utf8_lossy(&text);
+        let at_place = |place: Option<yaml::Place>| {
+            let (line, column) = place.unwrap_or_default();
+            Origin { line, column, ..origin.clone() }
+        };
+        for (field, problem) in kustomization.refused() {
+            self.gather.problem(at_place(place_of(field, &text)), problem);
         }
         let mut folders = Vec::new();
+        let mut part = Part { is_component: kustomization.is_component(), ..Part::default() };
         for reference in kustomization.references() {
-            let bad = |why| {
-                let path = shown(reference.path);
-                Problem::BadReference { field: reference.field, path, why }
-            };
-            match self.reference(at, reference.path)? {
-                Err(why) => self.gather.problem(origin.clone(), bad(why)),
-                Ok(mut to) if !is_folder(&to) => self.gather.take_named(&mut to)?,
-                Ok(to) if reference.role == Role::Resource => folders.push(to),
-                Ok(_) => {
-                    self.gather.problem(origin.clone(), bad("is a folder, and has to be a file"));
+            let why = match self.reference(at, reference.path)? {
+                Err(why) => why,
+                Ok(mut to) if !is_folder(&to) => {
+                    part.reads.extend(reads(reference.role).map(|reads| (joined(&to), reads)));
+                    self.gather.take_named(&mut to)?;
+                    continue;
                 }
-            }
+                Ok(to) if reference.role == Role::Resource => {
+                    part.builds_on.push(joined(&to));
+                    folders.push(to);
+                    continue;
+                }
+                Ok(_) => "is a folder, and has to be a file",
+            };
+            let (field, path) = (reference.field, shown(reference.path));
+            let problem = Problem::BadReference { field, path, why };
+            self.gather.problem(at_place(reference.place(&text)), problem);
         }
+        self.parts.add(joined(at), part);
         if options.is_some() {
             self.says_origins = kustomization.with_origins();
         }
@@ -158,10 +177,20 @@ impl<T: Tree> Closure<'_, T> {
         if REMOTE.iter().any(|mark| path.contains(mark)) {
             return Ok(Err(ELSEWHERE));
         }
-        let found = self.gather.follow(at, path)?;
+        // As kustomize does it: a name and the .. after it are nothing, also where the name is that of a link.
+        let found = self.gather.follow(at, &cleaned(path))?;
         Ok(found.map_err(|why| {
             if HOSTS.iter().any(|mark| path.contains(mark)) { ELSEWHERE } else { why }
         }))
+    }
+}
+
+/// What kustomize reads a file as that it does this with.
+fn reads(role: Role) -> Option<Reads> {
+    match role {
+        Role::Resource => Some(Reads::Objects),
+        Role::File => Some(Reads::Yaml),
+        Role::Text => None,
     }
 }
 

@@ -1,12 +1,12 @@
 //! What of a tree an app is made of: its manifests, or what kustomize or helm make them of.
 
 use super::select::Selection;
-use super::tree::{Node, Place, Trail, Tree, folder, joined, resolve};
+use super::tree::{Node, Place, Tree, folder, resolve};
 use super::{Snapshot, chart, kustomization, walk};
 use crate::api::{Render, RenderType};
+use crate::render::Rendered;
 use crate::render::helm;
 use crate::render::kustomize::NAMES;
-use crate::render::{Diagnostic, Origin, Problem, Rendered};
 
 /// Reads what the app at `path` of a tree is made of; of manifests, not what was rendered before. `None` if there
 /// is no such folder.
@@ -57,11 +57,4 @@ fn detect<T: Tree>(tree: &T, at: &T::Id) -> Result<Option<RenderType>, String> {
 
 fn has_file<T: Tree>(tree: &T, at: &T::Id, name: &str) -> Result<bool, String> {
     Ok(matches!(tree.find(at, name)?, Some(Node::File(_) | Node::Link(_))))
-}
-
-/// A folder that lacks what its app is to be rendered by.
-pub(super) fn nothing_to_render<Id>(root: &Trail<Id>, what: &'static str) -> Snapshot {
-    let problem = Problem::NothingToRender(what);
-    let diagnostics = vec![Diagnostic::at(Origin::file(joined(root)), problem)];
-    Snapshot { diagnostics, ..Snapshot::default() }
 }

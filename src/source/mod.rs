@@ -4,6 +4,7 @@
 //! libgit2 has no trustworthy deadlines of its own.
 
 pub mod approval;
+pub mod authorities;
 mod changes;
 mod chart;
 pub mod clones;
@@ -22,6 +23,8 @@ mod limits;
 pub mod mounted;
 pub mod oci;
 pub mod reference;
+pub mod repository;
+pub mod request;
 mod select;
 pub mod snapshot;
 pub mod submodule;
@@ -36,10 +39,11 @@ pub use approval::Removal;
 pub use clones::Clones;
 pub use credentials::{BadCredentials, Credentials};
 pub use error::SourceError;
-pub use fetch::{Fetcher, Repository};
+pub use fetch::Fetcher;
 pub use git::history::{Approval, Approvals};
 pub use git::verify::Question;
 pub use limits::Limits;
+pub use repository::Repository;
 pub use snapshot::{Layout, Revision, Snapshot};
 pub use submodule::Submodules;
 pub use tree::Link;

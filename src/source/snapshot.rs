@@ -5,6 +5,7 @@ use std::fmt;
 use super::head::Tag;
 use super::reference;
 use super::tree::Link;
+use crate::render::kustomize::Parts;
 use crate::render::{Diagnostic, SourceFile};
 
 /// A commit that is followed.
@@ -88,6 +89,8 @@ pub enum Layout {
         top: String,
         /// Whether it says of each object which file it is from although nobody asked for that.
         says_origins: bool,
+        /// What that is made of.
+        parts: Parts,
     },
     /// What helm reads.
     Helm {

@@ -1,15 +1,55 @@
 //! What a chart depends on.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::diagnostic::Problem;
-use super::super::yaml;
+use super::super::{Reads, SourceFile, yaml};
+use super::{NAME, REQUIREMENTS};
+
+/// The file with a chart's own values.
+const VALUES: &str = "values.yaml";
+/// Where it has its CRDs.
+const CRDS: &str = "crds/";
 
 /// What is read of a chart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Chart {
     /// Other charts that it is made of.
     pub dependencies: Vec<Dependency>,
+}
+
+/// Folders of charts among files.
+#[derive(Debug)]
+pub struct Charts<'a>(BTreeSet<&'a str>);
+
+impl<'a> Charts<'a> {
+    /// Those of the charts that are there as files.
+    pub fn of(files: &'a [SourceFile]) -> Self {
+        let parts = files.iter().map(|file| split(&file.path));
+        Self(parts.filter(|(_, name)| *name == NAME).map(|(folder, _)| folder).collect())
+    }
+
+    /// What helm reads a file as, if it reads it as it is.
+    pub fn reads(&self, path: &str) -> Option<Reads> {
+        let (folder, name) = split(path);
+        if [NAME, REQUIREMENTS, VALUES].contains(&name) && self.0.contains(folder) {
+            return Some(Reads::Yaml);
+        }
+        let is_manifest = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+        let is_crds = |folder: &&str| {
+            let below = path.strip_prefix(*folder).unwrap_or_default();
+            let below = if folder.is_empty() { Some(below) } else { below.strip_prefix('/') };
+            below.is_some_and(|below| below.starts_with(CRDS))
+        };
+        (is_manifest && self.0.iter().any(is_crds)).then_some(Reads::Objects)
+    }
+}
+
+/// The folder of a file, and its name.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// Another chart that one is made of.
@@ -41,6 +81,7 @@ fn dependency(item: &Value) -> Option<Dependency> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::Content;
 
     #[test]
     fn what_a_chart_depends_on_is_read() {
@@ -58,5 +99,26 @@ mod tests {
         );
         let (line, ..) = Chart::parse(b"a: b\nc: [").unwrap_err();
         assert!(line > 0);
+    }
+
+    #[test]
+    fn what_helm_reads_as_it_is_is_known() {
+        let file = |path: &str| SourceFile {
+            path: path.to_owned(),
+            content: Content::Read(Vec::new(), None),
+        };
+        let files = ["a/Chart.yaml", "a/charts/b/Chart.yaml"].map(file);
+        let charts = Charts::of(&files);
+        let check = |path: &str, expect| assert_eq!(charts.reads(path), expect, "{path}");
+        check("a/Chart.yaml", Some(Reads::Yaml));
+        check("a/values.yaml", Some(Reads::Yaml));
+        check("a/charts/b/values.yaml", Some(Reads::Yaml));
+        check("a/files/values.yaml", None);
+        check("a/templates/c.yaml", None);
+        check("a/crds/d/c.yaml", Some(Reads::Objects));
+        check("a/charts/b/crds/c.json", Some(Reads::Objects));
+        check("a/crds/README.md", None);
+        check("ab/crds/c.yaml", None);
+        check("acrds/c.yaml", None);
     }
 }

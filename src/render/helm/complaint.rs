@@ -1,7 +1,8 @@
 //! What helm complains about.
 
-use super::super::Problem;
 use super::super::built::complaint;
+use super::super::{Diagnostic, Origin, Problem};
+use super::printed;
 
 /// Name of the program.
 const HELM: &str = "helm";
@@ -16,30 +17,83 @@ const MEMORY: &[&str] = &["memory", "stack overflow", "thread"];
 /// What it adds for those who run it by hand.
 const ADVICE: &str = "Use --debug flag";
 
-/// What is wrong with a chart, in helm's words. With values from Secrets, only the places that it names are said: its
-/// words may be theirs, in any form.
-pub fn problem(complaints: &str, is_secret: bool) -> Problem {
+/// How it says which template is wrong: what comes before the place, and what comes after it.
+const PLACES: [(&str, &str); 4] = [
+    ("execution error at (", "): "),
+    ("parse error at (", "): "),
+    ("template: ", ": "),
+    ("YAML parse error on ", ": "),
+];
+/// What it says where it lacks what another file defines.
+const UNDEFINED: &str = "no template ";
+
+/// What is wrong with a chart, in helm's words: in the template that it names, if the chart is in a folder of the
+/// repository. With values from Secrets, only the places that it names are said: its words may be theirs, in any form.
+pub fn diagnostic(complaints: &str, chart: Option<&str>, is_secret: bool) -> Diagnostic {
+    let whole = problem(complaints, is_secret);
+    let Some((folder, place, words)) = chart.and_then(|folder| {
+        let (place, words) = placed(error(complaints))?;
+        Some((folder, place, words))
+    }) else {
+        return Diagnostic::at(Origin::file(chart.unwrap_or_default()), whole);
+    };
+    let origin = origin(place, folder);
+    let problem = if is_secret { whole } else { failed(said(words)) };
+    Diagnostic::at(origin, problem)
+}
+
+/// Whether it is about something that another file defines.
+pub fn is_consequence(complaints: &str) -> bool {
+    error(complaints).contains(UNDEFINED)
+}
+
+fn error(complaints: &str) -> &str {
+    complaints.split_once("Error: ").map_or(complaints, |(_, error)| error)
+}
+
+/// Without the advice.
+fn said(error: &str) -> String {
+    complaint(error.split(ADVICE).next().unwrap_or_default())
+}
+
+/// The place that an error begins with, and what is said of it.
+fn placed(error: &str) -> Option<(&str, &str)> {
+    let found = PLACES.iter().find_map(|(before, after)| {
+        let (place, words) = error.strip_prefix(before)?.split_once(after)?;
+        Some((place, words))
+    });
+    found.filter(|(place, _)| is_place(place))
+}
+
+/// Helm counts columns from 0.
+fn origin(place: &str, chart: &str) -> Origin {
+    let mut parts = place.split(':');
+    let path = printed::place(parts.next().unwrap_or_default(), Some(chart));
+    let mut number = || parts.next().and_then(|number| number.parse::<u32>().ok());
+    let line = number().unwrap_or_default();
+    let column = number().map_or(0, |column| column.saturating_add(1));
+    Origin { line, column, ..Origin::file(path) }
+}
+
+/// What is wrong with a chart as a whole.
+fn problem(complaints: &str, is_secret: bool) -> Problem {
     if is_out_of_memory(complaints) {
         return failed("it takes more memory than it may".to_owned());
     }
-    let error = complaints.split_once("Error: ").map_or(complaints, |(_, error)| error);
+    let error = error(complaints);
     if let Some((_, names)) = error.split_once(MISSING) {
         let names = names.lines().next().unwrap_or_default();
         return Problem::DependenciesMissing(complaint(names));
     }
-    if is_secret {
-        return failed(places(error));
-    }
-    failed(complaint(error.split(ADVICE).next().unwrap_or_default()))
+    failed(if is_secret { places(error) } else { said(error) })
 }
 
 /// Why helm could not fetch a chart, in its words: without what comes after a question mark in a URL, which may be a
 /// token.
 pub fn fetch_complaint(complaints: &str) -> String {
-    let error = complaints.split_once("Error: ").map_or(complaints, |(_, error)| error);
     // Of an index it says why before it says that it failed.
     let unread = complaints.split_once(UNREAD).and_then(|(_, rest)| rest.lines().nth(1));
-    let error = unread.unwrap_or(error);
+    let error = unread.unwrap_or_else(|| error(complaints));
     let words = error.split_whitespace().map(|word| match word.split_once('?') {
         Some((url, _)) if url.contains("://") => url,
         _ => word,
@@ -87,6 +141,36 @@ mod tests {
         assert_eq!(said, "GET https://cdn.example/a.tgz 500 why?");
         let text = "...Unable to get an update from the \"source\" chart repository (http://c.example):\n\tlooks like it\nError: Failed [http://c.example]";
         assert_eq!(fetch_complaint(text), "looks like it");
+    }
+
+    #[test]
+    fn what_is_said_of_a_template_is_said_where_it_stands() {
+        let check = |text: &str, expect: &str| {
+            let text = format!("level=warn\nError: {text}\n\nUse --debug flag to render out\n");
+            assert_eq!(diagnostic(&text, Some("apps/web"), false).to_string(), expect);
+        };
+        check(
+            "execution error at (web/templates/a.yaml:1:3): x",
+            "apps/web/templates/a.yaml:1:4: helm says: x",
+        );
+        check(
+            "parse error at (web/charts/db/templates/a.yaml:2): missing value for if",
+            "apps/web/charts/db/templates/a.yaml:2: helm says: missing value for if",
+        );
+        check(
+            "template: web/templates/a.yaml:1:10: executing \"web/templates/a.yaml\" at <.Values.a.b>: nil pointer",
+            "apps/web/templates/a.yaml:1:11: helm says: executing \"web/templates/a.yaml\" at <.Values.a.b>: nil pointer",
+        );
+        check(
+            "YAML parse error on web/templates/a.yaml: yaml: line 3",
+            "apps/web/templates/a.yaml: helm says: yaml: line 3",
+        );
+        check("template: x: y", "apps/web: helm says: template: x: y");
+        let text = "Error: execution error at (web/templates/a.yaml:1:3): hunter2";
+        let said = |chart, is_secret| diagnostic(text, chart, is_secret).to_string();
+        assert!(said(Some(""), true).starts_with("templates/a.yaml:1:4: helm says: an error at"));
+        assert!(!said(Some(""), true).contains("hunter2"));
+        assert!(said(None, false).starts_with(".: helm says: execution error at"));
     }
 
     #[test]

@@ -5,8 +5,8 @@ mod complaint;
 mod given;
 mod printed;
 
-pub use chart::{Chart, Dependency};
-pub use complaint::{fetch_complaint, problem};
+pub use chart::{Chart, Charts, Dependency};
+pub use complaint::{diagnostic, fetch_complaint, is_consequence};
 pub use given::Given;
 pub use printed::objects;
 

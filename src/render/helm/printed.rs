@@ -31,6 +31,11 @@ pub fn objects(output: &[u8], chart: Option<&str>, edits: &Edits) -> Rendered {
                     printed.take(document.value, &origin, edits);
                 }
             }
+            // It is printed as it is in its file.
+            Err(bad) if is_crd(source) => {
+                let problem = Problem::Malformed(bad.to_string());
+                printed.rendered.diagnostics.push(Diagnostic::at(origin, problem));
+            }
             // Lines are those of what was rendered, which nobody sees.
             Err(bad) => {
                 let problem = Problem::Malformed(format!("once it is rendered, {}", bad.why));
@@ -103,8 +108,13 @@ fn sections(text: &str) -> Vec<(&str, &str)> {
     parts.collect()
 }
 
+/// Whether this is no template, but passed on as it is.
+fn is_crd(source: &str) -> bool {
+    source.contains("/crds/") && !source.contains("/templates/")
+}
+
 /// Where a template is: helm says the name of its chart in place of its folder.
-fn place(source: &str, chart: Option<&str>) -> String {
+pub(super) fn place(source: &str, chart: Option<&str>) -> String {
     match (chart, source.split_once('/')) {
         (Some(""), Some((_, file))) => file.to_owned(),
         (Some(folder), Some((_, file))) => format!("{folder}/{file}"),
@@ -168,5 +178,7 @@ mod tests {
         let said: Vec<_> = rendered.diagnostics.iter().map(ToString::to_string).collect();
         assert!(said[0].starts_with("x/templates/a.yaml: once it is rendered"), "{said:?}");
         assert!(said[1].starts_with("x/templates/c.yaml: configmap/b is declared"), "{said:?}");
+        let crd = objects(b"---\n# Source: w/crds/a.yaml\na: b: c\n", Some("x"), &Edits::default());
+        assert!(crd.diagnostics[0].to_string().starts_with("x/crds/a.yaml: this is not YAML"));
     }
 }

@@ -4,6 +4,7 @@
 
 mod fields;
 mod options;
+mod parts;
 mod references;
 mod secrets;
 
@@ -20,7 +21,8 @@ pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustom
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kustomization(Map<String, Value>);
 
-pub use references::{Reference, Role};
+pub use parts::{Part, Parts};
+pub use references::{Reference, Role, cleaned, place_of};
 pub use secrets::secrets;
 
 impl Kustomization {

@@ -3,16 +3,19 @@
 use serde_json::{Map, Value};
 
 use super::super::diagnostic::Problem;
+use super::super::yaml;
 use super::Kustomization;
-use super::fields::{all, items, maps, texts};
+use super::fields::{all, is, items, maps, texts};
 
 /// What a kustomization does with what it refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Takes it in: a file, or a folder with a kustomization.
     Resource,
-    /// Reads it: a file.
+    /// Reads it as YAML: a file.
     File,
+    /// Puts it into an object as it is: a file.
+    Text,
 }
 
 /// A path as it stands in a kustomization, relative to its folder.
@@ -38,6 +41,8 @@ const WITH_PATH: [&str; 4] = ["patches", "patchesJson6902", "replacements", "ope
 const GENERATORS: [&str; 2] = ["configMapGenerator", SECRETS];
 /// The one that makes Secrets.
 const SECRETS: &str = "secretGenerator";
+/// The kind of those that only add to others.
+const COMPONENT: &str = "Component";
 /// Fields for what only plugins do.
 const HELM: [&str; 3] = ["helmCharts", "helmChartInflationGenerator", "helmGlobals"];
 
@@ -66,7 +71,7 @@ impl Kustomization {
         }
         for field in GENERATORS {
             let paths = maps(map, field).flat_map(generated_from);
-            found.extend(paths.map(of(field, Role::File)));
+            found.extend(paths.map(of(field, Role::Text)));
         }
         found
     }
@@ -86,16 +91,53 @@ impl Kustomization {
         PLUGINS.iter().any(|field| items(&self.0, field).next().is_some())
     }
 
-    /// What it wants and cannot have.
-    pub fn refused(&self) -> Vec<Problem> {
+    /// The fields that it has for what it cannot have, and what is to be said of them.
+    pub fn refused(&self) -> Vec<(&'static str, Problem)> {
         let has = |field: &&&str| all(&self.0, field).next().is_some();
-        HELM.iter().filter(has).map(|field| Problem::HelmInKustomize(field)).collect()
+        HELM.iter().filter(has).map(|field| (*field, Problem::HelmInKustomize(field))).collect()
+    }
+
+    /// Whether it only adds to those that take it in.
+    pub fn is_component(&self) -> bool {
+        texts(&self.0, "kind").any(|kind| kind == COMPONENT)
     }
 }
 
-/// Whether this is not a path but what would be in a file. (kustomize tries both.)
+impl Reference<'_> {
+    /// Line and column where it stands in the text of the kustomization, if it does.
+    pub fn place(&self, text: &str) -> Option<yaml::Place> {
+        let is_path = |text: &str| {
+            let of_key = || text.split_once('=').is_some_and(|(_, path)| path == self.path);
+            text == self.path || self.role == Role::Text && of_key()
+        };
+        yaml::in_field(text, |name| is(name, self.field), is_path)?.1
+    }
+}
+
+/// Line and column of a field in the text of a kustomization.
+pub fn place_of(field: &str, text: &str) -> Option<yaml::Place> {
+    Some(yaml::in_field(text, |name| is(name, field), |_| false)?.0)
+}
+
+/// Whether this is not a path but what would be in a file. kustomize tries both: as long as something of it is no name
+/// that a file has, only one of them can be meant.
 fn is_inline(text: &str) -> bool {
-    text.contains(['\n', '{'])
+    let is_object = |text: &str| text.contains('\n') || text.trim_start().starts_with('{');
+    is_object(text) && is_object(&cleaned(text))
+}
+
+/// A path without `.` and without a name that is followed by `..`, whatever the name is of. (Go `filepath.Clean`.)
+pub fn cleaned(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." if names.last().is_some_and(|last| *last != "..") => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", names.join("/"))
 }
 
 /// The files that an item of a generator names: `files` are `key=path` or a path, `envs` are paths.
@@ -137,7 +179,20 @@ mod tests {
         );
         check("secretGenerator: [{name: s, files: [k=a=b]}]", "a=b");
         check("transformers: [t.yaml, '{apiVersion: builtin}']", "t.yaml");
+        check("transformers: ['a{/../../b', 'http://a/{b}']", "a{/../../b http://a/{b}");
         check("namePrefix: a-", "");
+    }
+
+    #[test]
+    fn a_path_is_cleaned_as_kustomize_does() {
+        let check = |path: &str, expect: &str| assert_eq!(cleaned(path), expect, "{path}");
+        check("a.yaml", "a.yaml");
+        check("./a//b/", "a/b");
+        check("../../base", "../../base");
+        check("link/../a", "a");
+        check("a/../../b/../..", "../..");
+        check("/a/../b", "/b");
+        check(".", "");
     }
 
     #[test]
@@ -146,6 +201,17 @@ mod tests {
         assert!(parsed("resources: []").refused().is_empty());
         assert!(parsed("generators: [g.yaml]").is_dynamic());
         assert!(!parsed("resources: [g.yaml]").is_dynamic());
+    }
+
+    #[test]
+    fn references_are_found_where_they_stand() {
+        let text = "# c\nRESOURCES:\n- a.yaml\nconfigMapGenerator:\n- name: a.yaml\n  files: [k=b=c, d]\nhelmcharts: []\n";
+        let kustomization = parsed(text);
+        let found: Vec<_> =
+            kustomization.references().iter().map(|r| (r.path.to_owned(), r.place(text))).collect();
+        let expect = [("a.yaml", (3, 3)), ("b=c", (6, 11)), ("d", (6, 18))];
+        assert_eq!(found, expect.map(|(path, place)| (path.to_owned(), Some(place))));
+        assert_eq!(place_of("helmCharts", text), Some((7, 1)));
     }
 
     #[test]

@@ -4,14 +4,25 @@ use serde_saphyr::granit_parser::{Event, Parser, Span, StrInput};
 
 use super::tree;
 
+/// Line and column.
+pub type Place = (u32, u32);
+
 /// Line and column of the last of these keys, or of the nearest around it that is there, in the object that begins
 /// on a line: a document, or an item of a list of objects.
-pub fn locate(text: &str, line: u32, keys: &[&str]) -> Option<(u32, u32)> {
+pub fn locate(text: &str, line: u32, keys: &[&str]) -> Option<Place> {
     let mut finder = Finder { parser: tree::parser(text), line: usize::try_from(line).ok()? };
     finder.documents(keys).ok().flatten()
 }
 
-type Place = (u32, u32);
+/// Where a field of the map that a text begins with stands, and the first text in it that is wanted.
+pub fn in_field(
+    text: &str,
+    is_field: impl Fn(&str) -> bool,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Option<(Place, Option<Place>)> {
+    let mut finder = Finder { parser: tree::parser(text), line: 0 };
+    finder.in_field(is_field, is_wanted).ok().flatten()
+}
 
 /// The text cannot be read to its end.
 struct Broken;
@@ -101,6 +112,47 @@ impl<'t> Finder<'t> {
         }
     }
 
+    fn in_field(
+        &mut self,
+        is_field: impl Fn(&str) -> bool,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<Option<(Place, Option<Place>)>, Broken> {
+        while !matches!(self.next()?.0, Event::MappingStart(..)) {}
+        let mut found = None;
+        loop {
+            let (key, at) = self.next()?;
+            if key == Event::MappingEnd {
+                return Ok(found);
+            }
+            self.skip(&key)?;
+            if !matches!(&key, Event::Scalar(name, ..) if is_field(name)) {
+                let (value, _) = self.next()?;
+                self.skip(&value)?;
+                continue;
+            }
+            let wanted = self.first(&is_wanted)?;
+            if wanted.is_some() {
+                return Ok(Some((place(at), wanted)));
+            }
+            found = found.or(Some((place(at), None)));
+        }
+    }
+
+    /// The first text in the node that comes next that is wanted. If there is none, the node has been passed over.
+    fn first(&mut self, is_wanted: impl Fn(&str) -> bool) -> Result<Option<Place>, Broken> {
+        let mut depth = 0;
+        loop {
+            let (event, at) = self.next()?;
+            if matches!(&event, Event::Scalar(text, ..) if is_wanted(text)) {
+                return Ok(Some(place(at)));
+            }
+            depth += nesting(&event);
+            if depth == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
     /// Passes over all that belongs to a node whose first event has been read.
     fn skip(&mut self, event: &Event<'t>) -> Result<(), Broken> {
         let mut depth = nesting(event);
@@ -147,5 +199,22 @@ mod tests {
         check(11, &["metadata", "name"], Some((12, 14)));
         check(10, &["metadata", "name"], Some((10, 3)));
         check(99, &["metadata"], None);
+    }
+
+    #[test]
+    fn texts_are_found_in_their_fields() {
+        let text = "# c\na: [x]\nb:\n- {c: y}\n- k=z\nB: [w, x]\nd: e\n";
+        let check = |field: &str, wanted: &str, expect| {
+            let is_field = |name: &str| name.eq_ignore_ascii_case(field);
+            let found = in_field(text, is_field, |text| text.ends_with(wanted));
+            assert_eq!(found, expect, "{field} {wanted}");
+        };
+        check("a", "x", Some(((2, 1), Some((2, 5)))));
+        check("b", "y", Some(((3, 1), Some((4, 7)))));
+        check("b", "z", Some(((3, 1), Some((5, 3)))));
+        check("b", "x", Some(((6, 1), Some((6, 8)))));
+        check("b", "e", Some(((3, 1), None)));
+        check("d", "e", Some(((7, 1), Some((7, 4)))));
+        check("x", "x", None);
     }
 }

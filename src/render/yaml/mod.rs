@@ -18,7 +18,7 @@ use serde_json::Value;
 
 pub use encoding::text;
 pub use json::json;
-pub use locate::locate;
+pub use locate::{Place, in_field, locate};
 pub use malformed::Malformed;
 pub use write::write;
 

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use git2::{ErrorClass, ErrorCode};
 
+use crate::source::Repository;
 use crate::source::SourceError;
 use crate::source::error::display_url;
-use crate::source::fetch::Repository;
 
 /// What went wrong: the remote side, or the clone on disk.
 #[derive(Debug)]
@@ -15,13 +15,16 @@ pub enum Trouble {
     Source(SourceError),
     /// The clone.
     Clone(git2::Error),
-    /// It takes more bytes than it may.
+    /// It takes more bytes or memory than it may.
     TooMuch,
 }
 
 impl From<git2::Error> for Trouble {
     fn from(error: git2::Error) -> Self {
-        Self::Clone(error)
+        match error.class() {
+            ErrorClass::NoMemory => Self::TooMuch,
+            _ => Self::Clone(error),
+        }
     }
 }
 

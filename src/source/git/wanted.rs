@@ -4,9 +4,9 @@
 use git2::{Error, ErrorCode, ObjectType, Oid, RemoteHead};
 
 use super::trouble::Trouble;
+use crate::source::Repository;
 use crate::source::SourceError;
 use crate::source::error::display_url;
-use crate::source::fetch::Repository;
 use crate::source::head::Tag;
 use crate::source::reference::{self, Choice, Kind, Listed, Unmatched};
 

@@ -30,7 +30,7 @@ fn chart(test: &Fixture, template: &str) -> String {
 
 #[test]
 fn a_chart_that_loops_is_ended_and_holds_up_no_other_app() {
-    let apps = Apps::with("helm-loops", &["--build-timeout=4s"]);
+    let apps = Apps::with("helm-loops", &["--build-timeout=8s"]);
     let turn = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}";
     chart(&apps, &format!("{turn}{turn}{turn}{turn}"));
     apps.app("web", "apps/web", json!({"retry": {"limit": 0}}));
@@ -112,7 +112,7 @@ data:
     // Nor what a chart says of itself is believed.
     test.repo.remove("apps/web/templates/passwd.yaml").unwrap();
     chart(&test, "{{ fail \"nobody may run this\" }}");
-    daemon.line(&["apps/web: helm says", "web/templates/a.yaml:1:3", "nobody may run this"]);
+    daemon.line(&["apps/web/templates/a.yaml:1:4: helm says: nobody may run this"]);
 }
 
 #[test]

@@ -257,7 +257,7 @@ fn values_of_a_secret_are_nowhere_but_in_their_objects() {
     apps.daemon.line(&["data.list", "(hidden)"]);
     apps.daemon.line(&["data.color", "wanted", "green", "changed"]);
     for (name, template, words) in [
-        ("fail", "{{ fail .Values.list }}", "apps/web: helm"),
+        ("fail", "{{ fail .Values.list }}", "apps/web/templates/bad.yaml:1:4: helm"),
         (
             "refused",
             "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {type: {{ .Values.list }}, ports: [{port: 80}]}\n",

@@ -1,10 +1,12 @@
 //! What is in real repositories, rendered by the real programs.
 
 mod alike;
+mod attacks;
 mod bounds;
 mod build;
 mod charts;
 mod contained;
+mod diagnostics;
 mod example;
 mod helm;
 mod kms;
