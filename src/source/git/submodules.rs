@@ -3,7 +3,7 @@
 //! Their commits lie in the clone of the repository itself, each under a ref of its own: from there on they are
 //! folders of one tree. What they hold hangs on nothing but the commit that names them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use git2::{Commit, Error, ObjectType, Oid};
@@ -68,11 +68,15 @@ struct Parent {
     depth: usize,
 }
 
-/// The commits of all submodules of a commit that the clone has, by which their folders are found.
-pub fn commits(clone: &git2::Repository, commit: &Commit<'_>) -> Result<HashSet<Oid>, String> {
+/// The commits of all submodules of a commit that the clone has, by which their folders are found, with where each
+/// stands in its repository.
+pub fn commits(
+    clone: &git2::Repository,
+    commit: &Commit<'_>,
+) -> Result<HashMap<Oid, String>, String> {
     // Those of another commit than the one that was fetched last may be missing, and those that could not be.
     let is_whole = clone.head().ok().and_then(|head| head.target()) == Some(commit.id());
-    let mut found = HashSet::new();
+    let mut found = HashMap::new();
     let mut todo = vec![commit.id()];
     while let Some(id) = todo.pop() {
         let all = clone.find_commit(id).map_err(Flaw::Clone);
@@ -83,7 +87,7 @@ pub fn commits(clone: &git2::Repository, commit: &Commit<'_>) -> Result<HashSet<
             Err(_) => continue,
         };
         for named in all {
-            if found.len() <= COUNT_MAX && found.insert(named.commit) {
+            if found.len() <= COUNT_MAX && found.insert(named.commit, named.path).is_none() {
                 todo.push(named.commit);
             }
         }
