@@ -1,6 +1,7 @@
 //! A commit as a tree of files, read from its blobs.
 
-use std::collections::HashSet;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -62,7 +63,13 @@ struct CommitTree {
     /// The commits of submodules that are folders of the tree, unless none is to be.
     submodules: Option<HashSet<Oid>>,
     limits: Limits,
+    /// Folders in which something was looked for, and what is in them from the second time on: git reads all of a
+    /// folder to find one name.
+    looked: RefCell<HashMap<Oid, Option<Names>>>,
 }
+
+/// What is in a folder, by name.
+type Names = HashMap<String, Node<Oid>>;
 
 impl CommitTree {
     fn open(clone: &Path, commit: &str, submodules: bool) -> Result<Self, String> {
@@ -72,7 +79,8 @@ impl CommitTree {
         let submodules = submodules.then(|| submodules::commits(&repository, &commit));
         let (root, submodules) = (commit.tree_id(), submodules.transpose()?);
         drop(commit);
-        Ok(Self { repository, root, submodules, limits: Limits::default() })
+        let (limits, looked) = (Limits::default(), RefCell::default());
+        Ok(Self { repository, root, submodules, limits, looked })
     }
 
     fn scope(&self, path: &str) -> Result<Option<String>, String> {
@@ -88,6 +96,17 @@ impl CommitTree {
             }
         }
         Ok(Some(scope))
+    }
+
+    /// All that is in a folder under names that can be asked for. Of two of one name, the first counts.
+    fn names(&self, tree: &git2::Tree<'_>) -> Names {
+        let mut names = Names::new();
+        for entry in tree {
+            if let Ok(name) = entry.name() {
+                names.entry(name.to_owned()).or_insert_with(|| self.node(&entry));
+            }
+        }
+        names
     }
 
     /// An entry with its name.
@@ -166,7 +185,13 @@ impl Tree for CommitTree {
     }
 
     fn find(&self, folder: &Oid, name: &str) -> Result<Option<Node<Oid>>, String> {
+        let mut looked = self.looked.borrow_mut();
+        if let Some(Some(names)) = looked.get(folder) {
+            return Ok(names.get(name).cloned());
+        }
         let Ok(tree) = self.folder(*folder)? else { return Ok(None) };
+        let names = looked.contains_key(folder).then(|| self.names(&tree));
+        looked.insert(*folder, names);
         Ok(tree.get_name(name).map(|entry| self.node(&entry)))
     }
 
