@@ -48,8 +48,7 @@ pub async fn measure(apps: usize, program: &Path) -> anyhow::Result<Figures> {
     let repos = repos?;
     let definition = std::process::Command::new(program).arg("crd").output()?.stdout;
     plane.kubectl_with_stdin(&["apply", "-f", "-"], &String::from_utf8(definition)?)?;
-    let name = "crd/gitopsapps.gitops-sync.dev";
-    plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", name])?;
+    plane.wait_served("gitopsapps.gitops-sync.dev")?;
     plane.kubectl(&["create", "namespace", "apps"])?;
     declare(apps, &repos, &plane, &client).await?;
     let start = Instant::now();

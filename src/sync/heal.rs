@@ -24,13 +24,16 @@ pub async fn heal(
     let known = ids.iter().filter(|id| memory.inventory.entries.contains_key(id));
     let wanted: Vec<_> = known.filter_map(find).map(|at| wanted[at].clone()).collect();
     let mut steps = steps::steps(&wanted, &memory.known(app));
+    let now = memory.clock.now();
+    let is_refused = |step: &Step| memory.fights.is_refused(&step.desired.id, now);
     let undecided = |step: &&Step| {
         step.cause.is_undecided()
+            || is_refused(step)
             || step.is_outdated()
             || memory.observed.suspects.contains(&step.desired.id)
     };
     *ids = steps.iter().filter(undecided).map(|step| step.desired.id.clone()).collect();
-    steps.retain(Step::is_healing);
+    steps.retain(|step| step.is_healing() && !is_refused(step));
     let (doubtful, steps): (Vec<_>, Vec<_>) =
         steps.into_iter().partition(|step| twins::is_doubtful(app, memory, step));
     if !doubtful.is_empty() {

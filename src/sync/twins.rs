@@ -74,13 +74,14 @@ pub fn give_way(memory: &Memory, resolved: &Arc<Resolved>, plan: &mut Plan) {
 }
 
 /// An inventory that was read again, and what we have put into the cluster that another process does not know of:
-/// nobody would ever prune it.
+/// nobody would ever prune it. It may as well have been pruned by that process, and not be seen to be gone yet: then
+/// nobody brings it back while git cannot be read.
 pub fn rejoined(stored: &Arc<Inventory>, memory: &Memory) -> Arc<Inventory> {
-    let is_lost =
-        |id: &ObjectId| !stored.entries.contains_key(id) && memory.observed.live.contains_key(id);
+    let stays = |id: &ObjectId| memory.observed.live.get(id).is_some_and(|live| !live.terminating);
+    let is_lost = |id: &ObjectId| !stored.entries.contains_key(id) && stays(id);
     let lost = memory.inventory.entries.iter().filter(|(id, _)| is_lost(id));
     let lost: BTreeMap<ObjectId, Entry> =
-        lost.map(|(id, entry)| (id.clone(), entry.clone())).collect();
+        lost.map(|(id, entry)| (id.clone(), Entry { leaving: true, ..entry.clone() })).collect();
     let mut all = stored.clone();
     if !lost.is_empty() {
         Arc::make_mut(&mut all).entries.extend(lost);
@@ -101,18 +102,29 @@ mod tests {
             let entries = names.chars().map(|name| (id(&name.to_string()), entry.clone()));
             Arc::new(Inventory { entries: entries.collect(), ..Inventory::default() })
         };
-        let check = |stored: &str, ours: &str, live: &str, expect: &[(&str, &str)]| {
+        // Names in capitals are those of objects that are being deleted.
+        let check = |stored: &str, ours: &str, live: &str, expect: &[(&str, &str, bool)]| {
             let mut memory = Memory { inventory: inventory(ours, "ours"), ..Memory::default() };
-            let live = live.chars().map(|name| (id(&name.to_string()), Arc::new(Live::default())));
+            let live = live.chars().map(|name| {
+                let live = Live { terminating: name.is_uppercase(), ..Live::default() };
+                (id(&name.to_lowercase().to_string()), Arc::new(live))
+            });
             memory.observed.live = live.collect();
             let all = rejoined(&inventory(stored, "stored"), &memory);
-            let all: Vec<_> =
-                all.entries.iter().map(|(id, e)| (id.name.as_str(), e.source.as_str())).collect();
+            let shown = |(id, entry): (&'_ ObjectId, &'_ Entry)| {
+                (id.name.clone(), entry.source.clone(), entry.leaving)
+            };
+            let all: Vec<_> = all.entries.iter().map(shown).collect();
+            let expect: Vec<_> = expect
+                .iter()
+                .map(|(name, source, leaving)| (name.to_string(), source.to_string(), *leaving))
+                .collect();
             assert_eq!(all, expect);
         };
-        check("ab", "", "", &[("a", "stored"), ("b", "stored")]);
-        check("a", "ab", "", &[("a", "stored")]);
-        check("a", "ab", "ab", &[("a", "stored"), ("b", "ours")]);
-        check("a", "a", "abc", &[("a", "stored")]);
+        check("ab", "", "", &[("a", "stored", false), ("b", "stored", false)]);
+        check("a", "ab", "", &[("a", "stored", false)]);
+        check("a", "ab", "ab", &[("a", "stored", false), ("b", "ours", true)]);
+        check("a", "ab", "aB", &[("a", "stored", false)]);
+        check("a", "a", "abc", &[("a", "stored", false)]);
     }
 }

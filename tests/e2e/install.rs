@@ -164,7 +164,7 @@ fn the_cronjob_runs_and_its_command_applies_and_prunes() {
     let kubectl =
         |arguments: &[&str]| plane().kubectl(&[&["-n", namespace], arguments].concat()).unwrap();
     kubectl(&["create", "job", "by-hand", "--from=cronjob/gitops-sync"]);
-    kubectl(&["wait", "job/by-hand", "--for=condition=Complete", "--timeout=60s"]);
+    kubectl(&["wait", "job/by-hand", "--for=condition=Complete", "--timeout=180s"]);
 
     let cronjob = kubectl(&["get", "cronjob", "gitops-sync", "-o", "json"]);
     let cronjob: Value = serde_json::from_str(&cronjob).unwrap();

@@ -475,7 +475,7 @@ fn a_status_is_kept_as_it_is_and_read_by_kubectl() {
     assert_eq!(api::decode(&stored).unwrap().status, Some(status()));
     assert_eq!(stored["status"], serde_json::to_value(status()).unwrap());
 
-    test.kubectl(&["wait", "--for=condition=Ready", "--timeout=30s", "gapp/web"]);
+    test.kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", "gapp/web"]);
     let table = test.kubectl(&["get", "gapp"]);
     let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     let head = ["NAME", "READY", "SYNC", "HEALTH", "REVISION", "AGE", "MESSAGE"];

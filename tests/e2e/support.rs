@@ -38,13 +38,7 @@ pub fn define_apps() {
             said.trim(),
             "customresourcedefinition.apiextensions.k8s.io/gitopsapps.gitops-sync.dev created"
         );
-        let name = "crd/gitopsapps.gitops-sync.dev";
-        plane().kubectl(&["wait", "--for=condition=Established", "--timeout=60s", name]).unwrap();
-        // Established is said a moment before the kind is served.
-        eventually(DEADLINE, "the kind to be served", || {
-            plane().kubectl(&["get", "gitopsapps.gitops-sync.dev", "-A"]).map(Some)
-        })
-        .unwrap();
+        plane().wait_served("gitopsapps.gitops-sync.dev").unwrap();
     });
     LazyLock::force(&DEFINED);
 }

@@ -388,7 +388,7 @@ fn a_tree_shows_how_each_object_stands_and_who_else_has_a_hand_in_it() {
     let (app, namespace) = (apps.of("web"), &*apps.test.namespace);
     apps.test.kubectl(&["patch", "configmap", "b", "-p", "{\"data\":{\"key\":\"9\"}}"]);
     apps.test.expect("gapp/web", ".status.drifted[0].name", "b");
-    apps.test.kubectl(&["wait", "--for=condition=Available", "--timeout=60s", "deployment/web"]);
+    apps.test.kubectl(&["wait", "--for=condition=Available", "--timeout=180s", "deployment/web"]);
     // Labels are copied, and anybody may write one.
     let label = format!("gitops-sync.dev/app={namespace}.web");
     apps.test.kubectl(&["create", "configmap", "forged"]);

@@ -42,12 +42,7 @@ impl Alone {
     /// Defines the resource by this definition, and waits until the kind is served.
     pub fn define(&self, crd: &Value) {
         self.apply(crd);
-        let name = "crd/gitopsapps.gitops-sync.dev";
-        self.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", name]);
-        eventually(DEADLINE, "the kind to be served", || {
-            self.plane.kubectl(&["get", "gitopsapps.gitops-sync.dev", "-A"]).map(Some)
-        })
-        .unwrap();
+        self.plane.wait_served("gitopsapps.gitops-sync.dev").unwrap();
     }
 
     /// Starts the daemon for all apps, with the rights of a kubeconfig's account.
@@ -99,6 +94,6 @@ impl Alone {
     pub fn applied(&self, name: &str, commit: &str, daemon: &Daemon) {
         let app = format!("gapp/{name}");
         self.expect(&app, ".status.lastAppliedRevision.sha", commit, daemon);
-        self.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", &app]);
+        self.kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", &app]);
     }
 }

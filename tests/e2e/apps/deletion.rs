@@ -37,7 +37,7 @@ fn is_forgotten(apps: &Apps) {
 #[test]
 fn by_default_they_are_left_to_others() {
     let apps = apps("abandoned", "Abandon");
-    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     is_free(&apps, "a");
     is_free(&apps, "kept");
     is_forgotten(&apps);
@@ -47,7 +47,7 @@ fn by_default_they_are_left_to_others() {
 #[test]
 fn they_go_where_the_app_says_so_but_for_what_is_to_be_kept() {
     let apps = apps("deleted", "Delete");
-    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     apps.gone("configmap/a");
     is_free(&apps, "kept");
     is_forgotten(&apps);
@@ -59,7 +59,7 @@ fn a_repository_that_is_gone_holds_up_nothing() {
     let apps = apps("no-repository", "Delete");
     apps.test.git.set_fault(testbed::Fault::Status(500));
     apps.reason("web", "Ready", "RepositoryUnreachable");
-    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     apps.gone("configmap/a");
 }
 
@@ -68,7 +68,7 @@ fn of_a_suspended_app_nothing_is_deleted() {
     let apps = apps("suspended-end", "Delete");
     apps.app("web", "apps", json!({"suspend": true, "deletionPolicy": "Delete"}));
     apps.reason("web", "Ready", "Suspended");
-    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     is_free(&apps, "a");
 }
 
@@ -78,14 +78,14 @@ fn one_that_was_never_synced_goes_at_once() {
     let spec = json!({"repoURL": "http://127.0.0.1:1/none.git", "deletionPolicy": "Delete"});
     apps.apply("web", &spec);
     apps.reason("web", "Ready", "RepositoryUnreachable");
-    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
 }
 
 #[test]
 fn one_that_comes_back_takes_its_objects_again() {
     let apps = apps("comes-back", "Abandon");
     let uid = apps.test.field("configmap/a", ".metadata.uid");
-    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     apps.app("web", "apps", json!({}));
     apps.wait("web", "Ready");
     assert_eq!(apps.test.field("configmap/a", ".metadata.uid"), uid);

@@ -78,7 +78,7 @@ fn a_child_moves_from_parent_to_parent_with_all_it_has() {
         apps.applied(to, &commit);
     }
     // The parent that it has left takes nothing of it along.
-    apps.test.kubectl(&["delete", "gapp", "two", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "two", "--timeout=180s"]);
     apps.gone("configmap/two");
     assert_eq!((uid(&apps, "gapp/kid"), uid(&apps, "configmap/a")), before);
     apps.wait("kid", "Ready");
@@ -97,7 +97,7 @@ fn with_a_parent_that_deletes_children_go_each_by_its_own_policy() {
     for name in ["parent", "goes", "left"] {
         apps.wait(name, "Ready");
     }
-    apps.test.kubectl(&["delete", "gapp", "parent", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "parent", "--timeout=180s"]);
     for object in ["gapp/goes", "gapp/left", "configmap/goes"] {
         apps.gone(object);
     }

@@ -50,7 +50,7 @@ fn a_kind_that_is_gone_holds_up_nothing() {
     let group = format!("{}.example.com", apps.test.namespace);
     plane().kubectl_with_stdin(&["create", "-f", "-"], &definition(&group)).unwrap();
     let crd = format!("crd/gears.{group}");
-    plane().kubectl(&["wait", "--for=condition=Established", "--timeout=60s", &crd]).unwrap();
+    plane().wait_served(&format!("gears.{group}")).unwrap();
     for (name, policy) in POLICIES {
         apps.test.commit(&[
             (&format!("{name}/a.yaml"), &config_map(name, "1")),
@@ -59,7 +59,7 @@ fn a_kind_that_is_gone_holds_up_nothing() {
         apps.app(name, name, json!({"deletionPolicy": policy}));
         apps.wait(name, "Ready");
     }
-    plane().kubectl(&["delete", &crd, "--timeout=60s"]).unwrap();
+    plane().kubectl(&["delete", &crd, "--timeout=180s"]).unwrap();
     delete_all(&apps);
     is_free(&apps.test, "configmap/left");
     apps.gone("configmap/goes");
@@ -112,7 +112,7 @@ fn a_namespace_ends_with_the_apps_and_the_objects_in_it() {
         apps.wait(&format!("{name}-out"), "Ready");
         apps.wait(&format!("{name}-as"), "Ready");
     }
-    plane().kubectl(&["delete", "namespace", &apps.test.namespace, "--timeout=120s"]).unwrap();
+    plane().kubectl(&["delete", "namespace", &apps.test.namespace, "--timeout=180s"]).unwrap();
     is_free(&home, "configmap/left-out");
     assert_eq!(home.field("configmap/goes-out", ".metadata.name"), "");
 }
@@ -127,7 +127,7 @@ fn the_namespace_of_the_daemon_ends_with_the_apps_in_it() {
     }
     // What the daemon remembers goes before the apps do, as it may when a namespace ends.
     apps.test.kubectl(&["delete", "secrets", "--all"]);
-    plane().kubectl(&["delete", "namespace", &apps.test.namespace, "--timeout=120s"]).unwrap();
+    plane().kubectl(&["delete", "namespace", &apps.test.namespace, "--timeout=180s"]).unwrap();
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn it_upgrades_itself_in_the_middle_of_a_pass_and_is_never_deleted_by_itself() {
 
     // It comes back, and the app, which wants its objects to be deleted, goes by hand and by git.
     itself.comes_back("5");
-    itself.alone.kubectl(&["delete", "gapp", "itself", "--timeout=90s"]);
+    itself.alone.kubectl(&["delete", "gapp", "itself", "--timeout=180s"]);
     itself.works("6");
     itself.is_free();
     itself.alone.apply(&own_app(&itself.alone, "Delete"));
@@ -178,7 +178,7 @@ fn it_upgrades_itself_in_the_middle_of_a_pass_and_is_never_deleted_by_itself() {
     write_all(&itself.alone, "9", None);
     let commit = itself.alone.repo.commit("Back, with Abandon").unwrap();
     itself.alone.applied("itself", &commit, &itself.daemon);
-    itself.alone.kubectl(&["delete", "gapp", "itself", "--timeout=60s"]);
+    itself.alone.kubectl(&["delete", "gapp", "itself", "--timeout=180s"]);
     itself.works("10");
     itself.is_free();
 }

@@ -99,7 +99,7 @@ impl Fixture {
     /// Waits for what `kubectl wait` waits for.
     pub fn wait(&self, name: &str, condition: &str) {
         let (condition, app) = (format!("--for=condition={condition}"), format!("gapp/{name}"));
-        self.kubectl(&["wait", &condition, "--timeout=60s", &app]);
+        self.kubectl(&["wait", &condition, "--timeout=180s", &app]);
     }
 
     /// The app's resource.

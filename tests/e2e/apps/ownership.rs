@@ -103,7 +103,7 @@ fn apps_of_apps_work_and_outlive_their_parent() {
     apps.test.commit(&[("one/a.yaml", &config_map("a", "2"))]);
     apps.gone("gapp/two");
     assert_eq!(apps.test.field("configmap/b", ".data.key"), "2");
-    apps.test.kubectl(&["delete", "gapp", "parent", "--timeout=60s"]);
+    apps.test.kubectl(&["delete", "gapp", "parent", "--timeout=180s"]);
     apps.test.commit(&[("one/a.yaml", &config_map("a", "3"))]);
     apps.test.expect("configmap/a", ".data.key", "3");
 }

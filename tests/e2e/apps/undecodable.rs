@@ -29,7 +29,7 @@ fn is_stalled(alone: &Alone, name: &str, field: &str) {
     let app = format!("gapp/{name}");
     for condition in ["Stalled", "Ready=false"] {
         let condition = format!("--for=condition={condition}");
-        alone.kubectl(&["wait", &condition, "--timeout=60s", &app]);
+        alone.kubectl(&["wait", &condition, "--timeout=180s", &app]);
     }
     eventually(DEADLINE, &format!("{name} to be observed"), || {
         let app: Value =
@@ -105,17 +105,17 @@ fn what_does_not_decode_stalls_and_disturbs_no_other() {
     // One that turns bad keeps what it has, also when it is deleted: what cannot be read asks for nothing.
     let turned = alone.app("turned", "turned", json!({"deletionPolicy": "Delete"}));
     alone.apply(&turned);
-    alone.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "gapp/turned"]);
+    alone.kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", "gapp/turned"]);
     let patch = json!({"spec": {"interval": "hunter2"}}).to_string();
     alone.kubectl(&["patch", "gapp/turned", "--type=merge", "-p", &patch]);
     is_stalled(&alone, "turned", "spec.interval");
-    alone.kubectl(&["delete", "gapp/turned", "--timeout=60s"]);
+    alone.kubectl(&["delete", "gapp/turned", "--timeout=180s"]);
     let left = alone.kubectl(&["get", "configmap/turned", "-o", "json", "--show-managed-fields"]);
     assert!(!left.contains("gitops-sync.dev"), "{left}");
 
     // Mended, it is synced, and no longer stalled.
     alone.apply(&alone.app("typed", "turned", json!({})));
-    alone.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "gapp/typed"]);
+    alone.kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", "gapp/typed"]);
     let conditions = alone.field("gapp/typed", ".status.conditions[*].type");
     assert!(!conditions.contains("Stalled"), "{conditions}");
 
@@ -124,6 +124,6 @@ fn what_does_not_decode_stalls_and_disturbs_no_other() {
     goes_live(&alone, "3", &daemon);
     let names: Vec<_> =
         bad.iter().map(|(name, ..)| *name).filter(|name| *name != "typed").collect();
-    alone.kubectl(&[&["delete", "gapp", "--timeout=60s", "later"], &names[..]].concat());
+    alone.kubectl(&[&["delete", "gapp", "--timeout=180s", "later"], &names[..]].concat());
     goes_live(&alone, "4", &daemon);
 }

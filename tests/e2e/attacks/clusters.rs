@@ -96,7 +96,7 @@ fn an_app_keeps_another_cluster_in_sync_and_ends_there() {
     });
     attack.as_tenant(&marks).unwrap();
     let version = attack.apps.test.field("configmap/a", ".metadata.resourceVersion");
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     is_deleted("configmap/a");
     assert_eq!(attack.apps.test.field("configmap/a", ".metadata.resourceVersion"), version);
     let left = plane().kubectl(&["get", "secrets", "-n", &attack.home, "-o", "name"]).unwrap();
@@ -124,7 +124,7 @@ fn what_an_app_has_in_another_cluster_is_no_claim_on_this_one() {
     // The owner of the one here gives it up: it goes, and the one there stays.
     attack.theirs.remove("prize.yaml").unwrap();
     attack.theirs.commit("Remove").unwrap();
-    attack.kubectl(&["wait", "--for=delete", "configmap/prize", "--timeout=90s"]);
+    attack.kubectl(&["wait", "--for=delete", "configmap/prize", "--timeout=180s"]);
     attack.passes("web");
     expect(&victim, "configmap/prize", ".data.key", "theirs");
     let ready = attack.kubectl(&["get", "gapp", "web", "-o=jsonpath={.status.conditions}"]);
@@ -171,10 +171,10 @@ fn an_app_whose_cluster_or_kubeconfig_is_gone_ends_all_the_same() {
     attack.apps.wait("web", "Ready");
     assert_eq!(field(&lost, "default", "configmap/a", ".data.key"), "1");
     lost.stop_api().unwrap();
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     attack.apps.daemon.line(&["configmap/a", "could not be reached"]);
     attack.apps.test.kubectl(&["delete", "secret", "other"]);
-    attack.apps.test.kubectl(&["delete", "gapp", "api", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "api", "--timeout=180s"]);
     attack.apps.daemon.line(&["could not be reached", "there is no Secret"]);
     let left = plane().kubectl(&["get", "secrets", "-n", &attack.home, "-o", "name"]).unwrap();
     assert!(!left.contains("inventory"), "{left}");

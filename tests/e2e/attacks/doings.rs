@@ -51,7 +51,7 @@ fn all_that_is_done_to_objects_is_done_as_the_account() {
         r.verb == "patch" && r.name == "kept" && !r.uri.contains("fieldManager=gitops-sync&force")
     };
     done("the abandoning", &is_abandoned);
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     done("the deletion at the end", &|r| r.verb == "delete" && r.name == "a");
     attack.acted_as_account(mark);
     // What is the daemon's own.

@@ -42,7 +42,7 @@ fn marks_of_an_app_on_an_object_that_it_never_declared_are_nothing() {
     let commit = attack.apps.test.commit(&[("web/b.yaml", &config_map("b", "1"))]);
     attack.apps.applied("web", &commit);
     assert_eq!(attack.state("configmap/prize"), state);
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     attack.apps.gone("configmap/a");
     assert_eq!(attack.state("configmap/prize"), state);
 }
@@ -70,7 +70,7 @@ fn a_tenant_that_declares_a_marked_object_cannot_have_it_deleted() {
     attack.apps.daemon.line(&["Cannot prune configmap/prize", "forbidden", &attack.account()]);
     assert_eq!(attack.state("configmap/prize"), state);
     // The app goes, with all that it may delete.
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     attack.apps.gone("configmap/a");
     assert_eq!(attack.state("configmap/prize"), state);
     attack.apps.daemon.line(&["configmap/prize", "could not be reached"]);

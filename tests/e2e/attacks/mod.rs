@@ -100,7 +100,7 @@ impl Attack {
         let arguments = ["apply", "--server-side", "-n", &self.victim, "-f", "-"];
         plane().kubectl_with_stdin(&arguments, &app).unwrap();
         let wait =
-            ["wait", "-n", &self.victim, "--for=condition=Ready", "--timeout=60s", "gapp/web"];
+            ["wait", "-n", &self.victim, "--for=condition=Ready", "--timeout=180s", "gapp/web"];
         plane().kubectl(&wait).unwrap();
     }
 

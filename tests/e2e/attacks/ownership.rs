@@ -46,7 +46,7 @@ fn what_the_tenant_may_not_change_is_not_changed_by_declaring_it() {
     attack.apps.test.repo.remove("web/prize.yaml").unwrap();
     let commit = attack.apps.test.repo.commit("Remove").unwrap();
     attack.apps.applied("web", &commit);
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     attack.apps.gone("configmap/a");
     assert_eq!(attack.state("configmap/prize"), state);
     assert_eq!(writes(&attack, mark), []);
@@ -75,7 +75,7 @@ fn with_rights_on_it_the_first_owner_keeps_it_all_the_same() {
     let commit = attack.apps.test.repo.commit("Remove").unwrap();
     attack.apps.applied("web", &commit);
     assert_eq!(attack.state("configmap/prize"), state);
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     attack.apps.gone("configmap/a");
     assert_eq!(attack.state("configmap/prize"), state);
     assert_eq!(writes(&attack, mark), []);
@@ -121,7 +121,7 @@ fn nor_is_an_object_of_the_whole_cluster_taken_over_or_deleted() {
     bind(attack.tenant());
     let message = attack.apps.reason("web", "Ready", "OwnershipConflict");
     assert!(message.contains(&name), "{message}");
-    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=150s"]);
+    attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
     attack.apps.gone("configmap/a");
     assert_eq!(version(), state);
 }
@@ -150,8 +150,8 @@ fn an_object_of_the_tenant_with_marks_of_another_app_disturbs_that_one_in_nothin
         if found == commit { Ok(Some(())) } else { Err(found) }
     })
     .unwrap();
-    attack.kubectl(&["wait", "--for=delete", "configmap/other", "--timeout=60s"]);
-    attack.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", object]);
+    attack.kubectl(&["wait", "--for=delete", "configmap/other", "--timeout=180s"]);
+    attack.kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", object]);
     assert_eq!(attack.state("configmap/prize"), state);
     assert_eq!(attack.apps.test.field("configmap/bait", ".metadata.resourceVersion"), version);
 }
@@ -189,14 +189,14 @@ fn what_the_tenant_writes_of_inventories_counts_for_nothing() {
     let said = attack.failure("there", "a");
     assert!(said.contains(&attack.account()), "{said}");
     for app in ["web", "there"] {
-        attack.apps.test.kubectl(&["delete", "gapp", app, "--timeout=150s"]);
+        attack.apps.test.kubectl(&["delete", "gapp", app, "--timeout=180s"]);
     }
     attack.apps.gone("configmap/a");
     assert_eq!(attack.state("configmap/prize"), state);
     let left = plane().kubectl(&["get", "secrets,configmaps", "-n", &attack.home, "-o", "name"]);
     let left = left.unwrap();
     assert!(left.contains(&secret) && !left.contains(&name), "{left}");
-    attack.kubectl(&["wait", "--for=condition=Ready", "--timeout=60s", "gapp/web"]);
+    attack.kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", "gapp/web"]);
 }
 
 #[test]
@@ -213,6 +213,6 @@ fn what_the_tenant_could_not_take_over_is_not_kept_for_it() {
     attack.passes("web");
     attack.theirs.remove("prize.yaml").unwrap();
     attack.theirs.commit("Remove").unwrap();
-    attack.kubectl(&["wait", "--for=delete", "configmap/prize", "--timeout=90s"]);
+    attack.kubectl(&["wait", "--for=delete", "configmap/prize", "--timeout=180s"]);
     attack.failure("web", "prize");
 }

@@ -138,5 +138,5 @@ fn what_one_app_fetched_with_credentials_is_not_shown_to_one_without() {
         "--from-literal=password=hunter2",
     ]);
     spy(json!({"secretRef": {"name": "git"}, "targetRevision": "HEAD"}));
-    attack.kubectl(&["wait", "--for=condition=Ready", "--timeout=90s", "gapp/spy"]);
+    attack.kubectl(&["wait", "--for=condition=Ready", "--timeout=180s", "gapp/spy"]);
 }

@@ -259,7 +259,7 @@ fn the_rights_for_many_apps_suffice() {
     });
     let apply = ["apply", "--server-side", "-n", &release.place, "-f", "-"];
     plane().kubectl_with_stdin(&apply, &app.to_string()).unwrap();
-    release.kubectl(&["wait", "--for=condition=Ready", "gapp/web", "--timeout=60s"]);
+    release.kubectl(&["wait", "--for=condition=Ready", "gapp/web", "--timeout=180s"]);
     release.kubectl(&["get", "deployment/web", "configmap/a"]);
     eventually(DEADLINE, "an event on the app", || {
         let of = "--field-selector=involvedObject.kind=GitOpsApp";
@@ -267,7 +267,7 @@ fn the_rights_for_many_apps_suffice() {
         if reasons.contains("Synced") { Ok(Some(())) } else { Err(reasons) }
     })
     .unwrap();
-    release.kubectl(&["delete", "gapp/web", "--timeout=60s"]);
+    release.kubectl(&["delete", "gapp/web", "--timeout=180s"]);
     assert_eq!(release.kubectl(&["get", "deployment/web", "--ignore-not-found"]), "");
     release.check_nothing_was_refused();
 }

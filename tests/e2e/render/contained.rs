@@ -30,7 +30,7 @@ fn chart(test: &Fixture, template: &str) -> String {
 
 #[test]
 fn a_chart_that_loops_is_ended_and_holds_up_no_other_app() {
-    let apps = Apps::with("helm-loops", &["--build-timeout=4s"]);
+    let apps = Apps::with("helm-loops", &["--build-timeout=8s"]);
     let turn = "{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}";
     chart(&apps, &format!("{turn}{turn}{turn}{turn}"));
     apps.app("web", "apps/web", json!({"retry": {"limit": 0}}));

@@ -174,6 +174,16 @@ impl ControlPlane {
         command::run(self.kubectl_command(args), input.as_bytes())
     }
 
+    /// Waits until a kind is served, by the name of its definition. (That a definition is `Established` is said a
+    /// moment before, and kubectl cannot wait for conditions of what has none yet.)
+    ///
+    /// # Errors
+    /// If it is not served in time.
+    pub fn wait_served(&self, definition: &str) -> Result<(), Error> {
+        let what = format!("{definition} to be served");
+        eventually(DEADLINE, &what, || self.kubectl(&["get", definition, "-A"]).map(Some)).map(drop)
+    }
+
     /// A kubectl command line to run otherwise, such as a watch.
     pub fn kubectl_command(&self, args: &[&str]) -> Command {
         let mut command = self.site.command(Tool::Kubectl);

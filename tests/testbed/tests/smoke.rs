@@ -37,7 +37,7 @@ fn deployments_become_available_and_services_get_endpoints() -> Result<(), Error
     let plane = shared();
     let start = Instant::now();
     plane.kubectl_with_stdin(&["apply", "-f", "-"], WEB)?;
-    plane.kubectl(&["wait", "deployment/web", "--for=condition=Available", "--timeout=60s"])?;
+    plane.kubectl(&["wait", "deployment/web", "--for=condition=Available", "--timeout=180s"])?;
     eprintln!("available after {:?}", start.elapsed());
     eventually(SOON, "two endpoints of the service", || {
         let jsonpath = "-o=jsonpath={.items[*].endpoints[*].addresses[0]}";
@@ -59,7 +59,7 @@ fn deployments_become_available_and_services_get_endpoints() -> Result<(), Error
 fn a_job_completes() -> Result<(), Error> {
     let plane = shared();
     plane.kubectl(&["create", "job", "once", "--image=registry.example/once:1"])?;
-    plane.kubectl(&["wait", "job/once", "--for=condition=Complete", "--timeout=60s"]).map(drop)
+    plane.kubectl(&["wait", "job/once", "--for=condition=Complete", "--timeout=180s"]).map(drop)
 }
 
 #[test]

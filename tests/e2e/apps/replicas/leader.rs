@@ -175,7 +175,7 @@ fn what_is_asked_while_nobody_leads_is_done_by_the_next_one() {
     replicas.commit(&files);
     replicas.commit(&[("new/new.yaml", &config_map("new", "1"))]);
     two.daemon.line(&["INFO Leading"]);
-    replicas.kubectl(&["wait", "--for=delete", "gapp/gone", "--timeout=60s"]);
+    replicas.kubectl(&["wait", "--for=delete", "gapp/gone", "--timeout=180s"]);
     assert_eq!(replicas.field("configmap/gone", ".metadata.name"), "");
     replicas.wait("new", "Ready");
     replicas.reason("bad", "Stalled", "InvalidSpec");
