@@ -22,8 +22,8 @@ pub struct Decryption {
     #[serde(default)]
     pub provider: Provider,
     /// Name of a Secret with the keys: entries that end with .agekey hold age keys, those that end with .asc OpenPGP
-    /// keys, and sops.vault-token a token for Vault. Without it, only the daemon's own access to a key management
-    /// service is used, if its operator allows that.
+    /// keys, and sops.vault-token a token for the Vault at sops.vault-address. Without it, only the daemon's own access
+    /// to a key management service is used, if its operator allows that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<SecretReference>,
 }

@@ -118,8 +118,8 @@ pub struct CreateNamespace {
         "fieldPath": ".insecure",
     },
     {
-        "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^https?://')",
-        "message": "needs a repoURL of https or http: ssh does not go through a proxy",
+        "rule": r"!has(self.proxySecretRef) || self.repoURL.matches('^(https?|oci)://')",
+        "message": "needs a repoURL of https, http or oci: ssh does not go through a proxy",
         "fieldPath": ".proxySecretRef",
     },
     {

@@ -111,8 +111,8 @@ impl Faults {
         let reason = "must not hold credentials or a query: put credentials into a Secret and name it in secretRef";
         self.unless(!has_secrets(url), "spec.repoURL", reason);
         let is_proxied = spec.proxy_secret_ref.is_some();
-        let is_http = url.starts_with("http://") || url.starts_with("https://");
-        let reason = "needs a repoURL of https or http: ssh does not go through a proxy";
+        let is_http = ["http://", "https://", "oci://"].iter().any(|it| url.starts_with(it));
+        let reason = "needs a repoURL of https, http or oci: ssh does not go through a proxy";
         self.unless(!is_proxied || is_http, "spec.proxySecretRef", reason);
         let reason = "is for a repoURL of oci: write http:// for a git server without TLS";
         let is_artifact = !spec.insecure || url.starts_with("oci://");

@@ -2,7 +2,8 @@
 //!
 //! This runs in a child of ours that becomes the program. The files of a repository are anybody's, and what kustomize
 //! and helm read is decided by them; Landlock (Linux 5.13) keeps the rest of the file system, and with it our service
-//! account's token and the other apps' clones, out of their reach, whatever they ask for.
+//! account's token and the other apps' clones, out of their reach, whatever they ask for. A filter of system calls
+//! (`syscalls`) does the same for the network and for other processes.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,9 +14,11 @@ use std::process::Command;
 use clap::Args;
 use landlock::{
     ABI, Access as _, AccessFs, AccessNet, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-    RulesetError, RulesetStatus, path_beneath_rules,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+
+use super::syscalls;
 
 /// Name of the verb.
 pub const CHILD_VERB: &str = "confine";
@@ -25,7 +28,7 @@ pub const NOT_CONFINED: u8 = 125;
 pub const NOT_FOUND: u8 = 127;
 
 /// What the restrictions are made by.
-const KNOWN: ABI = ABI::V4;
+const KNOWN: ABI = ABI::V6;
 /// What every program may read: libraries, and what its runtime looks at.
 const READ: &[&str] =
     &["/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/dev/urandom", "/sys/kernel/mm"];
@@ -118,7 +121,10 @@ pub fn exec(confinement: &Confinement) -> Result<Infallible, ConfineError> {
     limit(Resource::Data, confinement.memory)?;
     limit(Resource::Fsize, confinement.file)?;
     limit(Resource::Core, 0)?;
-    if restrict(confinement)? == RulesetStatus::NotEnforced && !confinement.or_not {
+    let has_files = restrict(confinement)? != RulesetStatus::NotEnforced;
+    let has_calls = syscalls::restrict(confinement.network).is_ok();
+    let is_confined = has_files && has_calls;
+    if !is_confined && !confinement.or_not {
         return Err(ConfineError::NotConfined);
     }
     Err(Command::new(&confinement.program).args(&confinement.arguments).exec().into())
@@ -131,7 +137,7 @@ fn limit(resource: Resource, most: u64) -> rustix::io::Result<()> {
 fn restrict(confinement: &Confinement) -> Result<RulesetStatus, RulesetError> {
     let (read, all) = (AccessFs::from_read(KNOWN), AccessFs::from_all(KNOWN));
     let network: &[&str] = if confinement.network { READ_FOR_NETWORK } else { &[] };
-    let mut rules = Ruleset::default().handle_access(all)?;
+    let mut rules = Ruleset::default().handle_access(all)?.scope(Scope::from_all(KNOWN))?;
     if !confinement.network {
         rules = rules.handle_access(AccessNet::from_all(KNOWN))?;
     }
@@ -141,7 +147,8 @@ fn restrict(confinement: &Confinement) -> Result<RulesetStatus, RulesetError> {
         .add_rules(path_beneath_rules(&confinement.read, read))?
         .add_rules(path_beneath_rules([&confinement.program], read))?
         .add_rules(path_beneath_rules(WRITE, all))?
-        .add_rules(path_beneath_rules([&confinement.dir], all))?
+        // What it writes there it does not run.
+        .add_rules(path_beneath_rules([&confinement.dir], all & !AccessFs::Execute))?
         .restrict_self()?;
     Ok(restricted.ruleset)
 }

@@ -48,8 +48,8 @@ pub(super) async fn build(
         Some(archive) => copied(&stage, archive).map_err(Stage::failed)?.into(),
         None => stage.tree().join(folder).into(),
     });
-    arguments.extend(chart.values.iter().map(|path| flag("--values", stage.tree().join(path))));
-    arguments.extend(given.iter().map(|path| flag("--values", path)));
+    arguments.extend(chart.values.iter().map(|path| values_flag(&stage.tree().join(path))));
+    arguments.extend(given.iter().map(|path| values_flag(path)));
     arguments.extend(rest(recipe, inputs, &stage));
     // Without a cluster, helm reads nothing but the chart and what it is given: it may run where the kernel cannot
     // keep it from the rest.
@@ -170,7 +170,7 @@ fn copied(stage: &Stage, archive: &Archive) -> io::Result<PathBuf> {
 fn rest(recipe: &Recipe, inputs: &Inputs, stage: &Stage) -> Vec<OsString> {
     let options = &recipe.render.helm;
     let values = (!options.values.is_empty()).then(|| stage.home().join(VALUES));
-    let mut all: Vec<_> = values.map(|path| flag("--values", path)).into_iter().collect();
+    let mut all: Vec<_> = values.map(|path| values_flag(&path)).into_iter().collect();
     all.extend(options.parameters.iter().map(parameter));
     all.push(flag("--namespace", recipe.release_namespace()));
     all.push(if options.skip_crds { "--skip-crds".into() } else { "--include-crds".into() });
@@ -184,6 +184,12 @@ fn rest(recipe: &Recipe, inputs: &Inputs, stage: &Stage) -> Vec<OsString> {
     };
     all.extend(apis.into_iter().map(|api| flag("--api-versions", api)));
     all
+}
+
+/// A file with values, whatever its name: helm reads a list of them here, as a line of CSV.
+fn values_flag(path: &Path) -> OsString {
+    let quoted = path.to_string_lossy().replace('"', "\"\"");
+    flag("--values", format!("\"{quoted}\""))
 }
 
 /// One argument, so that no value is taken for a flag.

@@ -54,6 +54,8 @@ pub struct Keys {
     pub(super) pgp: Vec<u8>,
     /// Token for Vault.
     pub(super) vault_token: Option<String>,
+    /// Addresses of Vaults that it is for.
+    pub(super) vault_address: Option<String>,
 }
 
 impl fmt::Debug for Keys {
@@ -75,7 +77,7 @@ pub enum BadKeys {
     },
     /// There are none.
     #[error(
-        "it holds no keys: entries that end with .agekey hold age keys, those that end with .asc OpenPGP keys, and sops.vault-token a token for Vault"
+        "it holds no keys: entries that end with .agekey hold age keys, those that end with .asc OpenPGP keys, and sops.vault-token a token for the Vault at sops.vault-address"
     )]
     None,
 }
@@ -102,6 +104,8 @@ impl Keys {
             self.pgp.extend(ring(content).ok_or_else(|| bad("armored secret OpenPGP key"))?);
         } else if name.ends_with("sops.vault-token") {
             self.vault_token = Some(text.map_err(|_| bad("token"))?.to_owned());
+        } else if name.ends_with("sops.vault-address") {
+            self.vault_address = Some(text.map_err(|_| bad("address"))?.to_owned());
         }
         Ok(())
     }
@@ -113,6 +117,7 @@ impl Keys {
             self.age.as_bytes(),
             &self.pgp,
             self.vault_token.as_deref().unwrap_or_default().as_bytes(),
+            self.vault_address.as_deref().unwrap_or_default().as_bytes(),
         ] {
             all.update((part.len() as u64).to_le_bytes());
             all.update(part);

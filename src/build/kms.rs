@@ -1,11 +1,12 @@
-//! The daemon's own access to key management services: what their clients find in its environment.
+//! The daemon's own access to key management services: what their clients find in its environment. Of Vault, see
+//! there.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// What says who the daemon is, and where the services are.
-const VALUES: [&str; 17] = [
+const VALUES: [&str; 15] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -21,8 +22,6 @@ const VALUES: [&str; 17] = [
     "AZURE_CLIENT_ID",
     "AZURE_CLIENT_SECRET",
     "AZURE_TENANT_ID",
-    "VAULT_ADDR",
-    "VAULT_TOKEN",
 ];
 /// What names a file that says so.
 const FILES: [&str; 6] = [

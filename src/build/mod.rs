@@ -11,14 +11,17 @@ mod inputs;
 mod keys;
 mod kms;
 mod kustomize;
+mod memory;
 mod program;
 mod pull;
 mod recipe;
 mod sops;
 mod stage;
+mod syscalls;
 mod tools;
 mod values;
 mod variables;
+mod vault;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,8 +33,9 @@ use crate::source::{Layout, Snapshot, SourceError};
 pub use charts::{Archive, chart};
 pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
+pub use memory::default_memory;
 pub use recipe::Recipe;
-pub use tools::{MEMORY, OBJECTS, Tools};
+pub use tools::{OBJECTS, Tools};
 pub use values::{BadValues, values};
 pub use variables::substitution;
 

@@ -76,7 +76,7 @@ impl Run<'_> {
         let group = Group::of(&child);
         let (output, complaints) = (child.stdout.take(), child.stderr.take());
         let (output, complaints) =
-            tokio::join!(bounded(output, OUTPUT), bounded(complaints, COMPLAINTS));
+            tokio::join!(bounded(output, OUTPUT), beginning(complaints, COMPLAINTS));
         let (output, complaints) = (output.map_err(io)?, complaints.map_err(io)?);
         let Some(output) = output else {
             drop(group);
@@ -84,7 +84,6 @@ impl Run<'_> {
             return Ok(Ended::Badly(why));
         };
         let status = child.wait().await.map_err(io)?;
-        let complaints = complaints.unwrap_or_default();
         let complaints = self.shortened(&String::from_utf8_lossy(&complaints));
         match status.code() {
             Some(0) => Ok(Ended::Well(output)),
@@ -178,6 +177,16 @@ async fn bounded(
         from.take(most + 1).read_to_end(&mut all).await?;
     }
     Ok((all.len() as u64 <= most).then_some(all))
+}
+
+/// The first `most` bytes of what comes. The rest is heard, or it would end who says it.
+async fn beginning(from: Option<impl AsyncRead + Unpin>, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut first = Vec::new();
+    if let Some(mut from) = from {
+        (&mut from).take(most).read_to_end(&mut first).await?;
+        tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
+    }
+    Ok(first)
 }
 
 fn killed(status: ExitStatus, complaints: &str) -> String {

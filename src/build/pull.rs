@@ -15,6 +15,7 @@ use super::program::{Ended, Run};
 use super::stage::Stage;
 use crate::api::helm::HelmChart;
 use crate::render::helm::fetch_complaint;
+use crate::source::authorities;
 use crate::source::credentials::{Client, Hidden, Login};
 use crate::source::error::display_url;
 use crate::source::oci::Address;
@@ -149,7 +150,12 @@ impl Files {
             let file = home.join(name);
             fs::write(&file, text).map(|()| file)
         };
-        let ca = credentials.tls.ca.as_ref().map(|ca| put("ca.pem", ca)).transpose()?;
+        let ca = credentials
+            .tls
+            .ca
+            .as_ref()
+            .map(|ca| put("ca.pem", &authorities::beside(ca)))
+            .transpose()?;
         let client = credentials.tls.client.as_ref().map(|Client { certificate, key }| {
             Ok::<_, io::Error>((put("client.pem", certificate)?, put("client.key", &key.0)?))
         });
@@ -187,7 +193,7 @@ impl Files {
 fn basic(credentials: Option<&Credentials>) -> Option<(&String, &Hidden)> {
     match credentials?.login.as_ref()? {
         Login::Basic { username, password } => Some((username, password)),
-        Login::Bearer(_) | Login::App(_) => None,
+        Login::Bearer(_) | Login::Identity(_) | Login::App(_) => None,
     }
 }
 
@@ -197,9 +203,14 @@ fn write_login(
     address: &Address,
     credentials: Option<&Credentials>,
 ) -> io::Result<()> {
-    let login = basic(credentials).map(|(username, Hidden(password))| {
-        let auth = STANDARD.encode(format!("{username}:{password}"));
-        json!({"auths": {&address.registry: {"auth": auth}}})
-    });
-    fs::write(home.join("registry.json"), login.unwrap_or_else(|| json!({})).to_string())
+    let entry = match credentials.and_then(|found| found.login.as_ref()) {
+        Some(Login::Basic { username, password }) => {
+            json!({"auth": STANDARD.encode(format!("{username}:{}", password.0))})
+        }
+        Some(Login::Identity(Hidden(token))) => json!({"identitytoken": token}),
+        Some(Login::Bearer(Hidden(token))) => json!({"registrytoken": token}),
+        Some(Login::App(_)) | None => return fs::write(home.join("registry.json"), "{}"),
+    };
+    let logins = json!({"auths": {&address.registry: entry}});
+    fs::write(home.join("registry.json"), logins.to_string())
 }

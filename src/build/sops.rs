@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::program::{Ended, Run};
 use super::stage::Stage;
-use super::{Keys, Tools};
+use super::{Keys, Tools, vault};
 use crate::render::encrypted::{Decrypted, Format, Opened, Piece, pieces, recipients, secrets};
-use crate::render::{Content, Diagnostic, Origin, Problem, SourceFile, built};
+use crate::render::{Content, Diagnostic, Origin, Problem, Secrets, SourceFile, built};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
@@ -149,7 +149,7 @@ async fn run(
         ("SOPS_GPG_EXEC", "/nonexistent".into()),
         ("SOPS_DISABLE_VERSION_CHECK", "1".into()),
     ];
-    environment.extend(keys.vault_token.iter().map(|token| ("VAULT_TOKEN", token.into())));
+    environment.extend(vault::environment(keys, tools.kms));
     let kms = tools.kms.then(super::kms::environment).into_iter().flatten();
     environment.extend(kms);
     let network = tools.kms || keys.vault_token.is_some();
@@ -165,9 +165,14 @@ fn problem(ended: &Ended, format: Format, bytes: &[u8]) -> Problem {
     };
     if complaints.contains("MAC mismatch") || complaints.contains("MAC not found") {
         Problem::MacMismatch
+    } else if complaints.contains(vault::NOT_ALLOWED) {
+        Problem::VaultNotAllowed
     } else if complaints.contains("Failed to get the data key") {
         Problem::DecryptionKeyMissing(recipients(format, bytes))
     } else {
-        Problem::BuildFailed { program: SOPS, why: built::complaint(complaints) }
+        // It quotes lines that it cannot make use of.
+        let lines: Secrets = String::from_utf8_lossy(bytes).lines().collect();
+        let why = built::complaint(&lines.redact(complaints));
+        Problem::BuildFailed { program: SOPS, why }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use tempfile::TempDir;
 
@@ -74,6 +74,10 @@ impl Stage {
 /// Makes the folders on the way to a place. Files are written before any link is there, and a link is gathered under
 /// its real path, so no way leads over one.
 fn place(tree: &Path, path: &str) -> io::Result<PathBuf> {
+    // Whoever gathered it has looked at that. Nothing else that runs here is confined by less than this.
+    if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "a path leads out of the tree"));
+    }
     let at = tree.join(path);
     if let Some(folder) = at.parent() {
         fs::create_dir_all(folder)?;
@@ -104,6 +108,18 @@ fn is_held(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::tree::Link;
+
+    #[test]
+    fn nothing_is_put_outside_of_the_tree() {
+        let parent = tempfile::tempdir().unwrap();
+        let stage = Stage::new(parent.path()).unwrap();
+        for path in ["../a", "a/../../b", "/tmp/a", "a/../../../../b/c"] {
+            let link = Link { path: path.to_owned(), target: "x".to_owned() };
+            let snapshot = Snapshot { links: vec![link], ..Snapshot::default() };
+            assert!(stage.fill(&snapshot).is_err(), "{path}");
+        }
+    }
 
     #[test]
     fn only_what_nobody_holds_is_swept_away() {

@@ -7,16 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::blocking;
 use super::charts::{self, Charts};
 use super::stage::{self, Stage};
+use super::{blocking, default_memory};
 use crate::lanes::Lanes;
 use crate::source::SourceError;
 
 /// Programs that run side by side where the machine has fewer cores.
 const LANES: usize = 2;
-/// Bytes of memory that a program may take.
-pub const MEMORY: u64 = 1 << 30;
 /// Objects that an app may have.
 pub const OBJECTS: usize = 50_000;
 /// The folder with charts.
@@ -58,7 +56,7 @@ impl Tools {
             program: program.to_owned(),
             dir,
             timeout,
-            memory: MEMORY,
+            memory: default_memory(),
             objects: OBJECTS,
             kms: false,
             path: env::var_os("PATH").unwrap_or_default(),

@@ -45,7 +45,7 @@ pub(super) struct AccessArguments {
         value_name = "FILE"
     )]
     known_hosts_file: Option<PathBuf>,
-    /// Proxy to the repository: http://HOST:PORT or socks5://HOST:PORT [default: the environment's]
+    /// Proxy to the repository: http://, https:// or socks5:// with HOST:PORT [default: the environment's]
     #[arg(
         long = "git-proxy",
         env = "GITOPS_SYNC_GIT_PROXY",

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::common::duration;
-use crate::build::{KeySource, MEMORY, OBJECTS, Recipe, Tools};
+use crate::build::{KeySource, OBJECTS, Recipe, Tools, default_memory};
 use crate::source::Limits;
 
 /// Within which bounds objects are built.
@@ -17,9 +17,9 @@ pub(super) struct BuildArguments {
     /// Longest time that kustomize, helm or sops may run
     #[arg(long, env = "GITOPS_SYNC_BUILD_TIMEOUT", default_value = "2m", value_name = "TIME", value_parser = duration)]
     build_timeout: Duration,
-    /// Memory in MiB that kustomize, helm or sops may take
-    #[arg(long, env = "GITOPS_SYNC_BUILD_MEMORY_MIB", default_value_t = MEMORY >> 20, value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
-    build_memory_mib: u64,
+    /// Memory in MiB that kustomize, helm or sops may take [default: a third of what the container may, from 128 to 1024]
+    #[arg(long, env = "GITOPS_SYNC_BUILD_MEMORY_MIB", value_name = "MIB", value_parser = clap::value_parser!(u64).range(64..))]
+    build_memory_mib: Option<u64>,
     /// Objects that an app may have
     #[arg(long, env = "GITOPS_SYNC_MAX_OBJECTS", default_value_t = OBJECTS, value_name = "N")]
     max_objects: usize,
@@ -37,7 +37,7 @@ pub(super) struct BuildArguments {
 impl BuildArguments {
     /// What builds them.
     pub(super) fn tools(&self, program: &Path, data_dir: &Path) -> Tools {
-        let memory = self.build_memory_mib << 20;
+        let memory = self.build_memory_mib.map_or_else(default_memory, |mib| mib << 20);
         let tools = Tools::new(program, data_dir, self.build_timeout);
         tools.within(memory, self.max_objects).with_kms(self.sops_kms)
     }
@@ -52,7 +52,8 @@ impl BuildArguments {
 /// How the files of one app become objects.
 #[derive(Debug, Args)]
 pub(super) struct RenderArguments {
-    /// Files, or folders of them, with the keys that decrypt: *.agekey, *.asc, or sops.vault-token
+    /// Files, or folders of them, with the keys that decrypt: *.agekey, *.asc, or sops.vault-token with
+    /// sops.vault-address
     #[arg(long, env = "GITOPS_SYNC_DECRYPTION_KEYS", value_name = "FILES", value_delimiter = ',')]
     decryption_keys: Vec<PathBuf>,
 }

@@ -12,6 +12,7 @@ use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
 use crate::report::Notice;
 use crate::source::credentials::{Login, Proxy};
+use crate::source::oci::Address;
 use crate::source::verify::{BadKeys, Keyring};
 use crate::source::{Credentials, Keys, Verification};
 use crate::sync::ground::Remote;
@@ -205,7 +206,9 @@ async fn chart_access(
     let SecretData { version, data } = read(own, namespace, &name.0).await?;
     let found = Credentials::from_secret(&data, &chart.repo_url);
     let found = found.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?;
-    if matches!(found.login, Some(Login::Bearer(_) | Login::App(_))) {
+    let is_bearer = matches!(found.login, Some(Login::Bearer(_)));
+    let is_taken = !is_bearer || Address::is_in(&chart.repo_url);
+    if !is_taken || matches!(found.login, Some(Login::App(_))) {
         let why = "helm takes username and password, and no other login";
         return Err(unusable(namespace, &name.0, why));
     }

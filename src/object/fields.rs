@@ -112,6 +112,18 @@ impl FieldPath {
         self.0.iter().try_fold(object, |value, segment| segment.of(value))
     }
 
+    /// The way to the first value that is so, among those on the way to this path's own and that one.
+    pub fn up_to(&self, object: &Value, is_so: impl Fn(&Value) -> bool) -> Option<Self> {
+        let mut value = object;
+        for (at, segment) in self.0.iter().enumerate() {
+            value = segment.of(value)?;
+            if is_so(value) {
+                return Some(Self(self.0[..=at].to_vec()));
+            }
+        }
+        None
+    }
+
     /// The path as the API server writes it, which tells no dot of a name from one between two names.
     pub fn as_served(&self) -> String {
         let step = |segment: &Segment| match segment {

@@ -30,7 +30,7 @@ impl Masks {
         masks.keys = marks.keys().filter(|key| !key.is_empty()).collect();
         for pointer in marks.values() {
             if let Some(value) = masks.covered.pointer_mut(pointer) {
-                masks.values.push(std::mem::replace(value, COVER.into()));
+                leaves(std::mem::replace(value, COVER.into()), &mut masks.values);
             }
         }
         masks
@@ -41,17 +41,36 @@ impl Masks {
         if self.values.is_empty() {
             return false;
         }
-        let is_covered = path.of(&self.covered).is_some_and(|value| any(value, &|v| v == COVER));
+        let is_covered = self.cover(path).is_some()
+            || path.of(&self.covered).is_some_and(|value| any(value, &|v| v == COVER));
         let is_secret = |value: &Value| self.values.iter().any(|secret| holds(value, secret));
         is_covered || values.into_iter().flatten().any(|value| any(value, &is_secret))
     }
 
+    /// The way to what is covered, if a path leads to it or into it.
+    fn cover(&self, path: &FieldPath) -> Option<FieldPath> {
+        path.up_to(&self.covered, |value| value == COVER)
+    }
+
     /// A path without names that must not be shown.
     pub fn path(&self, path: &FieldPath) -> String {
+        let shown = match self.cover(path) {
+            Some(cover) if cover != *path => format!("{cover}.…"),
+            _ => path.to_string(),
+        };
         let values = self.values.iter().filter_map(Value::as_str);
         let values = values.filter(|text| text.len() >= SHORTEST);
         let texts = self.keys.iter().map(String::as_str).chain(values);
-        texts.fold(path.to_string(), |path, text| path.replace(text, HIDDEN))
+        texts.fold(shown, |path, text| path.replace(text, HIDDEN))
+    }
+}
+
+/// What a value comes down to.
+fn leaves(value: Value, all: &mut Vec<Value>) {
+    match value {
+        Value::Array(items) => items.into_iter().for_each(|item| leaves(item, all)),
+        Value::Object(fields) => fields.into_iter().for_each(|(_, value)| leaves(value, all)),
+        leaf => all.push(leaf),
     }
 }
 
@@ -117,6 +136,11 @@ mod tests {
         check(&["list", "0", "on"], json!(true), json!(false), true);
         check(&["more"], json!({"a": ["31337", {"b": 5}]}), json!(null), false);
         check(&["more"], json!({"a": ["xhunter2"]}), json!(null), true);
+        // Whatever is in it, a value is covered as a whole.
+        check(&["data", "url", "password"], json!("a"), json!("b"), true);
+        check(&["data", "url", "0"], json!("a"), json!("b"), true);
+        assert_eq!(masks.path(&path(&["data", "url", "password"])), "data.url.…");
+        assert_eq!(masks.path(&path(&["data", "url"])), "data.url");
         assert_eq!(masks.path(&path(&["a", "hunter2"])), "a.(hidden)");
         assert!(!masks.path(&path(&["metadata", "canary.example/a"])).contains("canary"));
         let nothing = Masks::default();

@@ -141,6 +141,11 @@ pub enum Problem {
         "was changed after it was encrypted, for its MAC is another, so nothing of it is applied: edit it with sops"
     )]
     MacMismatch,
+    /// Its key is in a Vault that nobody named.
+    #[error(
+        "is encrypted by a Vault whose address only the file itself gives, and no token is sent there: name it in the entry sops.vault-address beside sops.vault-token, or in VAULT_ADDR of the daemon"
+    )]
+    VaultNotAllowed,
     /// Ciphertext stands where a value should.
     #[error(
         "has ciphertext of SOPS in {0}: encrypt whole files, so that they are decrypted before anything is made of them"

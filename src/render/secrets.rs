@@ -1,8 +1,9 @@
 //! Texts that must never be shown, and where in objects they are. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 
+use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -10,15 +11,29 @@ use serde_json::Value;
 /// Shorter texts are not looked for: they would be everywhere.
 const SHORTEST: usize = 4;
 /// A line of a text that is at least as long is looked for by itself: templates indent.
-const LINE: usize = 16;
+const LINE: usize = 8;
+/// Bytes of all forms that are looked for. Where there are more, everything is taken for secret.
+const MOST: usize = 1 << 20;
 /// What is shown in place of a secret.
 pub const HIDDEN: &str = "(hidden)";
 
 /// Texts that must never be shown, such as values of Secrets and what was decrypted.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secrets {
-    /// In every form that they are looked for, the longest first.
-    forms: Vec<String>,
+#[derive(Clone, Default)]
+pub enum Secrets {
+    /// There are none.
+    #[default]
+    None,
+    /// In every form that they are looked for.
+    Forms(Box<Forms>),
+    /// More than are looked for: nothing is shown.
+    Everything,
+}
+
+/// Texts to look for, however many, in one go.
+#[derive(Clone)]
+pub struct Forms {
+    any: AhoCorasick,
+    all: HashSet<String>,
 }
 
 /// They are never shown.
@@ -30,31 +45,61 @@ impl fmt::Debug for Secrets {
 
 impl<T: AsRef<str>> FromIterator<T> for Secrets {
     fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
-        let forms: BTreeSet<_> = texts.into_iter().flat_map(|text| forms(text.as_ref())).collect();
-        let mut forms: Vec<_> = forms.into_iter().collect();
-        forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
-        Self { forms }
+        let (mut all, mut size) = (HashSet::new(), 0);
+        for form in texts.into_iter().flat_map(|text| forms(text.as_ref())) {
+            size += form.len();
+            if size > MOST {
+                return Self::Everything;
+            }
+            all.insert(form);
+        }
+        if all.is_empty() {
+            return Self::None;
+        }
+        match AhoCorasick::new(&all) {
+            Ok(any) => Self::Forms(Box::new(Forms { any, all })),
+            Err(_) => Self::Everything,
+        }
     }
 }
 
-/// A text, its lines, and what is left of it in base64, wherever in another text it was encoded.
+/// A text, its lines, what it is within JSON and within a URL, and what is left of it in base64, wherever in another
+/// text it was encoded.
 fn forms(text: &str) -> Vec<String> {
     let text = text.trim();
     let lines = text.lines().map(str::trim).filter(|line| line.len() >= LINE);
     let plain = [text].into_iter().chain(lines).map(str::to_owned);
+    let quoted = [json(text), html(&json(text)), query(text), query(text).replace('+', "%20")];
+    let quoted = quoted.into_iter().filter(move |form| form != text);
     let encoded = [0, 1, 2].map(|before| {
         let bytes = [&vec![0; before], text.as_bytes()].concat();
         let code = STANDARD.encode(&bytes);
         // Six bits make a letter: those that its neighbours have a part in are not its own.
         code.get((before * 4).div_ceil(3)..bytes.len() * 4 / 3).unwrap_or_default().to_owned()
     });
-    plain.chain(encoded).filter(|form| form.len() >= SHORTEST).collect()
+    plain.chain(quoted).chain(encoded).filter(|form| form.len() >= SHORTEST).collect()
+}
+
+/// A text within quotation marks of JSON.
+fn json(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
+/// The same as Go writes it.
+fn html(json: &str) -> String {
+    json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
+}
+
+/// A text in the query of a URL.
+fn query(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
 impl Secrets {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.forms.is_empty()
+        matches!(self, Self::None)
     }
 
     /// Where in an object they are.
@@ -86,21 +131,56 @@ impl Secrets {
                 }
             }
             Value::String(text) if self.are_in(text) => marks.add(path),
-            Value::Number(number) if self.forms.contains(&number.to_string()) => marks.add(path),
+            Value::Number(number) if self.has(&number.to_string()) => marks.add(path),
             _ => {}
         }
     }
 
     fn are_in(&self, text: &str) -> bool {
-        self.forms.iter().any(|form| text.contains(form))
+        match self {
+            Self::None => false,
+            Self::Forms(forms) => forms.any.is_match(text),
+            Self::Everything => true,
+        }
+    }
+
+    /// Whether a text is one of them.
+    fn has(&self, text: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Forms(forms) => forms.all.contains(text),
+            Self::Everything => true,
+        }
     }
 
     /// A text without them.
     pub fn redact(&self, text: &str) -> String {
-        let hidden = |text: String, form: &String| {
-            if text.contains(form) { text.replace(form, HIDDEN) } else { text }
-        };
-        self.forms.iter().fold(text.to_owned(), hidden)
+        match self {
+            Self::None => text.to_owned(),
+            Self::Forms(forms) => forms.redact(text),
+            Self::Everything => HIDDEN.to_owned(),
+        }
+    }
+}
+
+impl Forms {
+    /// What any of them has a part in is hidden.
+    fn redact(&self, text: &str) -> String {
+        let (mut redacted, mut shown, mut hidden) = (String::new(), 0, 0..0);
+        let mut all: Vec<_> =
+            self.any.find_overlapping_iter(text).map(|found| found.range()).collect();
+        all.sort_by_key(|range| range.start);
+        for range in all {
+            if range.start > hidden.end || hidden.is_empty() {
+                redacted += &text[shown..range.start];
+                redacted += HIDDEN;
+                hidden = range;
+            } else {
+                hidden.end = hidden.end.max(range.end);
+            }
+            shown = hidden.end;
+        }
+        redacted + &text[shown..]
     }
 }
 
@@ -164,10 +244,17 @@ mod tests {
 
     #[test]
     fn secrets_are_found_in_any_form_and_taken_out() {
-        let secrets: Secrets =
-            ["hunter2-canary", "abc", "31337", "a long first line\nand a long second"]
-                .into_iter()
-                .collect();
+        let secrets: Secrets = [
+            "hunter2-canary",
+            "abc",
+            "31337",
+            "a long first line\nand a long second",
+            "a \"quoted\" one",
+            "sl/ash?ed",
+            "a&mp;d",
+        ]
+        .into_iter()
+        .collect();
         let check = |text: &str, is_found: bool| {
             let marks = secrets.mark(&json!({"k": [text]}));
             let found: Vec<_> = marks.values().collect();
@@ -181,11 +268,32 @@ mod tests {
         check("abc", false);
         check("pin=31337", true);
         check("  and a long second", true);
+        check(r#"{"line":"a \"quoted\" one"}"#, true);
+        check("https://me:sl%2Fash%3Fed@db", true);
+        check("a\\u0026mp;d", true);
         for around in ["", "u:", "us:", "use:"] {
             for after in ["", "x", "xy"] {
                 check(&STANDARD.encode(format!("{around}hunter2-canary{after}")), true);
             }
         }
+    }
+
+    #[test]
+    fn what_overlaps_is_hidden_as_a_whole() {
+        let secrets: Secrets = ["abcdef", "defghi", "hunter2"].into_iter().collect();
+        let check = |text: &str, expect: &str| assert_eq!(secrets.redact(text), expect);
+        check("x abcdefghi y", "x (hidden) y");
+        check("abcdef hunter2", "(hidden) (hidden)");
+        check("é abcdef é", "é (hidden) é");
+        check("nothing", "nothing");
+    }
+
+    #[test]
+    fn of_more_than_can_be_looked_for_nothing_is_shown() {
+        let secrets: Secrets = (0..100_000).map(|at| format!("hunter2-{at}")).collect();
+        assert_eq!(secrets.redact("anything"), HIDDEN);
+        let marks = secrets.mark(&json!({"a": "x", "b": [1]}));
+        assert_eq!(marks.values().collect::<Vec<_>>(), ["/a", "/b/0"]);
     }
 
     #[test]

@@ -59,8 +59,7 @@ impl Fetcher {
         commit: &str,
         known: Option<Arc<Rendered>>,
     ) -> Result<Snapshot, SourceError> {
-        let found = self.read_blobs(commit, known).await;
-        found.map(Option::unwrap_or_default).map_err(|why| self.unusable(why))
+        Ok(self.read_blobs(commit, known).await?.unwrap_or_default())
     }
 
     /// Reads history. A clone that turns out to be damaged is fetched afresh, once.

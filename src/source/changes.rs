@@ -19,8 +19,8 @@ impl Fetcher {
     /// What the manifests of a commit hang on: with the same, they are the same.
     pub async fn scope(&self, revision: &Revision) -> Option<String> {
         let (dir, commit, path) = (self.dir.clone(), revision.commit.clone(), self.path.clone());
-        let submodules = self.repository.submodules.is_some();
-        let read = move || tree::scope(&dir, &commit, &path, submodules);
+        let submodules = self.submodules();
+        let read = move || tree::scope(&dir, &commit, &path, submodules.as_deref());
         self.off_thread(read).await.ok().flatten()
     }
 }

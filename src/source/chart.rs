@@ -4,6 +4,7 @@
 use super::gather::Gather;
 use super::kustomization::shown;
 use super::tree::{Link, Listing, Node, Trail, Tree, folder, join, joined};
+use super::walk::flaw;
 use super::{Layout, Snapshot};
 use crate::api::helm::Helm;
 use crate::render::helm::{Chart, Dependency, NAME, REQUIREMENTS};
@@ -86,24 +87,29 @@ impl<T: Tree> Charts<'_, T> {
         let path = joined(at);
         for dependency in self.dependencies(&path) {
             let Some(to) = &dependency.path else { continue };
-            if self.is_vendored(at, &dependency.name)? {
-                continue;
-            }
             let name = join(&path, NAME);
-            let bad = |why| {
+            let bad = |path: &str, why| {
                 let field = "dependencies";
-                Problem::BadReference { field, path: shown(to), why }
+                Problem::BadReference { field, path: shown(path), why }
             };
+            match self.vendored(at, &dependency.name)? {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(why) => {
+                    self.gather.problem(Origin::file(name), bad(&dependency.name, why));
+                    continue;
+                }
+            }
             self.seen += 1;
             match self.gather.follow(at, to)? {
-                Err(why) => self.gather.problem(Origin::file(name), bad(why)),
+                Err(why) => self.gather.problem(Origin::file(name), bad(to, why)),
                 Ok(_) if self.seen > CHARTS || chain.len() >= DEPTH => {
                     let problem =
                         Problem::TooMuch(format!("{CHARTS} charts, or {DEPTH} in one another"));
                     self.gather.problem(Origin::file(name), problem);
                 }
                 Ok(found) if chain.contains(&joined(&found)) => {
-                    self.gather.problem(Origin::file(name), bad("leads in a circle"));
+                    self.gather.problem(Origin::file(name), bad(to, "leads in a circle"));
                 }
                 Ok(mut found) => {
                     self.gather.take(&mut found)?;
@@ -133,20 +139,30 @@ impl<T: Tree> Charts<'_, T> {
         found
     }
 
-    /// Whether a chart has one that it depends on by itself.
-    fn is_vendored(&self, at: &Trail<T::Id>, name: &str) -> Result<bool, String> {
-        let Some(folder) = folder(self.tree, at) else { return Ok(false) };
-        let Some(Node::Folder(charts)) = self.tree.find(&folder, VENDORED)? else {
-            return Ok(false);
+    /// Whether a chart has one that it depends on by itself, or why that one cannot be put where its name says.
+    fn vendored(
+        &self,
+        at: &Trail<T::Id>,
+        name: &str,
+    ) -> Result<Result<bool, &'static str>, String> {
+        if flaw(name).is_some() {
+            return Ok(Err("is no name of a chart"));
+        }
+        let Some(folder) = folder(self.tree, at) else { return Ok(Ok(false)) };
+        let charts = match self.tree.find(&folder, VENDORED)? {
+            Some(Node::Folder(charts)) => charts,
+            // What is put into it would come to be somewhere else.
+            Some(_) => return Ok(Err("has to be in its folder charts, and that is no folder")),
+            None => return Ok(Ok(false)),
         };
         let Listing::Entries(entries) = self.tree.list(&charts)? else {
-            return Ok(false);
+            return Ok(Ok(false));
         };
         let is_archive = |file: &str| {
             let stem = file.strip_suffix(".tgz").and_then(|stem| stem.strip_prefix(name));
             stem.is_some_and(|version| version.starts_with('-'))
         };
-        Ok(entries.iter().any(|(file, _)| file == name || is_archive(file)))
+        Ok(Ok(entries.iter().any(|(file, _)| file == name || is_archive(file))))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex as Lock, PoisonError, Weak};
+use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, watch};
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::SourceError;
 use super::credentials::AppToken;
 use super::head::Head;
+use super::submodule::{Absent, Missing};
 use crate::lanes::Lanes;
 
 /// Children that begin to fetch at the same time.
@@ -73,6 +74,8 @@ pub struct Shared {
     lanes: Lanes,
     /// Kept for the next fetch, where an app of GitHub fetches.
     token: Lock<Option<AppToken>>,
+    /// Submodules that are not in the clone.
+    absent: Lock<Absent>,
 }
 
 #[derive(Debug)]
@@ -85,7 +88,7 @@ struct Fetched {
 impl Default for Shared {
     fn default() -> Self {
         let (last, head, token) = (Mutex::default(), watch::Sender::default(), Lock::default());
-        Self { last, head, lanes: lanes(), token }
+        Self { last, head, lanes: lanes(), token, absent: Lock::default() }
     }
 }
 
@@ -125,6 +128,25 @@ impl Shared {
     /// Keeps a token for the next fetch.
     pub(super) fn keep_token(&self, token: Option<AppToken>) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = token;
+    }
+
+    /// The submodules that are missing and not to be tried now.
+    pub(super) fn resting(&self) -> Vec<Missing> {
+        self.absent().resting(Instant::now())
+    }
+
+    /// Keeps which submodules a fetch did not bring, of which these were not tried.
+    pub(super) fn keep_missing(&self, found: Vec<Missing>, resting: &[Missing]) {
+        self.absent().renew(found, resting, Instant::now());
+    }
+
+    /// The submodules that the last fetch did not bring.
+    pub(super) fn missing(&self) -> Vec<Missing> {
+        self.absent().all()
+    }
+
+    fn absent(&self) -> MutexGuard<'_, Absent> {
+        self.absent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until another app's fetch has found a commit other than this one.

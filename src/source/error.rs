@@ -64,9 +64,9 @@ pub enum SourceError {
         /// What was asked for.
         name: String,
     },
-    /// It takes more bytes to fetch than any repository of manifests.
+    /// It takes more bytes or memory to fetch than any repository of manifests.
     #[error(
-        "what is to be fetched from {url} is larger than 1 GiB: keep manifests in a repository of their own"
+        "what is to be fetched from {url} is more than 1 GiB, or its refs, a commit or a file take too much memory: keep manifests in a repository of their own"
     )]
     RepositoryTooLarge {
         /// URL without credentials.

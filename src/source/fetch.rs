@@ -1,19 +1,23 @@
 //! Fetches what is followed: runs the fetching child with a deadline, then reads the commit's blobs.
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::clones::Shared;
 use super::error::display_url;
+use super::git::tree::Unread;
 use super::head::Head;
 use super::reference::Kind;
 use super::request::{Answer, Request};
+use super::submodule::Missing;
 use super::way::Way;
 use super::{Credentials, Limits, Repository, Revision, Snapshot, SourceError, git};
 use crate::api::Render;
@@ -63,7 +67,7 @@ impl Fetcher {
     /// The commit that is followed, as a fetch found it that began not before `since`. An unchanged head costs one
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
-        let Head { kind, reference, commit, tree, time, author, subject, tag, digest } =
+        let Head { kind, reference, commit, tree, time, author, subject, tag, digest, .. } =
             self.shared.fetched(since, false, self.ask(false, None)).await?;
         let name = match kind {
             Kind::Commit => None,
@@ -87,6 +91,7 @@ impl Fetcher {
             seconds: self.timeout.as_secs() + 1,
             fresh,
             depth,
+            resting: self.shared.resting(),
         };
         let child = run_child(&self.program, &request);
         let answer = tokio::time::timeout(self.timeout, child).await;
@@ -95,7 +100,9 @@ impl Fetcher {
             limit: self.timeout,
         })??;
         self.shared.keep_token(token);
-        head
+        let mut head = head?;
+        self.shared.keep_missing(std::mem::take(&mut head.missing), &request.resting);
+        Ok(head)
     }
 
     fn credentials(&self) -> Result<Option<Credentials>, SourceError> {
@@ -113,13 +120,13 @@ impl Fetcher {
         before: Option<Arc<Rendered>>,
     ) -> Result<Snapshot, SourceError> {
         let began = Instant::now();
-        if let Ok(found) = self.read_blobs(&revision.commit, before.clone()).await {
-            return self.found(found, revision);
+        match self.read_blobs(&revision.commit, before.clone()).await {
+            Err(SourceError::CloneUnusable { .. }) => {}
+            found => return self.found(found?, revision),
         }
         // Another app may have had it made anew while this one read, and must not find it gone for that.
         self.shared.fetched(began, true, self.ask(true, None)).await?;
-        let found = self.read_blobs(&revision.commit, before).await;
-        self.found(found.map_err(|why| self.unusable(why))?, revision)
+        self.found(self.read_blobs(&revision.commit, before).await?, revision)
     }
 
     /// Reads the manifests below the path of any commit in the clone. `None` if it has no such folder.
@@ -127,22 +134,30 @@ impl Fetcher {
         &self,
         commit: &str,
         before: Option<Arc<Rendered>>,
-    ) -> Result<Option<Snapshot>, String> {
+    ) -> Result<Option<Snapshot>, SourceError> {
         let (dir, commit, path) = (self.dir.clone(), commit.to_owned(), self.path.clone());
-        let (submodules, render) = (self.repository.submodules.is_some(), self.render.clone());
+        let (submodules, render) = (self.submodules(), self.render.clone());
         let limits = self.limits;
         let read = move || {
-            let before = before.as_deref();
+            let (submodules, before) = (submodules.as_deref(), before.as_deref());
             git::tree::read(&dir, &commit, &path, submodules, &render, limits, before)
         };
-        self.off_thread(read).await
+        self.off_thread(read).await.map_err(|unread| match unread {
+            Unread::Clone(why) => self.unusable(why),
+            Unread::Submodule(error) => error,
+        })
+    }
+
+    /// Those submodules that are missing, if submodules are read.
+    pub(super) fn submodules(&self) -> Option<Vec<Missing>> {
+        self.repository.submodules.as_ref().map(|_| self.shared.missing())
     }
 
     /// Reads from the clone on a thread of its own, within the deadline.
-    pub(super) async fn off_thread<T: Send + 'static>(
+    pub(super) async fn off_thread<T: Send + 'static, E: From<String> + Send + 'static>(
         &self,
-        read: impl FnOnce() -> Result<T, String> + Send + 'static,
-    ) -> Result<T, String> {
+        read: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
         tokio::time::timeout(self.timeout, tokio::task::spawn_blocking(read))
             .await
             .map_err(|_| "reading took too long".to_owned())?
@@ -185,5 +200,9 @@ async fn run_child(program: &Path, request: &Request) -> Result<Answer, SourceEr
     }
     let output = child.wait_with_output().await.map_err(|error| failed(error.to_string()))?;
     let answer: Result<Answer, _> = serde_json::from_slice(&output.stdout);
+    // So ends what is not given the memory that it wants.
+    if answer.is_err() && output.status.signal() == Some(Signal::ABORT.as_raw()) {
+        return Err(SourceError::RepositoryTooLarge { url: display_url(&request.repository.url) });
+    }
     answer.map_err(|_| failed(format!("it ended without an answer ({})", output.status)))
 }

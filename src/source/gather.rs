@@ -72,6 +72,11 @@ impl<'a, T: Tree> Gather<'a, T> {
 
     /// Has a file hold something else than in the tree, or a file that is not there.
     pub fn put(&mut self, path: String, bytes: Vec<u8>) {
+        // A few bytes of YAML can come to millions.
+        self.bytes += bytes.len() as u64;
+        if self.is_too_much(&path) {
+            return;
+        }
         let content = Content::Read(bytes, None);
         self.files.insert(path.clone(), SourceFile { path, content });
     }
@@ -198,7 +203,7 @@ impl<'a, T: Tree> Gather<'a, T> {
     }
 
     /// Whether there is more than is read; that is said once.
-    fn is_too_much(&mut self, path: &str) -> bool {
+    pub fn is_too_much(&mut self, path: &str) -> bool {
         if !self.tree.limits().are_exceeded(self.bytes, self.entries) {
             return false;
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reference::Kind;
+use super::submodule::Missing;
 
 /// What is followed, as a fetch found it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Head {
     /// The digest of the artifact that the commit stands for, if it is from a registry.
     #[serde(default)]
     pub digest: Option<String>,
+    /// The submodules that were not brought.
+    #[serde(default)]
+    pub missing: Vec<Missing>,
 }
 
 /// A tag that is followed.

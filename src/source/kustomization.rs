@@ -8,7 +8,7 @@ use super::select::Selection;
 use super::tree::{Entry, Node, Trail, Tree, folder, join, joined};
 use super::{Layout, Snapshot, walk};
 use crate::api::kustomize::Kustomize;
-use crate::render::kustomize::{Kustomization, NAMES, Part, Parts, Role, place_of};
+use crate::render::kustomize::{Kustomization, NAMES, Part, Parts, Role, cleaned, place_of};
 use crate::render::{Origin, Problem, Reads, text, yaml};
 
 /// Kustomizations that one is made of at most.
@@ -36,6 +36,9 @@ pub(super) fn read<T: Tree>(
         if closure.seen.len() >= KUSTOMIZATIONS {
             let problem = Problem::TooMuch(format!("{KUSTOMIZATIONS} kustomizations"));
             closure.gather.problem(Origin::file(joined(&at)), problem);
+            break;
+        }
+        if closure.gather.is_too_much(&joined(&at)) {
             break;
         }
         if closure.seen.insert(joined(&at)) {
@@ -174,7 +177,8 @@ impl<T: Tree> Closure<'_, T> {
         if REMOTE.iter().any(|mark| path.contains(mark)) {
             return Ok(Err(ELSEWHERE));
         }
-        let found = self.gather.follow(at, path)?;
+        // As kustomize does it: a name and the .. after it are nothing, also where the name is that of a link.
+        let found = self.gather.follow(at, &cleaned(path))?;
         Ok(found.map_err(|why| {
             if HOSTS.iter().any(|mark| path.contains(mark)) { ELSEWHERE } else { why }
         }))

@@ -4,6 +4,7 @@
 //! libgit2 has no trustworthy deadlines of its own.
 
 pub mod approval;
+pub mod authorities;
 mod changes;
 mod chart;
 pub mod clones;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::credentials::AppToken;
 use super::head::Head;
+use super::submodule::Missing;
 use super::{Credentials, Repository, SourceError};
 
 /// What the fetching child is asked, on its standard input.
@@ -26,6 +27,8 @@ pub struct Request {
     /// Have this many commits of history, also if the head is known. The first fetch takes one
     /// otherwise, and those after it what is new.
     pub depth: Option<usize>,
+    /// Submodules that are missing and not to be tried.
+    pub resting: Vec<Missing>,
 }
 
 /// What the fetching child answers, on its standard output.

@@ -11,6 +11,9 @@ const LINK_LIMIT: usize = 64;
 /// Names looked up on the way to one place at most.
 const STEP_LIMIT: usize = 1024;
 
+/// Largest list of a folder that is read, in bytes.
+pub const LIST_LIMIT: u64 = 16 << 20;
+
 /// What stands at a place of a tree; `Id` is how the tree finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node<Id> {

@@ -1,5 +1,7 @@
 //! Artifacts of a real registry, pushed by oras.
 
+mod ways;
+
 use serde_json::json;
 use testbed::{Registry, TlsFront};
 

@@ -388,6 +388,8 @@ fn what_is_right_is_taken_by_the_server_and_by_us() {
         "drift": "warn", "additions": "report", "conflicts": "yield", "atomic": true,
         "retry": {"limit": 0, "backoff": {"factor": 1}},
     }));
+    let artifact = json!({"repoURL": "oci://r.example/app", "proxySecretRef": {"name": "proxy"}});
+    check(artifact);
     check(json!({"kubeConfig": {"secretRef": {"name": "remote"}}}));
     check(json!({"postBuild": {}}));
     check(json!({"postBuild": {

@@ -22,7 +22,7 @@ pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustom
 pub struct Kustomization(Map<String, Value>);
 
 pub use parts::{Part, Parts};
-pub use references::{Reference, Role, place_of};
+pub use references::{Reference, Role, cleaned, place_of};
 pub use secrets::secrets;
 
 impl Kustomization {

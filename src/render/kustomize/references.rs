@@ -119,9 +119,25 @@ pub fn place_of(field: &str, text: &str) -> Option<yaml::Place> {
     Some(yaml::in_field(text, |name| is(name, field), |_| false)?.0)
 }
 
-/// Whether this is not a path but what would be in a file. (kustomize tries both.)
+/// Whether this is not a path but what would be in a file. kustomize tries both: as long as something of it is no name
+/// that a file has, only one of them can be meant.
 fn is_inline(text: &str) -> bool {
-    text.contains(['\n', '{'])
+    let is_object = |text: &str| text.contains('\n') || text.trim_start().starts_with('{');
+    is_object(text) && is_object(&cleaned(text))
+}
+
+/// A path without `.` and without a name that is followed by `..`, whatever the name is of. (Go `filepath.Clean`.)
+pub fn cleaned(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." if names.last().is_some_and(|last| *last != "..") => drop(names.pop()),
+            name => names.push(name),
+        }
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", names.join("/"))
 }
 
 /// The files that an item of a generator names: `files` are `key=path` or a path, `envs` are paths.
@@ -163,7 +179,20 @@ mod tests {
         );
         check("secretGenerator: [{name: s, files: [k=a=b]}]", "a=b");
         check("transformers: [t.yaml, '{apiVersion: builtin}']", "t.yaml");
+        check("transformers: ['a{/../../b', 'http://a/{b}']", "a{/../../b http://a/{b}");
         check("namePrefix: a-", "");
+    }
+
+    #[test]
+    fn a_path_is_cleaned_as_kustomize_does() {
+        let check = |path: &str, expect: &str| assert_eq!(cleaned(path), expect, "{path}");
+        check("a.yaml", "a.yaml");
+        check("./a//b/", "a/b");
+        check("../../base", "../../base");
+        check("link/../a", "a");
+        check("a/../../b/../..", "../..");
+        check("/a/../b", "/b");
+        check(".", "");
     }
 
     #[test]

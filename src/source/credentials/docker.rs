@@ -28,6 +28,7 @@ struct Entry {
     /// Both, joined by a colon, as base64.
     auth: Option<String>,
     registrytoken: Option<String>,
+    identitytoken: Option<String>,
 }
 
 /// Who logs in to the registry of a URL: by the longest name of it that is there.
@@ -46,6 +47,10 @@ pub(super) fn login(values: Values<'_>, url: &str) -> Result<Option<Login>, BadC
 impl Entry {
     fn login(self) -> Option<Login> {
         let is_given = |text: &String| !text.is_empty();
+        // It stands beside a name without a password.
+        if let Some(token) = self.identitytoken.filter(is_given) {
+            return Some(Login::Identity(Hidden(token)));
+        }
         if let Some(token) = self.registrytoken.filter(is_given) {
             return Some(Login::Bearer(Hidden(token)));
         }
@@ -99,6 +104,7 @@ mod tests {
                 Ok(Some(Login::Basic { username, password })) => {
                     format!("{username} {}", password.0)
                 }
+                Ok(Some(Login::Identity(token))) => format!("identity {}", token.0),
                 Ok(Some(Login::Bearer(token))) => format!("bearer {}", token.0),
                 Ok(other) => format!("{other:?}"),
                 Err(bad) => bad.to_string(),
@@ -125,6 +131,9 @@ mod tests {
         check(&config(two), url, "b 2");
         check(&config(two), "oci://r.example:5000/other", "a 1");
         check(&config(r#""r.example:5000": {"registrytoken": "t"}"#), url, "bearer t");
+        let empty = STANDARD.encode("00000000-0000-0000-0000-000000000000:");
+        let identity = format!(r#""r.example:5000": {{"auth": "{empty}", "identitytoken": "t"}}"#);
+        check(&config(&identity), url, "identity t");
         check(&config(r#""r.example:5000": {"auth": "!"}"#), url, "has to be what docker login");
         check(
             &config(r#""r.example:5000": {"username": "a"}"#),

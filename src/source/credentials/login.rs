@@ -21,6 +21,8 @@ pub enum Login {
     },
     /// A token that is sent as `Authorization: Bearer`.
     Bearer(Hidden),
+    /// A token of Docker's configuration that tokens are to be had for.
+    Identity(Hidden),
     /// An app of GitHub, which gets a token for itself.
     App(GithubApp),
 }
@@ -30,6 +32,7 @@ impl fmt::Debug for Login {
         f.write_str(match self {
             Self::Basic { .. } => "Basic(…)",
             Self::Bearer(_) => "Bearer(…)",
+            Self::Identity(_) => "Identity(…)",
             Self::App(_) => "App(…)",
         })
     }

@@ -96,6 +96,7 @@ mod tests {
             Some(Login::Basic { username, password }) => {
                 parts.push(format!("{username}:{}", password.0));
             }
+            Some(Login::Identity(token)) => parts.push(format!("identity {}", token.0)),
             Some(Login::Bearer(token)) => parts.push(format!("bearer {}", token.0)),
             Some(Login::App(app)) => {
                 let installation = match &app.installation {
@@ -206,6 +207,7 @@ mod tests {
         check(&[address], HTTPS, "proxy.example:3128");
         check(&[address, ("username", "bob"), ("password", "hunter2")], HTTPS, "bob");
         check(&[("address", "socks5://proxy.example:1080")], HTTPS, "socks5");
+        check(&[("address", "https://proxy.example:3128")], HTTPS, "https://proxy");
         check(&[address], SSH, "ssh does not go through a proxy");
         check(&[], HTTPS, "no address");
         check(&[("address", "proxy.example:3128")], HTTPS, "address has to be");

@@ -18,7 +18,7 @@ pub struct Proxy {
     pub password: Option<Hidden>,
 }
 
-const SCHEMES: &[&str] = &["http", "socks5", "socks5h"];
+const SCHEMES: &[&str] = &["http", "https", "socks5", "socks5h"];
 
 impl Proxy {
     /// The proxy in the data of a Secret, under the keys that Flux uses.
@@ -27,7 +27,8 @@ impl Proxy {
         let address = values.line("address")?;
         let address = address.ok_or(BadCredentials::Missing("address", "set the proxy's URL"))?;
         if !is_proxy(&address) {
-            let what = "a URL of http or socks5, with user and password under keys of their own";
+            let what =
+                "a URL of http, https or socks5, with user and password under keys of their own";
             return Err(BadCredentials::Not("address", what));
         }
         let (username, password) = (values.line("username")?, values.line("password")?);

@@ -8,7 +8,7 @@ use super::{BadCredentials, Hidden};
 /// Whom a fetch trusts, and as whom it shows itself, by certificates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tls {
-    /// Certificates of authorities as PEM, in place of those that the system trusts.
+    /// Certificates of authorities as PEM, beside those that the system trusts.
     pub ca: Option<String>,
     /// A certificate to show.
     pub client: Option<Client>,

@@ -4,20 +4,25 @@ use std::sync::mpsc::SyncSender;
 
 use curl::easy::{Easy2, Handler, WriteError};
 
-/// Most bytes of an answer that is kept whole: the refs of a very large repository.
-const LIMIT: usize = 64 << 20;
+/// Most bytes of an answer that is kept whole: some 500,000 refs.
+const LIMIT: usize = 32 << 20;
+/// The same of what a server says of a failure.
+const WORDS: usize = 16 << 10;
 
-/// An answer that is coming in. Of one that tells of a failure only the status is of interest.
+/// An answer that is coming in. Of one that tells of a failure only the beginning is of interest.
 pub struct Answer {
     /// The last status: before it there may be that of a proxy.
     pub status: u32,
+    /// Whether there was more of it than is kept.
+    pub is_too_much: bool,
     sink: Sink,
+    headers: Vec<(String, String)>,
 }
 
 /// Where the body goes.
 pub enum Sink {
-    /// It is kept.
-    Kept(Vec<u8>),
+    /// It is kept, up to so many bytes.
+    Kept(Vec<u8>, usize),
     /// It is passed on.
     Passed(SyncSender<Vec<u8>>),
 }
@@ -25,12 +30,17 @@ pub enum Sink {
 impl Answer {
     /// An answer whose body goes there.
     pub fn new(sink: Sink) -> Self {
-        Self { status: 0, sink }
+        Self { status: 0, is_too_much: false, sink, headers: Vec::new() }
     }
 
     /// An answer that is kept.
     pub fn kept() -> Self {
-        Self::new(Sink::Kept(Vec::new()))
+        Self::up_to(LIMIT)
+    }
+
+    /// The same, if it has no more bytes than this.
+    pub fn up_to(limit: usize) -> Self {
+        Self::new(Sink::Kept(Vec::new(), limit))
     }
 }
 
@@ -39,18 +49,28 @@ impl Handler for Answer {
         if line.starts_with(b"HTTP/") {
             let status = str::from_utf8(line).ok().and_then(|line| line.split(' ').nth(1));
             self.status = status.and_then(|status| status.trim().parse().ok()).unwrap_or(0);
+            self.headers.clear();
+        } else if let Some((name, value)) =
+            str::from_utf8(line).ok().and_then(|it| it.split_once(':'))
+        {
+            self.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         true
     }
 
     fn write(&mut self, data: &[u8]) -> Result<usize, WriteError> {
-        if !(200..300).contains(&self.status) {
-            return Ok(data.len());
-        }
+        let is_failure = !(200..300).contains(&self.status);
         let is_taken = match &mut self.sink {
-            Sink::Kept(body) => {
+            Sink::Kept(body, _) if is_failure => {
+                let rest = WORDS.saturating_sub(body.len()).min(data.len());
+                body.extend_from_slice(&data[..rest]);
+                true
+            }
+            Sink::Passed(_) if is_failure => true,
+            Sink::Kept(body, limit) => {
                 body.extend_from_slice(data);
-                body.len() <= LIMIT
+                self.is_too_much = body.len() > *limit;
+                !self.is_too_much
             }
             Sink::Passed(to) => to.send(data.to_vec()).is_ok(),
         };
@@ -69,6 +89,7 @@ pub struct Reply {
     pub kind: String,
     /// Its body.
     pub body: Vec<u8>,
+    headers: Vec<(String, String)>,
 }
 
 impl Reply {
@@ -79,11 +100,18 @@ impl Reply {
         let redirect = text(handle.redirect_url_bytes().ok().flatten());
         let status = handle.get_ref().status;
         let body = match &mut handle.get_mut().sink {
-            Sink::Kept(body) => std::mem::take(body),
+            Sink::Kept(body, _) => std::mem::take(body),
             Sink::Passed(_) => Vec::new(),
         };
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        Self { status, redirect, kind, body }
+        let headers = std::mem::take(&mut handle.get_mut().headers);
+        Self { status, redirect, kind, body, headers }
+    }
+
+    /// The first header of this name, in small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     /// What it is, where it is no git server's.

@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use git2::Remote;
+use rustix::process::{Resource, Rlimit, setrlimit};
 
-use super::github;
 use super::remote::{FETCH_MAX, Link};
 use super::trouble::Trouble;
 use super::wanted::{ALL, Target, Wanted};
+use super::{github, submodules};
 use crate::source::SourceError;
 use crate::source::credentials::Login;
 use crate::source::error::display_url;
@@ -30,6 +31,10 @@ const BYTES_MAX: u64 = 2 << 30;
 /// Bytes that a fetch of what is new may take. History that was rewritten may be endless, for all that comes before
 /// the first commit of a shallow clone: then that much of it is given up, and its newest commit fetched alone.
 const NEWS_MAX: usize = 16 << 20;
+/// Bytes of memory that a child may take. A small pack may hold deltas that come to any size.
+const MEMORY_MAX: u64 = 192 << 20;
+/// Bytes of the commit that is followed: the daemon reads it whole.
+const COMMIT_MAX: usize = 1 << 20;
 
 /// Answers one request, from standard input to standard output.
 pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<()> {
@@ -37,6 +42,8 @@ pub fn serve(input: &mut impl Read, output: &mut impl Write) -> std::io::Result<
     input.read_to_end(&mut text)?;
     let request: Request = serde_json::from_slice(&text)?;
     end_after(Duration::from_secs(request.seconds));
+    let most = Rlimit { current: Some(MEMORY_MAX), maximum: Some(MEMORY_MAX) };
+    setrlimit(Resource::Data, most)?;
     serde_json::to_writer(output, &answer(&request))?;
     Ok(())
 }
@@ -116,16 +123,22 @@ fn attempt(request: &Request, link: &Link) -> Result<Head, Trouble> {
     link.prepare().map_err(|error| git2::Error::from_str(&error.to_string()))?;
     let at_hand = wanted.at_hand(&clone).filter(|_| request.depth.is_none());
     let target = at_hand.map_or_else(|| bring(request, link, &wanted, &clone), Ok)?;
+    if clone.odb()?.read_header(target.commit).is_ok_and(|(size, _)| size > COMMIT_MAX) {
+        return Err(Trouble::TooMuch);
+    }
     let commit = wanted.commit(&clone, &target)?;
     // Last: until HEAD moved, nothing counts as done.
+    let mut missing = Vec::new();
     if clone.head().ok().and_then(|h| h.target()) != Some(commit.id()) {
         if let Some(submodules) = &request.repository.submodules {
-            super::submodules::bring(request, submodules, link, &clone, commit.id())?;
+            missing = submodules::bring(request, submodules, link, &clone, commit.id())?;
         }
-        clone.set_head_detached(commit.id())?;
+        if missing.is_empty() {
+            clone.set_head_detached(commit.id())?;
+        }
     }
     let (kind, tag) = (target.kind, target.tag());
-    Ok(Head { reference: target.reference, kind, tag, ..super::head::head(&commit) })
+    Ok(Head { reference: target.reference, kind, tag, missing, ..super::head::head(&commit) })
 }
 
 /// Has the server give what is wanted, as far as it is not in the clone.
@@ -192,8 +205,21 @@ fn open(dir: &Path, tracking: &str) -> Result<git2::Repository, git2::Error> {
     for locked in ["HEAD", "config", "packed-refs", "shallow"].into_iter().chain(branch) {
         let _ = fs::remove_file(dir.join(format!("{locked}.lock")));
     }
+    remove_locks(&dir.join(submodules::REFS));
     remove_unfinished_packs(&dir.join("objects/pack"));
     git2::Repository::open_bare(dir)
+}
+
+/// Of refs below this folder, which are named by commits.
+fn remove_locks(refs: &Path) {
+    for entry in fs::read_dir(refs).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_locks(&path);
+        } else if path.extension().is_some_and(|end| end == "lock") {
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// A killed fetch leaves its pack under a temporary name, without an extension.

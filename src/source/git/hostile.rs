@@ -57,13 +57,13 @@ impl Raw {
             self.folder.path(),
             &commit,
             path,
-            false,
+            None,
             &Render::default(),
             Limits::default(),
             None,
         )
         .unwrap();
-        assert!(scope(self.folder.path(), &commit, path, false).is_ok());
+        assert!(scope(self.folder.path(), &commit, path, None).is_ok());
         snapshot
     }
 
@@ -168,6 +168,11 @@ fn trees_without_end_are_cut_off() {
     // Files without end in one folder, and in a folder of folders that is the same one again and again.
     assert_eq!(is_bounded("files", raw.all(FILE, names(100_001), file)), 0);
     assert_eq!(raw.read(raw.all(FILE, names(100_000), file), "").unwrap().files.len(), 100_000);
+    let long = |number: usize| (0..number).map(|n| format!("{n:06}{}", "x".repeat(100)));
+    let list = raw.all(FOLDER, names(1), raw.all(FILE, long(150_000), file));
+    let said = raw.shown(list);
+    assert!(said[0].contains("is a folder of too many entries"), "{said:?}");
+    assert_eq!(raw.read(list, "000000.yaml/000000"), None);
     let mut bomb = raw.all(FILE, names(10), file);
     for _ in 0..10 {
         bomb = raw.all(FOLDER, names(10), bomb);

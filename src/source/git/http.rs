@@ -1,6 +1,7 @@
 //! Requests by http and https, over libcurl.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use curl::easy::Easy2;
 use percent_encoding::percent_decode_str;
@@ -32,6 +33,8 @@ struct Inner {
     tls: Tls,
     proxy: Option<Proxy>,
     note: Note,
+    /// When all of it is given up.
+    until: Option<Instant>,
     /// With its connection, until the next request.
     handle: Mutex<Option<Easy2<Answer>>>,
 }
@@ -47,7 +50,12 @@ struct Request<'a> {
 
 impl Shared {
     /// Requests to the repository at `url`.
-    pub fn new(url: &str, credentials: Option<&Credentials>, note: Note) -> Self {
+    pub fn new(
+        url: &str,
+        credentials: Option<&Credentials>,
+        note: Note,
+        until: Option<Instant>,
+    ) -> Self {
         let (base, user) = without_user(url);
         let found = credentials.cloned().unwrap_or_default();
         Self(Arc::new(Inner {
@@ -57,6 +65,7 @@ impl Shared {
             tls: found.tls,
             proxy: found.proxy,
             note,
+            until,
             handle: Mutex::default(),
         }))
     }
@@ -90,10 +99,10 @@ impl Shared {
     fn elsewhere(&self, url: &str, token: &str, body: Option<&[u8]>) -> Result<Reply, SourceError> {
         let token = format!("Authorization: Bearer {token}");
         let headers = ["Accept: application/vnd.github+json", token.as_str()];
-        let Inner { tls, proxy, note, .. } = &*self.0;
+        let Inner { tls, proxy, note, until, .. } = &*self.0;
         let found =
             Credentials { tls: tls.clone(), proxy: proxy.clone(), ..Credentials::default() };
-        let there = Self::new(url, Some(&found), note.clone());
+        let there = Self::new(url, Some(&found), note.clone(), *until);
         there.ask(url, Request { body, headers: &headers }, None)
     }
 
@@ -126,7 +135,11 @@ impl Shared {
     ) -> Result<Reply, SourceError> {
         let mut handle = self.handle(Answer::kept());
         self.configure(&mut handle, url, &request, login).map_err(|error| self.failed(&error))?;
-        handle.perform().map_err(|error| self.failed(&error))?;
+        let done = handle.perform();
+        if handle.get_ref().is_too_much {
+            return Err(SourceError::RepositoryTooLarge { url: self.0.shown.clone() });
+        }
+        done.map_err(|error| self.failed(&error))?;
         let reply = Reply::of(&mut handle);
         *locked(&self.0.handle) = Some(handle);
         Ok(reply)
@@ -173,8 +186,9 @@ impl Shared {
         login: Option<&Login>,
     ) -> Result<(), curl::Error> {
         options::basics(handle, url)?;
+        options::end(handle, self.0.until)?;
         options::tls(handle, &self.0.tls)?;
-        options::proxy(handle, self.0.proxy.as_ref())?;
+        options::proxy(handle, self.0.proxy.as_ref(), &self.0.tls)?;
         let mut headers = options::login(handle, login)?;
         if let Some(body) = request.body {
             handle.post(true)?;
@@ -204,29 +218,8 @@ impl Shared {
         })
     }
 
-    /// What an error of curl means.
     fn failed(&self, error: &curl::Error) -> SourceError {
-        let url = self.0.shown.clone();
-        let why = steady(error.extra_description().unwrap_or(error.description()));
-        // What OpenSSL calls the alerts of a server that knows nobody without a certificate.
-        let wants = ["certificate", "handshake failure", "unknown ca", "decrypt error", "denied"];
-        let is_alert = why.contains("alert") && wants.iter().any(|it| why.contains(it));
-        if error.is_ssl_certproblem() {
-            let why = format!("its client certificate or the key cannot be used: {why}");
-            SourceError::CredentialsRefused { url, why }
-        } else if is_alert {
-            let why = format!("it wants another client certificate, tls.crt and tls.key: {why}");
-            SourceError::CredentialsRefused { url, why }
-        } else if error.is_peer_failed_verification() || error.is_ssl_cacert_badfile() {
-            SourceError::CertificateUntrusted { url, why }
-        } else if error.is_couldnt_resolve_proxy()
-            || error.code() == CURLE_PROXY
-            || why.contains("CONNECT tunnel failed")
-        {
-            SourceError::ProxyFailed { url, why }
-        } else {
-            self.unreachable(why)
-        }
+        failed(error, self.0.shown.clone())
     }
 
     fn unreachable(&self, why: String) -> SourceError {
@@ -250,6 +243,30 @@ impl Shared {
 
 /// What curl says when a SOCKS proxy refuses. Its crate has no name for it.
 const CURLE_PROXY: u32 = 97;
+
+/// What an error of curl means, of whatever is at this URL.
+pub fn failed(error: &curl::Error, url: String) -> SourceError {
+    let why = steady(error.extra_description().unwrap_or(error.description()));
+    // What OpenSSL calls the alerts of a server that knows nobody without a certificate.
+    let wants = ["certificate", "handshake failure", "unknown ca", "decrypt error", "denied"];
+    let is_alert = why.contains("alert") && wants.iter().any(|it| why.contains(it));
+    if error.is_ssl_certproblem() {
+        let why = format!("its client certificate or the key cannot be used: {why}");
+        SourceError::CredentialsRefused { url, why }
+    } else if is_alert {
+        let why = format!("it wants another client certificate, tls.crt and tls.key: {why}");
+        SourceError::CredentialsRefused { url, why }
+    } else if error.is_peer_failed_verification() || error.is_ssl_cacert_badfile() {
+        SourceError::CertificateUntrusted { url, why }
+    } else if error.is_couldnt_resolve_proxy()
+        || error.code() == CURLE_PROXY
+        || why.contains("CONNECT tunnel failed")
+    {
+        SourceError::ProxyFailed { url, why }
+    } else {
+        SourceError::RepositoryUnreachable { url, why }
+    }
+}
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,15 +1,15 @@
 //! git by libgit2: the fetching child's work, reading a commit's blobs, the history of commits, and who
 //! signed them.
 
-mod answer;
+pub(super) mod answer;
 pub mod clone;
 mod github;
 pub mod head;
 pub mod history;
 #[cfg(test)]
 mod hostile;
-mod http;
-mod options;
+pub(super) mod http;
+pub(super) mod options;
 mod redirect;
 mod remote;
 mod ssh;

@@ -1,10 +1,11 @@
 //! How curl is told what to do.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use curl::easy::{Auth, Easy2, HttpVersion, List};
 
 use super::answer::Answer;
+use crate::source::authorities;
 use crate::source::credentials::{Login, Proxy, Tls};
 
 /// Longest time to connect, TLS included.
@@ -15,8 +16,6 @@ const SLOW: u32 = 10;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// As whom we come. Some servers answer only what calls itself git.
 const AGENT: &str = concat!("git/2.0 (gitops-sync ", env!("CARGO_PKG_VERSION"), ")");
-/// Where no certificates are.
-const NOWHERE: &str = "/dev/null";
 
 /// What every request has.
 pub fn basics(handle: &mut Easy2<Answer>, url: &str) -> Result<(), curl::Error> {
@@ -30,11 +29,17 @@ pub fn basics(handle: &mut Easy2<Answer>, url: &str) -> Result<(), curl::Error> 
     handle.low_speed_time(PATIENCE)
 }
 
+/// When it is given up, whatever it does.
+pub fn end(handle: &mut Easy2<Answer>, until: Option<Instant>) -> Result<(), curl::Error> {
+    let Some(until) = until else { return Ok(()) };
+    // None at all would be no limit.
+    handle.timeout(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
+}
+
 /// Whom it trusts, and which certificate it shows.
 pub fn tls(handle: &mut Easy2<Answer>, tls: &Tls) -> Result<(), curl::Error> {
     if let Some(ca) = &tls.ca {
-        handle.ssl_cainfo_blob(ca.as_bytes())?;
-        handle.capath(NOWHERE)?;
+        handle.ssl_cainfo_blob(authorities::beside(ca).as_bytes())?;
     }
     if let Some(client) = &tls.client {
         handle.ssl_cert_type("PEM")?;
@@ -45,8 +50,17 @@ pub fn tls(handle: &mut Easy2<Answer>, tls: &Tls) -> Result<(), curl::Error> {
     Ok(())
 }
 
-/// What it goes through, if not what the environment says.
-pub fn proxy(handle: &mut Easy2<Answer>, proxy: Option<&Proxy>) -> Result<(), curl::Error> {
+/// What it goes through, if not what the environment says, and whom it trusts to be that where it speaks TLS.
+pub fn proxy(
+    handle: &mut Easy2<Answer>,
+    proxy: Option<&Proxy>,
+    tls: &Tls,
+) -> Result<(), curl::Error> {
+    match (&tls.ca, authorities::file().as_ref().and_then(|file| file.to_str())) {
+        (Some(ca), _) => handle.proxy_ssl_cainfo_blob(authorities::beside(ca).as_bytes())?,
+        (None, Some(file)) => handle.proxy_cainfo(file)?,
+        (None, None) => {}
+    }
     let Some(proxy) = proxy else { return Ok(()) };
     handle.proxy(&proxy.address)?;
     // What the environment excepts, it excepts from its own proxies.
@@ -73,7 +87,7 @@ pub fn login(handle: &mut Easy2<Answer>, login: Option<&Login>) -> Result<List, 
             headers.append(&format!("Authorization: Bearer {}", token.0))?;
         }
         // It logs in with a token that it gets first.
-        Some(Login::App(_)) | None => {}
+        Some(Login::App(_) | Login::Identity(_)) | None => {}
     }
     Ok(headers)
 }

@@ -1,6 +1,7 @@
 //! Speaking to the remote of a clone.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use git2::{
     AutotagOption, CertificateCheckStatus, Direction, FetchOptions, Remote, RemoteCallbacks,
@@ -13,6 +14,8 @@ use super::{http, transport};
 use crate::source::Repository;
 use crate::source::SourceError;
 use crate::source::credentials::{Credentials, Login};
+use crate::source::error::display_url;
+use crate::source::request::Request;
 use crate::source::way::Way;
 
 /// Bytes that any fetch may take.
@@ -23,6 +26,10 @@ pub struct Link {
     note: Note,
     host: Option<Host>,
     login: http::Shared,
+    /// When it was made.
+    since: Instant,
+    /// When it is given up, if before the whole child.
+    until: Option<Instant>,
 }
 
 impl Link {
@@ -32,21 +39,29 @@ impl Link {
         credentials: Option<&Credentials>,
     ) -> Result<Self, SourceError> {
         transport::register()?;
-        Self::beside(repository, credentials)
+        Self::beside(repository, credentials, None)
     }
 
-    /// The same for one more.
+    /// The same for one more, which is given up then.
     pub fn beside(
         repository: &Repository,
         credentials: Option<&Credentials>,
+        until: Option<Instant>,
     ) -> Result<Self, SourceError> {
         let note = Note::default();
         let host = match Way::of(&repository.url) {
             Way::Ssh => Some(Host::of(&repository.url, credentials, &note)?),
             _ => None,
         };
-        let login = http::Shared::new(&repository.url, credentials, note.clone());
-        Ok(Self { note, host, login })
+        let login = http::Shared::new(&repository.url, credentials, note.clone(), until);
+        Ok(Self { note, host, login, since: Instant::now(), until })
+    }
+
+    /// Time that is left to the child of a request.
+    pub fn left(&self, request: &Request) -> Duration {
+        // Its parent is there first.
+        let all = Duration::from_secs(request.seconds.saturating_sub(1));
+        all.saturating_sub(self.since.elapsed())
     }
 
     /// Who logs in by http now.
@@ -96,7 +111,10 @@ impl Link {
         transport::lead(&self.login);
         let mut options = FetchOptions::new();
         let mut callbacks = self.callbacks();
-        callbacks.transfer_progress(move |progress| progress.received_bytes() <= limit);
+        let until = self.until;
+        let is_late = move || until.is_some_and(|until| Instant::now() > until);
+        callbacks
+            .transfer_progress(move |progress| progress.received_bytes() <= limit && !is_late());
         options.remote_callbacks(callbacks);
         options.download_tags(AutotagOption::None).update_fetchhead(false);
         // libgit2's local transport cannot make a shallow clone.
@@ -105,7 +123,10 @@ impl Link {
         }
         // The default message of the reflog holds the URL, and with it a password.
         let fetched = remote.fetch(&[refspec], Some(&mut options), Some("fetch"));
-        fetched.map_err(|error| self.note.error(error, source))
+        fetched.map_err(|error| match self.note.error(error, source) {
+            Trouble::TooMuch if is_late() => slow(source).into(),
+            trouble => trouble,
+        })
     }
 
     /// Gives the credentials once: libgit2 asks again when they were refused.
@@ -126,4 +147,9 @@ impl Link {
         });
         callbacks
     }
+}
+
+fn slow(source: &Repository) -> SourceError {
+    let why = "it takes too long".to_owned();
+    SourceError::RepositoryUnreachable { url: display_url(&source.url), why }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use git2::{Commit, Error, ObjectType, Oid};
 
@@ -13,16 +14,18 @@ use super::trouble::Trouble;
 use crate::render::text::is_plain;
 use crate::source::Repository;
 use crate::source::SourceError;
-use crate::source::credentials::Credentials;
+use crate::source::credentials::{Credentials, Hidden};
 use crate::source::error::display_url;
 use crate::source::request::Request;
 use crate::source::submodule::file::{self, BadLine};
 use crate::source::submodule::place::Host;
-use crate::source::submodule::{Source, Submodules};
-use crate::source::tree::join;
+use crate::source::submodule::{Missing, Source, Submodules};
+use crate::source::tree::{LIST_LIMIT, join};
 
 /// What names submodules.
 pub const FILE: &str = ".gitmodules";
+/// Where a clone keeps them.
+pub const REFS: &str = "refs/gitops-sync/submodules";
 /// Largest such file that is read, in bytes.
 const FILE_LIMIT: usize = 256 << 10;
 /// Submodules of a commit, with those of its submodules. Each is a pack of the clone.
@@ -54,15 +57,6 @@ impl From<Error> for Flaw {
     }
 }
 
-impl From<Flaw> for Trouble {
-    fn from(flaw: Flaw) -> Self {
-        match flaw {
-            Flaw::Bad(path, why) => SourceError::SubmoduleRefused { path, why }.into(),
-            Flaw::Clone(error) => error.into(),
-        }
-    }
-}
-
 /// A repository, whose submodules are to be told.
 struct Parent {
     /// Where it stands in the first one.
@@ -75,21 +69,19 @@ struct Parent {
 
 /// The commits of all submodules of a commit that the clone has, by which their folders are found.
 pub fn commits(clone: &git2::Repository, commit: &Commit<'_>) -> Result<HashSet<Oid>, String> {
-    let said = |flaw| match flaw {
-        Flaw::Bad(path, why) => format!("submodule {path}: {why}"),
-        Flaw::Clone(error) => error.message().to_owned(),
-    };
-    // Those of another commit than the one that was fetched last may be missing.
+    // Those of another commit than the one that was fetched last may be missing, and those that could not be.
     let is_whole = clone.head().ok().and_then(|head| head.target()) == Some(commit.id());
     let mut found = HashSet::new();
     let mut todo = vec![commit.id()];
     while let Some(id) = todo.pop() {
-        let commit = match clone.find_commit(id) {
-            Ok(commit) => commit,
-            Err(error) if is_whole => return Err(error.message().to_owned()),
+        let all = clone.find_commit(id).map_err(Flaw::Clone);
+        let all = match all.and_then(|commit| named(clone, &commit, "")) {
+            Ok(all) => all,
+            Err(Flaw::Clone(error)) if is_whole => return Err(error.message().to_owned()),
+            // That was told when it was fetched.
             Err(_) => continue,
         };
-        for named in named(clone, &commit, "").map_err(said)? {
+        for named in all {
             if found.len() <= COUNT_MAX && found.insert(named.commit) {
                 todo.push(named.commit);
             }
@@ -98,42 +90,117 @@ pub fn commits(clone: &git2::Repository, commit: &Commit<'_>) -> Result<HashSet<
     Ok(found)
 }
 
-/// Fetches the submodules of a commit, as far as they are not in the clone.
+/// Fetches the submodules of a commit, as far as they are not in the clone, and says which of them could not be.
 pub fn bring(
     request: &Request,
     wanted: &Submodules,
     link: &Link,
     clone: &git2::Repository,
     commit: Oid,
-) -> Result<(), Trouble> {
-    let root = &request.repository.url;
-    let parent = Parent { path: String::new(), url: root.clone(), commit, depth: 0 };
-    let (mut todo, mut count, mut left) = (VecDeque::from([parent]), 0, FETCH_MAX);
-    while let Some(Parent { path, url: parent, commit, depth }) = todo.pop_front() {
-        let commit = clone.find_commit(commit)?;
-        for Named { path, url, commit } in named(clone, &commit, &path)? {
-            count += 1;
-            if count > COUNT_MAX {
-                let why = format!("there are more than {COUNT_MAX} submodules");
-                return Err(Flaw::Bad(path, why).into());
+) -> Result<Vec<Missing>, Trouble> {
+    let url = request.repository.url.clone();
+    let parent = Parent { path: String::new(), url, commit, depth: 0 };
+    let todo = VecDeque::from([parent]);
+    let missing = Vec::new();
+    let mut bringing =
+        Bringing { request, wanted, link, clone, todo, count: 0, left: FETCH_MAX, missing };
+    while let Some(parent) = bringing.todo.pop_front() {
+        let commit = clone.find_commit(parent.commit)?;
+        match named(clone, &commit, &parent.path) {
+            Ok(all) => all.into_iter().for_each(|named| bringing.one(&parent, named)),
+            Err(Flaw::Clone(error)) if parent.depth == 0 => return Err(error.into()),
+            Err(Flaw::Clone(error)) => {
+                let (path, why) = (parent.path, error.message().to_owned());
+                bringing.lacks(SourceError::SubmoduleUnavailable { path, why });
             }
-            if depth == DEPTH_MAX {
-                let why = format!("it is the {DEPTH_MAX}th within another");
-                return Err(Flaw::Bad(path, why).into());
+            Err(Flaw::Bad(path, why)) => {
+                bringing.lacks(SourceError::SubmoduleRefused { path, why });
             }
-            let source = wanted.source(&path, root, &parent, &url)?;
-            if clone.find_commit(commit).is_err() {
-                let taken = fetch(request, link, clone, &source, commit, left);
-                left -= taken.map_err(|trouble| said(trouble, &path, &source))?.min(left);
-            }
-            todo.push_back(Parent { path, url: source.url, commit, depth: depth + 1 });
+        }
+        if bringing.count > COUNT_MAX {
+            break;
         }
     }
-    Ok(())
+    Ok(bringing.missing)
+}
+
+/// The submodules of a commit, of which some are fetched.
+struct Bringing<'a> {
+    request: &'a Request,
+    wanted: &'a Submodules,
+    link: &'a Link,
+    clone: &'a git2::Repository,
+    /// Those whose own are to be told.
+    todo: VecDeque<Parent>,
+    count: usize,
+    /// Bytes that the others may take.
+    left: usize,
+    missing: Vec<Missing>,
+}
+
+impl Bringing<'_> {
+    /// Fetches one, if that is to be done.
+    fn one(&mut self, parent: &Parent, Named { path, url, commit }: Named) {
+        self.count += 1;
+        if self.count > COUNT_MAX {
+            if self.count == COUNT_MAX + 1 {
+                let why = format!("there are more than {COUNT_MAX} submodules");
+                self.lacks(SourceError::SubmoduleRefused { path, why });
+            }
+            return;
+        }
+        let name = commit.to_string();
+        if let Some(known) = self.request.resting.iter().find(|it| it.is_same(&name, &url)) {
+            self.missing.push(known.clone());
+            return;
+        }
+        let began = Instant::now();
+        match self.brought(parent, &path, &url, commit) {
+            Ok(url) => self.todo.push_back(Parent { path, url, commit, depth: parent.depth + 1 }),
+            Err(error) => {
+                let (commit, url, took) = (Some(name), Hidden(url), began.elapsed());
+                self.missing.push(Missing { commit, url, error, took });
+            }
+        }
+    }
+
+    /// Has one in the clone, and gives its URL.
+    fn brought(
+        &mut self,
+        parent: &Parent,
+        path: &str,
+        url: &str,
+        commit: Oid,
+    ) -> Result<String, SourceError> {
+        if parent.depth == DEPTH_MAX {
+            let why = format!("it is the {DEPTH_MAX}th within another");
+            return Err(SourceError::SubmoduleRefused { path: path.to_owned(), why });
+        }
+        let root = &self.request.repository.url;
+        let source = self.wanted.source(path, root, &parent.url, url)?;
+        if self.clone.find_commit(commit).is_err() {
+            let taken = fetch(self.request, self.link, self.clone, &source, commit, self.left);
+            if matches!(taken, Err(Trouble::TooMuch)) {
+                self.left = 0;
+            }
+            self.left -= taken.map_err(|trouble| said(trouble, path, &source))?.min(self.left);
+        }
+        Ok(source.url)
+    }
+
+    /// Notes that something is missing of which the commit is not known.
+    fn lacks(&mut self, error: SourceError) {
+        let (url, took) = (Hidden(String::new()), Duration::ZERO);
+        self.missing.push(Missing { commit: None, url, error, took });
+    }
 }
 
 /// The submodules that a commit names, shown below `at`. One without a URL, or that is no submodule, is none.
 fn named(clone: &git2::Repository, commit: &Commit<'_>, at: &str) -> Result<Vec<Named>, Flaw> {
+    if clone.odb()?.read_header(commit.tree_id())?.0 as u64 > LIST_LIMIT {
+        let why = "it stands in a folder of too many entries".to_owned();
+        return Err(Flaw::Bad(join(at, FILE), why));
+    }
     let tree = commit.tree()?;
     let Some(entry) = tree.get_name(FILE) else { return Ok(Vec::new()) };
     let bad = |why: String| Flaw::Bad(join(at, FILE), why);
@@ -171,14 +238,17 @@ fn fetch(
     let (url, branch, files) = (source.url.clone(), commit.to_string(), files.clone());
     let repository =
         Repository { url, branch, insecure: false, submodules: None, files, credentials: None };
-    let link = Link::beside(&repository, Some(&credentials(request, link, source.host)))?;
+    let credentials = credentials(request, link, source.host);
+    // What hangs leaves as much time to the others.
+    let until = Some(Instant::now() + link.left(request) / 2);
+    let link = Link::beside(&repository, Some(&credentials), until)?;
     link.prepare().map_err(|error| Error::from_str(&error.to_string()))?;
     let take = |refspec: &str, depth| {
         let mut remote = clone.remote_anonymous(&repository.url)?;
         link.download(&mut remote, &repository, refspec, depth, limit)?;
         Ok::<_, Trouble>(remote.stats().received_bytes())
     };
-    let refs = format!("refs/gitops-sync/submodules/{commit}");
+    let refs = format!("{REFS}/{commit}");
     let mut taken = match take(&format!("+{commit}:{refs}"), Some(1)) {
         // Many servers give no commit by its name.
         Err(Trouble::Clone(_) | Trouble::Source(SourceError::RepositoryUnreachable { .. })) => {
@@ -206,23 +276,19 @@ fn credentials(request: &Request, link: &Link, host: Host) -> Credentials {
 }
 
 /// What went wrong with a submodule.
-fn said(trouble: Trouble, path: &str, source: &Source) -> Trouble {
+fn said(trouble: Trouble, path: &str, source: &Source) -> SourceError {
     let (path, url) = (path.to_owned(), display_url(&source.url));
-    let error = match trouble {
+    let why = match trouble {
         Trouble::Source(SourceError::CredentialsRefused { .. }) if source.host == Host::Other => {
             let why = format!(
                 "{url} wants credentials, which only the repository's own host gets: move it there"
             );
-            SourceError::SubmoduleRefused { path, why }
+            return SourceError::SubmoduleRefused { path, why };
         }
-        Trouble::Source(error) => {
-            SourceError::SubmoduleUnavailable { path, why: error.to_string() }
-        }
-        Trouble::TooMuch => {
-            let why = SourceError::RepositoryTooLarge { url }.to_string();
-            SourceError::SubmoduleUnavailable { path, why }
-        }
-        Trouble::Clone(error) => return error.into(),
+        Trouble::Source(error) => error.to_string(),
+        Trouble::TooMuch => SourceError::RepositoryTooLarge { url }.to_string(),
+        // Its server may well have sent what no clone can keep.
+        Trouble::Clone(error) => format!("what {url} sent cannot be kept: {}", error.message()),
     };
-    error.into()
+    SourceError::SubmoduleUnavailable { path, why }
 }

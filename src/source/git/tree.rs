@@ -10,8 +10,9 @@ use git2::{Oid, Repository, TreeEntry};
 use super::submodules;
 use crate::api::Render;
 use crate::render::{ContentId, Rendered};
-use crate::source::tree::{Entry, Listing, Node, Place, Tree, folder, joined, resolve};
-use crate::source::{Limits, Snapshot, ignore, layout};
+use crate::source::submodule::Missing;
+use crate::source::tree::{Entry, LIST_LIMIT, Listing, Node, Place, Tree, folder, joined, resolve};
+use crate::source::{Limits, Snapshot, SourceError, ignore, layout};
 
 /// The part of a mode that says what an entry is.
 const KIND: i32 = 0o170_000;
@@ -26,22 +27,39 @@ const SUBMODULE: i32 = 0o160_000;
 
 /// Longest target of a link, in bytes: `PATH_MAX` of Linux.
 const LINK_LIMIT: u64 = 4096;
-/// Largest list of a folder that is read, in bytes.
-const LIST_LIMIT: u64 = 16 << 20;
+
+/// Why a commit cannot be read.
+#[derive(Debug)]
+pub enum Unread {
+    /// For the clone.
+    Clone(String),
+    /// For a submodule that the app reaches and the clone lacks.
+    Submodule(SourceError),
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self::Clone(why)
+    }
+}
 
 /// Reads what the app at `path` of a commit is made of; of manifests, not what was rendered before. `None` if the
-/// commit has no such folder.
+/// commit has no such folder. `submodules` are those that are missing, where any are read.
 pub fn read(
     clone: &Path,
     commit: &str,
     path: &str,
-    submodules: bool,
+    submodules: Option<&[Missing]>,
     render: &Render,
     limits: Limits,
     before: Option<&Rendered>,
-) -> Result<Option<Snapshot>, String> {
+) -> Result<Option<Snapshot>, Unread> {
     let tree = CommitTree { limits, ..CommitTree::open(clone, commit, submodules)? };
-    let Some(snapshot) = layout::read(&tree, path, render, before)? else { return Ok(None) };
+    let found = layout::read(&tree, path, render, before);
+    if let Some(error) = tree.reached.take() {
+        return Err(Unread::Submodule(error));
+    }
+    let Some(snapshot) = found? else { return Ok(None) };
     let scope = if snapshot.has_left { None } else { tree.scope(path)? };
     Ok(Some(Snapshot { scope, ..snapshot }))
 }
@@ -52,7 +70,7 @@ pub fn scope(
     clone: &Path,
     commit: &str,
     path: &str,
-    submodules: bool,
+    submodules: Option<&[Missing]>,
 ) -> Result<Option<String>, String> {
     CommitTree::open(clone, commit, submodules)?.scope(path)
 }
@@ -62,6 +80,12 @@ struct CommitTree {
     root: Oid,
     /// The commits of submodules that are folders of the tree, unless none is to be.
     submodules: Option<HashSet<Oid>>,
+    /// Those that are not in the clone.
+    missing: Vec<Missing>,
+    /// Where they would be folders, and why they are not: whatever looks into one would take it for empty.
+    absent: RefCell<HashMap<Oid, SourceError>>,
+    /// The first of them that was looked into.
+    reached: RefCell<Option<SourceError>>,
     limits: Limits,
     /// Folders in which something was looked for, and what is in them from the second time on: git reads all of a
     /// folder to find one name.
@@ -72,15 +96,24 @@ struct CommitTree {
 type Names = HashMap<String, Node<Oid>>;
 
 impl CommitTree {
-    fn open(clone: &Path, commit: &str, submodules: bool) -> Result<Self, String> {
+    fn open(clone: &Path, commit: &str, submodules: Option<&[Missing]>) -> Result<Self, String> {
         let repository = Repository::open_bare(clone).map_err(said)?;
         let id = Oid::from_str(commit).map_err(said)?;
         let commit = repository.find_commit(id).map_err(said)?;
-        let submodules = submodules.then(|| submodules::commits(&repository, &commit));
+        let missing = submodules.map(<[_]>::to_vec).unwrap_or_default();
+        let submodules = submodules.map(|_| submodules::commits(&repository, &commit));
         let (root, submodules) = (commit.tree_id(), submodules.transpose()?);
         drop(commit);
-        let (limits, looked) = (Limits::default(), RefCell::default());
-        Ok(Self { repository, root, submodules, limits, looked })
+        Ok(Self {
+            repository,
+            root,
+            submodules,
+            missing,
+            absent: RefCell::default(),
+            reached: RefCell::default(),
+            limits: Limits::default(),
+            looked: RefCell::default(),
+        })
     }
 
     fn scope(&self, path: &str) -> Result<Option<String>, String> {
@@ -136,15 +169,41 @@ impl CommitTree {
                 "is a submodule, and submodules are not fetched without spec.submodules or --git-submodules",
             );
         };
-        if !known.contains(&commit) {
-            return Node::Other("is a submodule that .gitmodules does not name");
+        let tree = self.repository.find_commit(commit).map(|commit| commit.tree_id()).ok();
+        let tree = tree.filter(|_| known.contains(&commit));
+        match (self.why_missing(commit, tree.is_some()), tree) {
+            (Some(why), _) => {
+                self.absent.borrow_mut().insert(commit, why.clone());
+                Node::Folder(commit)
+            }
+            (None, Some(tree)) => Node::Folder(tree),
+            (None, None) if known.contains(&commit) => {
+                Node::Other("is a submodule that is not in the clone")
+            }
+            (None, None) => Node::Other("is a submodule that .gitmodules does not name"),
         }
-        let tree = self.repository.find_commit(commit).map(|commit| commit.tree_id());
-        tree.map_or(Node::Other("is a submodule that is not in the clone"), Node::Folder)
+    }
+
+    /// Why a submodule is not to be read. What is in the clone may be so from a time when it was allowed.
+    fn why_missing(&self, commit: Oid, is_there: bool) -> Option<&SourceError> {
+        let commit = commit.to_string();
+        let is_it = |missing: &&Missing| missing.commit.as_ref() == Some(&commit);
+        let exact = self.missing.iter().find(is_it);
+        let any = || self.missing.iter().find(|missing| missing.commit.is_none() && !is_there);
+        exact.or_else(any).map(|missing| &missing.error)
+    }
+
+    /// Notes when a folder is looked into that is a missing submodule, which ends the reading.
+    fn reach(&self, folder: Oid) -> Result<(), String> {
+        let Some(why) = self.absent.borrow().get(&folder).cloned() else { return Ok(()) };
+        let said = why.to_string();
+        self.reached.borrow_mut().get_or_insert(why);
+        Err(said)
     }
 
     /// A folder, or why it cannot be read although the clone is sound: then somebody made it so.
     fn folder(&self, id: Oid) -> Result<Result<git2::Tree<'_>, &'static str>, String> {
+        self.reach(id)?;
         let odb = self.repository.odb().map_err(said)?;
         let (size, _) = odb.read_header(id).map_err(said)?;
         if size as u64 > LIST_LIMIT {

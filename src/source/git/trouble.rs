@@ -15,13 +15,16 @@ pub enum Trouble {
     Source(SourceError),
     /// The clone.
     Clone(git2::Error),
-    /// It takes more bytes than it may.
+    /// It takes more bytes or memory than it may.
     TooMuch,
 }
 
 impl From<git2::Error> for Trouble {
     fn from(error: git2::Error) -> Self {
-        Self::Clone(error)
+        match error.class() {
+            ErrorClass::NoMemory => Self::TooMuch,
+            _ => Self::Clone(error),
+        }
     }
 }
 

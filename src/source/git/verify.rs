@@ -47,12 +47,17 @@ pub enum Answer {
 
 /// Answers by what the clone has.
 pub fn answer(clone: &Path, question: &Question) -> Result<Answer, String> {
+    answer_within(clone, question, COMMITS_MAX)
+}
+
+/// The same, looking at no more than so many commits.
+fn answer_within(clone: &Path, question: &Question, most: usize) -> Result<Answer, String> {
     let answer = || {
         let history = History::open(clone)?;
         let head = Oid::from_str(&question.head)?;
         // One that is no name of a commit is one that is not known.
         let since = question.since.as_deref().map(|since| Oid::from_str(since).unwrap_or(ZERO));
-        Asked { history, head, since, question }.answer()
+        Asked { history, head, since, question, most }.answer()
     };
     answer().map_err(|error: Error| error.message().to_owned())
 }
@@ -64,6 +69,8 @@ struct Asked<'a> {
     head: Oid,
     since: Option<Oid>,
     question: &'a Question,
+    /// Commits that are looked at.
+    most: usize,
 }
 
 impl Asked<'_> {
@@ -122,7 +129,7 @@ impl Asked<'_> {
         }
         let (what, why) = (named(self.head), Refused::TooMany { since: self.last() });
         let refusal = SourceError::VerificationFailed { what, why };
-        let is_more = commits.len() > COMMITS_MAX;
+        let is_more = commits.len() > self.most;
         let is_cut = if is_more {
             self.history.is_cut_below(self.head)?
         } else {
@@ -155,7 +162,7 @@ impl Asked<'_> {
         if self.is_here(since) {
             walk.hide(since)?;
         }
-        walk.take(COMMITS_MAX + 1).collect()
+        walk.take(self.most + 1).collect()
     }
 
     fn cut(&self, otherwise: SourceError) -> Result<Answer, Error> {
@@ -263,10 +270,6 @@ mod tests {
             Self { folder, commits: ids }
         }
 
-        fn open(&self) -> Repository {
-            Repository::open_bare(self.folder.path()).unwrap()
-        }
-
         /// Cuts history off below these commits.
         fn cut(self, names: &str) -> Self {
             let lines = names.chars().map(|name| format!("{}\n", self.commits[&name.to_string()]));
@@ -276,6 +279,17 @@ mod tests {
 
         /// `ok`, `back`, `cut`, `many`, or the first commit that is not signed.
         fn ask(&self, head: &str, since: Option<&str>, mode: Option<Mode>) -> String {
+            self.ask_within(head, since, mode, COMMITS_MAX)
+        }
+
+        /// The same where no more than so many commits are looked at.
+        fn ask_within(
+            &self,
+            head: &str,
+            since: Option<&str>,
+            mode: Option<Mode>,
+            most: usize,
+        ) -> String {
             let keys = key().public_key().to_openssh().unwrap();
             let keys = Keyring::parse([("key", keys.as_bytes())], "keys").unwrap();
             let id = |name: &str| self.commits.get(name).map_or(name.to_owned(), Oid::to_string);
@@ -287,7 +301,7 @@ mod tests {
                 no_rollback: mode.is_none(),
                 now: Timestamp::now(),
             };
-            let answer = answer(self.folder.path(), &question).unwrap();
+            let answer = answer_within(self.folder.path(), &question, most).unwrap();
             match answer {
                 Answer::Accepted(_) => "ok".to_owned(),
                 Answer::Cut { .. } => "cut".to_owned(),
@@ -334,16 +348,19 @@ mod tests {
 
     #[test]
     fn more_commits_than_are_looked_at_are_refused() {
-        // Each commit is called as the one before it.
-        let graph = format!("a: B:a C:B{}", " C:C".repeat(COMMITS_MAX));
-        let clone = Clone::new(&graph, |time| time);
-        let head = clone.commits["C"];
-        let before = clone.open().find_commit(head).unwrap().parent_id(0).unwrap().to_string();
-        let check = |head: &str, since: &str, expect: &str| {
-            assert_eq!(clone.ask(head, Some(since), Some(Mode::Range)), expect, "{since}");
+        const MOST: usize = 4;
+        let check = |clone: &Clone, since: &str, expect: &str| {
+            let found = clone.ask_within("G", Some(since), Some(Mode::Range), MOST);
+            assert_eq!(found, expect, "{since}");
         };
-        check("C", "B", "many");
-        check("C", &before, "ok");
+        let clone = || Clone::new("a: B:a C:B D:C E:D F:E G:F", |time| time);
+        check(&clone(), "F", "ok");
+        check(&clone(), "C", "ok");
+        check(&clone(), "B", "many");
+        check(&clone(), "a", "many");
+        // With more history it could be fewer.
+        check(&clone().cut("C"), "C", "ok");
+        check(&clone().cut("C"), UNKNOWN, "cut");
     }
 
     #[test]

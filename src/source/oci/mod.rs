@@ -2,6 +2,8 @@
 //! everything after it is the same as for a repository of git.
 
 pub mod address;
+mod challenge;
+mod client;
 mod commit;
 mod registry;
 mod unpack;

@@ -1,25 +1,26 @@
 //! Fetches an artifact: which one it is now, and its content if the clone lacks it.
 
-use futures::StreamExt as _;
+use std::collections::BTreeMap;
+
 use git2::Repository;
-use oci_client::client::{Certificate, CertificateEncoding, ClientConfig, ClientProtocol};
-use oci_client::errors::{OciDistributionError as Oci, OciErrorCode as Code};
-use oci_client::manifest::{OciDescriptor, OciImageManifest};
-use oci_client::secrets::RegistryAuth;
-use oci_client::{Client, Reference};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use url::form_urlencoded::byte_serialize;
 
 use super::address::{Address, Wanted};
+use super::client::Client;
 use super::{commit, unpack};
 use crate::source::SourceError;
-use crate::source::credentials::Login;
+use crate::source::credentials::Credentials;
 use crate::source::error::display_url;
+use crate::source::git::answer::Reply;
 use crate::source::git::head;
 use crate::source::head::Head;
 use crate::source::reference::{self, Kind, Listed, Unmatched};
 use crate::source::request::Request;
 
 /// Bytes of an artifact that are fetched.
-const PACKED: u64 = 64 << 20;
+const PACKED: usize = 64 << 20;
 /// Tags that are asked for at once, and how often.
 const TAGS: (usize, usize) = (1000, 20);
 /// What layers with manifests are, beside the one of Flux.
@@ -29,95 +30,115 @@ const LAYERS: [&str; 3] = [
     "application/vnd.docker.image.rootfs.diff.tar.gzip",
 ];
 
+/// The types of manifests that are read, and of lists of them, which are told as such.
+const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.list.v2+json";
+/// Bytes of a manifest or of a page of tags.
+const PAGE: usize = 4 << 20;
+
+/// What an artifact is made of.
+#[derive(Deserialize)]
+struct Manifest {
+    layers: Option<Vec<Layer>>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Layer {
+    media_type: String,
+    digest: String,
+}
+
+#[derive(Deserialize)]
+struct Tags {
+    tags: Option<Vec<String>>,
+}
+
+/// What a registry says of a failure.
+#[derive(Default, Deserialize)]
+struct Errors {
+    errors: Vec<Failure>,
+}
+
+#[derive(Deserialize)]
+struct Failure {
+    code: String,
+}
+
 /// Fetches the artifact that is wanted into the clone.
 pub fn fetch(request: &Request, clone: &Repository) -> Result<Head, SourceError> {
-    let fetcher = Fetcher::new(request)?;
-    let failed = |error: std::io::Error| SourceError::ChildFailed { why: error.to_string() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(failed)?.block_on(fetcher.fetch(clone))
+    let nobody = Credentials::default();
+    let credentials = request.credentials.as_ref().unwrap_or(&nobody);
+    Fetcher::new(request, credentials)?.fetch(clone)
 }
 
 struct Fetcher<'a> {
     request: &'a Request,
-    address: Address,
-    client: Client,
-    auth: RegistryAuth,
+    client: Client<'a>,
 }
 
 impl<'a> Fetcher<'a> {
-    fn new(request: &'a Request) -> Result<Self, SourceError> {
-        let url = &request.repository.url;
-        let address = Address::of(url)
-            .ok_or_else(|| SourceError::RepositoryNotFound { url: display_url(url) })?;
-        // Another one may be installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let credentials = request.credentials.as_ref();
-        let ca = credentials.and_then(|found| found.tls.ca.as_ref());
-        // On this machine nobody listens, and TLS is spoken where an authority is given for it.
-        let is_plain = request.repository.insecure || (address.is_loopback() && ca.is_none());
-        let protocol = if is_plain { ClientProtocol::Http } else { ClientProtocol::Https };
-        let certificate = |pem: &String| Certificate {
-            encoding: CertificateEncoding::Pem,
-            data: pem.clone().into_bytes(),
-        };
-        let tls_certs_only = ca.map(certificate).into_iter().collect();
-        let config = ClientConfig {
-            protocol,
-            platform_resolver: None,
-            tls_certs_only,
-            ..ClientConfig::default()
-        };
-        let auth = match credentials.and_then(|found| found.login.as_ref()) {
-            Some(Login::Basic { username, password }) => {
-                RegistryAuth::Basic(username.clone(), password.0.clone())
-            }
-            Some(Login::Bearer(token)) => RegistryAuth::Bearer(token.0.clone()),
-            Some(Login::App(_)) | None => RegistryAuth::Anonymous,
-        };
-        Ok(Self { request, address, client: Client::new(config), auth })
+    fn new(request: &'a Request, credentials: &'a Credentials) -> Result<Self, SourceError> {
+        let shown = display_url(&request.repository.url);
+        let address = Address::of(&request.repository.url)
+            .ok_or_else(|| SourceError::RepositoryNotFound { url: shown.clone() })?;
+        // On this machine nobody listens, and TLS is spoken where there are certificates for it.
+        let has_tls = credentials.tls.ca.is_some() || credentials.tls.client.is_some();
+        let is_plain = request.repository.insecure || (address.is_loopback() && !has_tls);
+        let client = Client::new(address, is_plain, credentials, shown)?;
+        Ok(Self { request, client })
     }
 
-    async fn fetch(&self, clone: &Repository) -> Result<Head, SourceError> {
+    fn fetch(&self, clone: &Repository) -> Result<Head, SourceError> {
         let text = &self.request.repository.branch;
         let wanted = Wanted::of(text).ok_or_else(|| self.missing())?;
         let (tag, kind) = match wanted {
             Wanted::Digest(_) => (None, Kind::Commit),
             Wanted::Tag(tag) => (Some(tag.to_owned()), Kind::Tag),
-            Wanted::Range(range) => (Some(self.newest(range).await?), Kind::Range),
+            Wanted::Range(range) => (Some(self.newest(range)?), Kind::Range),
         };
         let (manifest, digest) = match commit::known(clone, text) {
             // A digest never means anything else.
             Some(_) if tag.is_none() => (None, text.clone()),
             _ => {
-                let reference = self.reference(tag.as_deref().unwrap_or(text));
-                let (manifest, digest) = self
-                    .client
-                    .pull_image_manifest(&reference, &self.auth)
-                    .await
-                    .map_err(|error| self.failed(error))?;
+                let (manifest, digest) = self.manifest(tag.as_deref().unwrap_or(text))?;
                 (Some(manifest), digest)
             }
         };
         let found = match (commit::known(clone, &digest), manifest) {
             (Some(known), _) => known,
-            (None, Some(manifest)) => self.bring(clone, &digest, &manifest).await?,
+            (None, Some(manifest)) => self.bring(clone, &digest, &manifest)?,
             (None, None) => return Err(self.missing()),
         };
         let _ = clone.set_head_detached(found.id());
         Ok(Head { kind, reference: tag, digest: Some(digest), ..head::head(&found) })
     }
 
+    /// What a tag or a digest stands for, and its digest.
+    fn manifest(&self, name: &str) -> Result<(Manifest, String), SourceError> {
+        let reply = self.get(&format!("manifests/{name}"), MANIFESTS, PAGE)?;
+        let digest = digest(&reply.body);
+        if name.contains(':') && name != digest {
+            return Err(self.unfit("it is not what its digest says"));
+        }
+        let manifest = serde_json::from_slice(&reply.body);
+        let manifest = manifest.map_err(|_| self.unfit("its manifest cannot be read"))?;
+        Ok((manifest, digest))
+    }
+
     /// Fetches and unpacks the content.
-    async fn bring<'c>(
+    fn bring<'c>(
         &self,
         clone: &'c Repository,
         digest: &str,
-        manifest: &OciImageManifest,
+        manifest: &Manifest,
     ) -> Result<git2::Commit<'c>, SourceError> {
-        let is_content = |layer: &&OciDescriptor| LAYERS.contains(&layer.media_type.as_str());
-        let layer = manifest.layers.iter().find(is_content);
+        let layers = manifest.layers.as_ref();
+        let list = || self.unfit("it is a list of images: give the digest of one");
+        let is_content = |layer: &&Layer| LAYERS.contains(&layer.media_type.as_str());
+        let layer = layers.ok_or_else(list)?.iter().find(is_content);
         let layer = layer.ok_or_else(|| self.unfit("it has no layer of type tar+gzip"))?;
-        let packed = self.content(layer).await?;
+        let packed = self.content(&layer.digest)?;
         let tree = unpack::unpack(clone, &packed).map_err(|why| self.unfit(&why.to_string()))?;
         let annotations = manifest.annotations.clone().unwrap_or_default();
         let made = commit::make(clone, digest, tree, &annotations);
@@ -128,23 +149,18 @@ impl<'a> Fetcher<'a> {
     }
 
     /// The bytes of a layer, which have its digest.
-    async fn content(&self, layer: &OciDescriptor) -> Result<Vec<u8>, SourceError> {
-        let reference = self.reference(&layer.digest);
-        let stream = self.client.pull_blob_stream(&reference, layer).await;
-        let mut stream = stream.map_err(|error| self.failed(error))?.stream;
-        let mut packed = Vec::new();
-        while let Some(part) = stream.next().await {
-            packed.extend_from_slice(&part.map_err(|error| self.unreachable(&error))?);
-            if packed.len() as u64 > PACKED {
-                return Err(self.unfit("it has more than 64 MiB"));
-            }
+    fn content(&self, named: &str) -> Result<Vec<u8>, SourceError> {
+        if !matches!(Wanted::of(named), Some(Wanted::Digest(_))) {
+            return Err(self.unfit("its layer has no digest of sha256"));
         }
-        Ok(packed)
+        let packed = self.get(&format!("blobs/{named}"), "", PACKED)?.body;
+        let is_it = digest(&packed) == named;
+        is_it.then_some(packed).ok_or_else(|| self.unfit("it is not what its digest says"))
     }
 
     /// The newest tag of a range.
-    async fn newest(&self, range: &str) -> Result<String, SourceError> {
-        let tags = self.tags().await?;
+    fn newest(&self, range: &str) -> Result<String, SourceError> {
+        let tags = self.tags()?;
         let names: Vec<_> = tags.iter().map(|tag| format!("refs/tags/{tag}")).collect();
         let listed: Vec<_> = names.iter().map(|name| Listed { name, id: "" }).collect();
         let chosen = reference::choose(range, &listed);
@@ -160,13 +176,18 @@ impl<'a> Fetcher<'a> {
         tag.map(ToOwned::to_owned).ok_or_else(|| self.missing())
     }
 
-    async fn tags(&self) -> Result<Vec<String>, SourceError> {
-        let reference = self.reference("latest");
+    fn tags(&self) -> Result<Vec<String>, SourceError> {
         let mut all: Vec<String> = Vec::new();
         for _ in 0..TAGS.1 {
-            let last = all.last().cloned();
-            let page = self.client.list_tags(&reference, &self.auth, Some(TAGS.0), last.as_deref());
-            let mut tags = page.await.map_err(|error| self.failed(error))?.tags;
+            let mut path = format!("tags/list?n={}", TAGS.0);
+            if let Some(last) = all.last() {
+                path.push_str("&last=");
+                path.extend(byte_serialize(last.as_bytes()));
+            }
+            let page = self.get(&path, "application/json", PAGE)?.body;
+            let page = serde_json::from_slice(&page);
+            let Tags { tags } = page.map_err(|_| self.unfit("its tags cannot be read"))?;
+            let mut tags = tags.unwrap_or_default();
             let is_last = tags.len() < TAGS.0;
             all.append(&mut tags);
             if is_last {
@@ -176,13 +197,22 @@ impl<'a> Fetcher<'a> {
         Ok(all)
     }
 
-    /// A tag or a digest of the repository.
-    fn reference(&self, what: &str) -> Reference {
-        let Address { registry, repository } = self.address.clone();
-        if what.contains(':') {
-            Reference::with_digest(registry, repository, what.to_owned())
-        } else {
-            Reference::with_tag(registry, repository, what.to_owned())
+    /// What the repository has at a path, or why it has nothing.
+    fn get(&self, path: &str, accept: &str, limit: usize) -> Result<Reply, SourceError> {
+        let reply = self.client.get(path, accept, limit)?;
+        let url = display_url(&self.request.repository.url);
+        let said: Errors = serde_json::from_slice(&reply.body).unwrap_or_default();
+        let is = |code: &str| said.errors.iter().any(|it| it.code == code);
+        match reply.status {
+            200..=299 => Ok(reply),
+            401 | 403 => Err(self.client.refused()),
+            404 if is("NAME_UNKNOWN") => Err(SourceError::RepositoryNotFound { url }),
+            404 => Err(self.missing()),
+            407 => {
+                let why = "status code 407".to_owned();
+                Err(SourceError::ProxyFailed { url, why })
+            }
+            status => Err(self.client.unreachable(format!("status code {status}"))),
         }
     }
 
@@ -196,49 +226,8 @@ impl<'a> Fetcher<'a> {
         let url = display_url(&self.request.repository.url);
         SourceError::ArtifactUnusable { url, why: why.to_owned() }
     }
-
-    fn unreachable(&self, why: &impl ToString) -> SourceError {
-        let url = display_url(&self.request.repository.url);
-        SourceError::RepositoryUnreachable { url, why: why.to_string() }
-    }
-
-    /// Sorts a registry's refusal into what a user can act on.
-    fn failed(&self, error: Oci) -> SourceError {
-        let url = display_url(&self.request.repository.url);
-        let why = error.to_string();
-        match &error {
-            Oci::AuthenticationFailure(_) | Oci::UnauthorizedError { .. } => {
-                SourceError::CredentialsRefused { url, why: "it wants others".to_owned() }
-            }
-            Oci::ImageManifestNotFoundError(_) => self.missing(),
-            Oci::RegistryError { envelope, .. } => {
-                let is = |codes: &[Code]| envelope.errors.iter().any(|it| codes.contains(&it.code));
-                if is(&[Code::Unauthorized, Code::Denied]) {
-                    SourceError::CredentialsRefused { url, why: "it wants others".to_owned() }
-                } else if is(&[Code::ManifestUnknown, Code::NotFound]) {
-                    self.missing()
-                } else if is(&[Code::NameUnknown]) {
-                    SourceError::RepositoryNotFound { url }
-                } else {
-                    SourceError::RepositoryUnreachable { url, why }
-                }
-            }
-            Oci::RequestError(error) => match root(error) {
-                why if why.contains("certificate") => {
-                    SourceError::CertificateUntrusted { url, why }
-                }
-                why => SourceError::RepositoryUnreachable { url, why },
-            },
-            Oci::DigestError(_) => self.unfit("it is not what its digest says"),
-            Oci::ImageIndexParsingNoPlatformResolverError => {
-                self.unfit("it is a list of images: give the digest of one")
-            }
-            _ => SourceError::RepositoryUnreachable { url, why },
-        }
-    }
 }
 
-/// What an error comes from: what is around that names the URL again.
-fn root(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), root)
+fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }

@@ -1,6 +1,7 @@
 //! Submodules: what `.gitmodules` says, and where that leads to. Pure.
 
 pub mod file;
+pub mod missing;
 pub mod place;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,8 @@ use super::error::display_url;
 use crate::api::repository::{RepoPattern, is_unambiguous};
 use crate::render::text::is_plain;
 use place::Host;
+
+pub use missing::{Absent, Missing};
 
 /// Which submodules of a repository are fetched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,10 +13,12 @@ use crate::support::{DEPLOYMENT, Finished, Fixture, config_map, plane, program};
 /// A git work tree.
 pub(super) struct Tree {
     folder: TempDir,
-    data: TempDir,
+    /// Where programs run.
+    pub data: TempDir,
 }
 
 impl Tree {
+    /// With these files.
     pub fn new(files: &[(&str, &str)]) -> Self {
         let tree = Self { folder: TempDir::new().unwrap(), data: TempDir::new().unwrap() };
         fs::create_dir(tree.at(".git")).unwrap();
@@ -26,11 +28,13 @@ impl Tree {
         tree
     }
 
-    fn at(&self, path: &str) -> PathBuf {
+    /// A place in it.
+    pub fn at(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    /// Writes a file.
+    pub fn write(&self, path: &str, text: &str) {
         let at = self.at(path);
         fs::create_dir_all(at.parent().unwrap()).unwrap();
         fs::write(at, text).unwrap();
@@ -44,7 +48,7 @@ impl Tree {
     }
 
     /// The objects that it prints.
-    fn objects(&self, arguments: &[&str]) -> Vec<Value> {
+    pub fn objects(&self, arguments: &[&str]) -> Vec<Value> {
         let built = self.build(&[arguments, &["-o", "json"]].concat());
         assert_eq!((built.code, built.stderr.as_str()), (Some(0), ""));
         serde_json::from_str(&built.stdout).unwrap()

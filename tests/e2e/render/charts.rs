@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testbed::{ChartServer, Registry, TlsFront, Tool};
+use testbed::{ChartServer, Registry, TlsFront, TokenFront, Tool};
 
 use crate::apps::Apps;
 use crate::support::plane;
@@ -77,7 +77,8 @@ impl Apps {
         self.kubectl(&[&login[..], &["--from-literal=password=hunter2"], more].concat());
     }
 
-    fn says_nothing_of(&self, word: &str) {
+    /// Makes sure that the daemon's log does not have this word.
+    pub fn says_nothing_of(&self, word: &str) {
         let lines = self.daemon.0.lines().join("\n");
         assert!(!lines.contains(word), "{lines}");
     }
@@ -148,6 +149,45 @@ fn a_chart_behind_tls_is_fetched_with_the_authority_of_its_secret() {
     apps.commit(&[("prod.yaml", "")]);
     let chart = json!({"repoURL": front.url(), "name": "web", "version": "1.0.0", "secretRef": {"name": "login"}});
     apps.login(&[&format!("--from-literal=ca.crt={}", front.ca())]);
+    apps.chart("web", chart, json!({}));
+    apps.version("web", "1.0.0");
+    apps.says_nothing_of("hunter2");
+}
+
+#[test]
+fn a_server_of_charts_that_wants_a_certificate_is_shown_one() {
+    let (apps, server) = (Apps::new("charts-mtls"), ChartServer::start(true).unwrap());
+    let registry = Registry::start_with_login().unwrap();
+    let front = TlsFront::start(server.url(), true).unwrap();
+    let inner = format!("http://{}", registry.address());
+    let registry_front = TlsFront::start(&inner, true).unwrap();
+    publish(&server, "1.0.0");
+    push(&registry, "team/charts", "2.0.0");
+    apps.commit(&[("prod.yaml", "")]);
+    let oci = registry_front.url().replace("https://", "oci://") + "/team/charts";
+    let ways = [("http", &front, front.url(), "1.0.0"), ("oci", &registry_front, oci, "2.0.0")];
+    for (name, front, url, version) in ways {
+        let login = [("username", "git"), ("password", "hunter2"), ("ca.crt", front.ca())];
+        let client = [("tls.crt", front.client_certificate()), ("tls.key", front.client_key())];
+        apps.keep(name, &[&login[..], &client].concat());
+        let secret = json!({"name": name});
+        let chart = json!({"repoURL": url, "name": "web", "version": version, "secretRef": secret});
+        apps.chart(name, chart, json!({}));
+        apps.version(name, version);
+    }
+    apps.says_nothing_of("hunter2");
+}
+
+#[test]
+fn an_identity_of_docker_fetches_charts() {
+    let (apps, registry) = (Apps::new("charts-identity"), Registry::start_with_login().unwrap());
+    let front = TokenFront::start(registry.address(), "identity-hunter2").unwrap();
+    push(&registry, "team", "1.0.0");
+    apps.commit(&[("prod.yaml", "")]);
+    let auths = json!({front.address(): {"identitytoken": "identity-hunter2"}});
+    apps.keep("login", &[(".dockerconfigjson", &json!({"auths": auths}).to_string())]);
+    let (url, secret) = (format!("oci://{}/team", front.address()), json!({"name": "login"}));
+    let chart = json!({"repoURL": url, "name": "web", "version": "1.0.0", "secretRef": secret});
     apps.chart("web", chart, json!({}));
     apps.version("web", "1.0.0");
     apps.says_nothing_of("hunter2");

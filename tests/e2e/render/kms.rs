@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use testbed::{Asked, StandIn, Tool};
 
 use crate::support::{Daemon, Fixture, plane};
@@ -58,14 +61,23 @@ fn assert_silent(daemon: &Daemon) {
     assert!(!said.contains(TOKEN) && !said.contains(CANARY), "{said}");
 }
 
+/// A folder of keys with these entries, and the flag that names it.
+fn keys(entries: &[(&str, &str)]) -> (TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in entries {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let flag = format!("--decryption-keys={}", folder.path().display());
+    (folder, flag)
+}
+
 #[test]
 fn vault_gives_keys_to_whom_has_a_token() {
     let test = Fixture::new("sopsvault");
-    let (_server, key) = vault();
+    let (server, key) = vault();
     test.commit(&[("apps/a.yaml", &encrypted(&test, &key))]);
-    let folder = tempfile::tempdir().unwrap();
-    let keys = format!("--decryption-keys={}", folder.path().display());
-    fs::write(folder.path().join("sops.vault-token"), "another").unwrap();
+    let (folder, keys) =
+        keys(&[("sops.vault-token", "another"), ("sops.vault-address", &server.url())]);
     let daemon = test.run(&[&keys]);
     daemon.line(&["apps/a.yaml: is encrypted for app", "has a key of none of them"]);
     fs::write(folder.path().join("sops.vault-token"), TOKEN).unwrap();
@@ -76,17 +88,15 @@ fn vault_gives_keys_to_whom_has_a_token() {
 #[test]
 fn what_the_environment_gives_access_to_counts_only_where_that_is_said() {
     let test = Fixture::new("sopskms");
-    let (_server, key) = vault();
+    let (server, key) = vault();
     test.commit(&[("apps/a.yaml", &encrypted(&test, &key))]);
     let run = |arguments: &[&str]| {
         let mut command = test.run_command_at(test.repo.url(), "apps", arguments);
-        command.env("VAULT_TOKEN", TOKEN);
+        command.env("VAULT_TOKEN", TOKEN).env("VAULT_ADDR", server.url());
         Daemon::start(command)
     };
-    let folder = tempfile::tempdir().unwrap();
     let age = plane().programs().command(Tool::AgeKeygen).output().unwrap().stdout;
-    fs::write(folder.path().join("k.agekey"), age).unwrap();
-    let keys = format!("--decryption-keys={}", folder.path().display());
+    let (_folder, keys) = keys(&[("k.agekey", std::str::from_utf8(&age).unwrap())]);
     let daemon = run(&[&keys]);
     daemon.line(&["apps/a.yaml: is encrypted for app", "has a key of none of them"]);
     assert_silent(&daemon);
@@ -94,4 +104,34 @@ fn what_the_environment_gives_access_to_counts_only_where_that_is_said() {
     let daemon = run(&["--sops-kms"]);
     daemon.line(&["INFO Synced", "created=1"]);
     assert_silent(&daemon);
+}
+
+/// Which Vault is asked stands in the file, where anybody writes it.
+#[test]
+fn a_token_is_sent_nowhere_but_where_its_owner_said() {
+    let test = Fixture::new("sopsthief");
+    let (server, key) = vault();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    let thief = StandIn::start("thief", move |request| {
+        count.fetch_add(1, Relaxed);
+        answer(request)
+    });
+    let thief = thief.unwrap();
+    let stolen = encrypted(&test, &key).replace(&server.url(), &thief.url());
+    test.commit(&[("apps/a.yaml", &stolen)]);
+    let (_folder, keys) =
+        keys(&[("sops.vault-token", TOKEN), ("sops.vault-address", &server.url())]);
+    for (flag, address) in
+        [("--sops-kms", server.url()), ("--sops-kms", String::new()), (&*keys, String::new())]
+    {
+        let mut command = test.run_command_at(test.repo.url(), "apps", &[flag]);
+        command.env("VAULT_TOKEN", TOKEN).env("VAULT_ADDR", address);
+        let daemon = Daemon::start(command);
+        daemon.line(&[
+            "apps/a.yaml: is encrypted by a Vault whose address only the file itself gives",
+        ]);
+        assert_silent(&daemon);
+    }
+    assert_eq!(asked.load(Relaxed), 0);
 }

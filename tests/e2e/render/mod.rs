@@ -1,6 +1,7 @@
 //! What is in real repositories, rendered by the real programs.
 
 mod alike;
+mod attacks;
 mod bounds;
 mod build;
 mod charts;

@@ -1,5 +1,6 @@
 //! What of a repository is followed, and what its commits may hold.
 
+mod bombs;
 mod bytes;
 mod clones;
 mod hostile;
@@ -8,5 +9,5 @@ mod paths;
 mod references;
 mod renamed;
 mod rewritten;
-mod submodules;
+pub mod submodules;
 mod truth;

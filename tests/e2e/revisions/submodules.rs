@@ -190,7 +190,7 @@ fn ssh_brings_submodules_of_the_own_host_and_no_others() {
 }
 
 /// A daemon for the apps of a test's namespace that trusts this authority, as if the system did.
-fn trusting(test: &Fixture, ca: &Path, arguments: &[&str]) -> Daemon {
+pub fn trusting(test: &Fixture, ca: &Path, arguments: &[&str]) -> Daemon {
     let mut command = program();
     command.args(["run", "--watch-apps", "--listen", "127.0.0.1:0"]).env("SSL_CERT_FILE", ca);
     command.args(["--namespace", &test.namespace, "--namespaces", &test.namespace]);
@@ -248,9 +248,13 @@ fn submodules_without_end_are_refused_and_flags_fetch_them_too() {
     commit(&test.repo);
     let daemon = test.run(&["--git-submodules"]);
     test.expect("configmap/base", ".data.key", "1");
-    for n in 0..51 {
-        link(&test.repo, &format!("many/{n:02}"), "../base.git", &base.head().unwrap());
+    base.write("a.yaml", config_map("base", "2")).unwrap();
+    let later = base.commit("Later").unwrap();
+    // Those that are refused count as well, and what comes after them is not looked at.
+    for n in 0..49 {
+        link(&test.repo, &format!("a/{n:02}"), "file:///none", &"1".repeat(40));
     }
+    link(&test.repo, "apps/z", "../base.git", &later);
     commit(&test.repo);
     daemon.line(&["SubmoduleRefused", "more than 50 submodules"]);
     test.repo.git(&["revert", "--no-edit", "HEAD"]).unwrap();
@@ -268,4 +272,111 @@ fn submodules_without_end_are_refused_and_flags_fetch_them_too() {
     let said = daemon.line(&["SubmoduleRefused", "the 5th within another"]);
     assert!(said.contains("apps/nested/inner/inner"), "{said}");
     assert_eq!(test.field("configmap/base", ".data.key"), "1");
+}
+
+impl Apps {
+    /// Commits a file, and what is linked.
+    fn commit_linked(&self, path: &str, text: &str) -> String {
+        self.test.repo.write(path, text).unwrap();
+        self.test.repo.git(&["add", path]).unwrap();
+        commit(&self.test.repo)
+    }
+
+    /// What an app says of a submodule that it reaches.
+    fn lacks(&self, app: &str, reason: &str, words: &str) {
+        eventually(DEADLINE, &format!("{app} to say {words}"), || {
+            let found = self.condition(app, "Ready");
+            let said = found["message"].as_str().unwrap_or_default().to_owned();
+            let is_it = found["reason"] == reason && said.contains(words);
+            if is_it { Ok(Some(())) } else { Err(found.to_string()) }
+        })
+        .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn one_that_cannot_be_fetched_stops_only_the_apps_that_reach_it() {
+    let apps = Apps::new("submodules-broken");
+    let (base, lost) = (library(&apps.test.git, "base"), library(&apps.test.git, "other"));
+    for (path, name) in [("own/a.yaml", "lost"), ("more/a.yaml", "more")] {
+        lost.write(path, config_map(name, "1")).unwrap();
+    }
+    lost.commit("Add").unwrap();
+    let kustomization = "resources: [../libs/lost/own/a.yaml]\nnamePrefix: by-\n";
+    apps.test.commit(&[
+        ("apps/own.yaml", &config_map("own", "1")),
+        ("overlay/kustomization.yaml", kustomization),
+        ("linked/own.yaml", &config_map("linked", "1")),
+    ]);
+    apps.test.repo.symlink("linked/more", "../libs/lost/more").unwrap();
+    let started = apps.test.repo.commit("Link").unwrap();
+    link(&apps.test.repo, "libs/base", "../base.git", &base.head().unwrap());
+    link(&apps.test.repo, "libs/lost", "../other.git", &lost.head().unwrap());
+    let first = commit(&apps.test.repo);
+    assert_ne!(first, started);
+    let reaching = [("lost", "libs/lost/own"), ("overlay", "overlay"), ("linked", "linked")];
+    for (app, path) in [("own", "apps"), ("base", "libs/base")].into_iter().chain(reaching) {
+        apps.app(app, path, submodules());
+        apps.applied(app, &first);
+    }
+    // Its commit is gone, and another part of the same commit is news.
+    link(&apps.test.repo, "libs/lost", "../other.git", &"1".repeat(40));
+    let second = apps.commit_linked("apps/own.yaml", &config_map("own", "2"));
+    apps.applied("own", &second);
+    apps.applied("base", &second);
+    apps.test.expect("configmap/own", ".data.key", "2");
+    for (app, _) in reaching {
+        apps.lacks(app, "SubmoduleUnavailable", "submodule libs/lost cannot be fetched");
+    }
+    // So is its repository, and at last nothing tells where any of them is.
+    link(&apps.test.repo, "libs/lost", "../none.git", &"1".repeat(40));
+    let third = apps.commit_linked("apps/own.yaml", &config_map("own", "3"));
+    apps.applied("own", &third);
+    apps.lacks("lost", "SubmoduleUnavailable", "no repository at");
+    apps.test.repo.write(".gitmodules", "[submodule \"x\"\n").unwrap();
+    let fourth = apps.commit_linked("apps/own.yaml", &config_map("own", "4"));
+    apps.applied("own", &fourth);
+    apps.lacks("lost", "SubmoduleRefused", "line 1 is none of git's configuration");
+    // What was there stays, of a whole app as of a part, and nothing is held as an accident.
+    apps.kubectl(&["delete", "configmap", "lost", "by-lost"]);
+    apps.test.expect("configmap/lost", ".data.key", "1");
+    apps.test.expect("configmap/by-lost", ".data.key", "1");
+    assert_eq!(apps.get("lost")["status"]["lastAppliedRevision"]["sha"], first.as_str());
+    lost.write("own/a.yaml", config_map("lost", "2")).unwrap();
+    let mended = lost.commit("Later").unwrap();
+    apps.test.repo.write(".gitmodules", "").unwrap();
+    link(&apps.test.repo, "libs/base", "../base.git", &base.head().unwrap());
+    link(&apps.test.repo, "libs/lost", "../other.git", &mended);
+    let last = commit(&apps.test.repo);
+    for app in ["own", "base", "lost", "overlay", "linked"] {
+        apps.applied(app, &last);
+    }
+    apps.test.expect("configmap/lost", ".data.key", "2");
+}
+
+#[test]
+fn one_that_hangs_keeps_only_those_waiting_that_reach_it() {
+    crate::support::define_apps();
+    let test = Fixture::new("submodules-hang");
+    let elsewhere = GitServer::start().unwrap();
+    let other = library(&elsewhere, "other");
+    let front = TlsFront::start(elsewhere.url(), false).unwrap();
+    let ca = test.data.path().join("ca.pem");
+    std::fs::write(&ca, front.ca()).unwrap();
+    test.commit(&[("apps/own.yaml", &config_map("own", "1"))]);
+    let url = other.url().replace(elsewhere.url(), &front.url());
+    elsewhere.set_fault(Fault::Hang);
+    link(&test.repo, "other", &url, &other.head().unwrap());
+    let linked = commit(&test.repo);
+    let daemon = trusting(&test, &ca, &["--fetch-timeout=30s"]);
+    test.app("own", "apps", submodules());
+    test.app("other", "other", submodules());
+    test.applied("own", &linked);
+    daemon.line(&["SubmoduleUnavailable", "submodule other cannot be fetched", "timed out"]);
+    // It is not waited for in each fetch: what comes next comes at once, and it would take half of the time again.
+    test.repo.write("apps/own.yaml", config_map("own", "2")).unwrap();
+    test.repo.git(&["add", "apps/own.yaml"]).unwrap();
+    let next = commit(&test.repo);
+    test.applied("own", &next);
+    assert_eq!(elsewhere.requests().len(), 1, "{:?}", elsewhere.requests());
 }

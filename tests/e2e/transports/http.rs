@@ -48,6 +48,15 @@ fn every_way_by_http_is_taken() {
         apps.reached(name, &url, &keys, &user);
         proxies.push((proxy, tls.url(), site, tls));
     }
+    // One that is spoken to by TLS itself.
+    let inner = Site::new("secure", basic("bob", "hunter2"));
+    let tls = TlsFront::start(inner.git.url(), false).unwrap();
+    let open_proxy = ProxyServer::start(ProxyKind::Http, Some(("somebody", "let me"))).unwrap();
+    let secure = TlsFront::start(&open_proxy.url(), false).unwrap();
+    let (both, address) = (format!("{}\n{}", tls.ca(), secure.ca()), secure.url());
+    let keys = [("ca.crt", both.as_str()), ("username", "bob"), ("password", "hunter2")];
+    let user = [("address", address.as_str()), ("username", "somebody"), ("password", "let me")];
+    apps.reached("secure", &inner.behind(&tls.url()), &keys, &user);
     let plain = Site::new("plain", basic("bob", "hunter2"));
     let proxy = ProxyServer::start(ProxyKind::Http, None).unwrap();
     let keys = [("username", "bob"), ("password", "hunter2")];
@@ -66,8 +75,8 @@ fn every_way_by_http_is_taken() {
     apps.reached("raised", below.repo.url(), &keys, &[]);
 
     for name in [
-        "open", "shown", "gitlab", "azure", "bearer", "connect", "socks", "plain", "moved",
-        "raised",
+        "open", "shown", "gitlab", "azure", "bearer", "connect", "socks", "secure", "plain",
+        "moved", "raised",
     ] {
         apps.wait(name, "Ready");
         assert_eq!(apps.test.field(&format!("configmap/{name}"), ".data.key"), "1");
@@ -76,7 +85,7 @@ fn every_way_by_http_is_taken() {
         let port = url.rsplit_once(':').unwrap().1;
         assert!(proxy.seen().iter().any(|target| target.ends_with(port)), "{:?}", proxy.seen());
     }
-    assert!(!proxy.seen().is_empty());
+    assert!(!proxy.seen().is_empty() && !open_proxy.seen().is_empty());
     // A push of each is seen by the same way.
     for (name, site) in [("shown", &shown), ("plain", &plain), ("raised", &raised)] {
         site.repo.write("a.yaml", crate::support::config_map(name, "2")).unwrap();

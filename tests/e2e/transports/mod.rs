@@ -1,5 +1,6 @@
 //! Ways to a repository, each taken for real: https, proxies, ssh, apps of GitHub.
 
+mod authorities;
 mod canaries;
 mod flags;
 mod github;
@@ -46,7 +47,7 @@ type Keys<'a> = &'a [(&'a str, &'a str)];
 
 impl Fixture {
     /// Puts these values into a Secret, and no others.
-    fn keep(&self, name: &str, keys: Keys<'_>) {
+    pub fn keep(&self, name: &str, keys: Keys<'_>) {
         let data: Map<_, _> =
             keys.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         let secret = json!({

@@ -43,6 +43,8 @@ pub enum Fault {
     WebPage,
     /// Answers as a git server does, one byte a second.
     Trickle,
+    /// Lists refs without an end.
+    Endless,
     /// Accepts the request and never answers.
     Hang,
     /// Begins an answer, then sends nothing more and keeps the connection open.
@@ -81,6 +83,10 @@ impl Fault {
                 let kind = [(header::CONTENT_TYPE, "application/x-git-upload-pack-advertisement")];
                 Some((kind, Body::from_stream(trickle())).into_response())
             }
+            Self::Endless => {
+                let kind = [(header::CONTENT_TYPE, "application/x-git-upload-pack-advertisement")];
+                Some((kind, Body::from_stream(endless())).into_response())
+            }
             Self::BearerAuth { token } if !is_authorized(headers, &format!("Bearer {token}")) => {
                 Some(StatusCode::UNAUTHORIZED.into_response())
             }
@@ -116,6 +122,15 @@ fn trickle() -> impl Stream<Item = io::Result<Bytes>> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         Ok(Bytes::copy_from_slice(&[byte]))
     })
+}
+
+/// A list of refs that has no end.
+fn endless() -> impl Stream<Item = io::Result<Bytes>> {
+    let start = Bytes::from_static(b"001e# service=git-upload-pack\n0000");
+    let line =
+        format!("{:04x}{} refs/heads/{}\n", 4 + 40 + 12 + 100 + 1, "1".repeat(40), "x".repeat(100));
+    let lines = Bytes::from(line.repeat(1000));
+    stream::iter([Ok(start)]).chain(stream::repeat_with(move || Ok(lines.clone())))
 }
 
 /// Ends after `limit` bytes.

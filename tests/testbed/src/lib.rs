@@ -43,6 +43,7 @@ mod spawner;
 mod sshd;
 mod stand_in;
 mod tls_front;
+mod token_front;
 mod tool;
 mod wait;
 
@@ -67,5 +68,6 @@ pub use spawned::Spawned;
 pub use sshd::{Sshd, may_skip, rsa_key};
 pub use stand_in::{Asked, StandIn};
 pub use tls_front::TlsFront;
+pub use token_front::TokenFront;
 pub use tool::Tool;
 pub use wait::eventually;
