@@ -8,6 +8,7 @@ use crate::object::{GroupKind, ObjectId};
 
 use super::Origin;
 use super::substitute::Unsubstituted;
+use super::text::write_plain;
 
 /// One thing wrong with what a source declares. Any of them forbids pruning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +200,8 @@ impl Problem {
     }
 }
 
+/// Characters of a problem that are shown.
+const LONGEST: usize = 4000;
 /// Diagnostics of a source that are kept: each takes memory in many places.
 const KEPT: usize = 1000;
 
@@ -221,9 +224,29 @@ impl Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.origin)?;
+        // So may the names of fields and kinds, and of those for whom a file is encrypted.
         if let Some(object) = &self.object {
-            write!(f, "{object} ")?;
+            write_plain(f, &format!("{object} "))?;
         }
-        write!(f, "{}", self.problem)
+        let said = self.problem.to_string();
+        match said.char_indices().nth(LONGEST) {
+            Some((end, _)) => write_plain(f, &said[..end]),
+            None => write_plain(f, &said),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_diagnostic_is_one_line_whatever_it_names() {
+        let said = |problem| Diagnostic::at(Origin::file("a.yaml"), problem).to_string();
+        let forged = said(Problem::Ciphertext("data.x\nINFO Synced \u{1b}[31m".to_owned()));
+        assert!(forged.starts_with("a.yaml: has ciphertext of SOPS in data.x\\nINFO"), "{forged}");
+        assert!(!forged.contains('\u{1b}'));
+        let long = said(Problem::DecryptionKeyMissing("\u{e9}".repeat(LONGEST)));
+        assert_eq!(long.chars().count(), "a.yaml: ".len() + LONGEST);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::diagnostic::{Diagnostic, Problem};
 use super::edits::Edits;
 use super::secrets::Marks;
-use super::text::is_plain;
+use super::text::write_plain;
 use super::yaml;
 use super::{encrypted, sanitize};
 use crate::object::{GroupKind, ObjectId, handling};
@@ -44,9 +44,7 @@ impl fmt::Display for Origin {
             f.write_str(".")?;
         }
         // A name in a repository may hold anything, also what would forge a log line.
-        for c in self.path.chars() {
-            if is_plain(c) { write!(f, "{c}")? } else { write!(f, "{}", c.escape_default())? }
-        }
+        write_plain(f, &self.path)?;
         match (self.line, self.column) {
             (0, _) => Ok(()),
             (line, 0) => write!(f, ":{line}"),

@@ -3,7 +3,7 @@
 use git2::{ObjectType, Oid, Repository};
 use tempfile::TempDir;
 
-use super::tree::{read, scope};
+use super::tree::{Unread, read, scope};
 use crate::api::Render;
 use crate::render::Problem;
 use crate::source::{Limits, Snapshot};
@@ -216,4 +216,35 @@ fn links_to_links_end() {
     let shown = raw.shown(raw.tree(&entries));
     assert_eq!(shown[0], "d00/a.yaml");
     assert!(shown[1..].iter().all(|said| said.contains("leads in a circle")), "{shown:?}");
+}
+
+#[test]
+fn what_is_in_no_clone_is_never_taken_for_empty() {
+    let raw = Raw::new();
+    let modules = "[submodule \"s\"]\npath = libs/s\nurl = ../s.git\n";
+    let gone = Oid::from_str(&"1".repeat(40)).unwrap();
+    let libs = raw.tree(&[("160000", b"s", gone)]);
+    let apps = raw.tree(&[(FILE, b"a.yaml", raw.blob("a: 1"))]);
+    let modules = raw.blob(modules);
+    let root = [(FILE, &b".gitmodules"[..], modules), (FOLDER, b"apps", apps)];
+    let commit = raw.commit(raw.tree(&[&root[..], &[(FOLDER, b"libs", libs)]].concat()));
+    let check = |path: &str, expect: bool| {
+        let render = Render::default();
+        let read =
+            read(raw.folder.path(), &commit, path, Some(&[]), &render, Limits::default(), None);
+        let is_refused = match read {
+            Ok(Some(_)) => false,
+            Err(Unread::Submodule(error)) => {
+                let said = error.to_string();
+                assert!(said.starts_with("submodule libs/s cannot be fetched"), "{said}");
+                true
+            }
+            other => panic!("{path}: {other:?}"),
+        };
+        assert_eq!(is_refused, expect, "{path}");
+    };
+    check("apps", false);
+    for path in ["", "libs", "libs/s", "libs/s/deep", "apps/../libs/s"] {
+        check(path, true);
+    }
 }

@@ -3,8 +3,7 @@
 //! Their commits lie in the clone of the repository itself, each under a ref of its own: from there on they are
 //! folders of one tree. What they hold hangs on nothing but the commit that names them.
 
-use std::collections::{HashSet, VecDeque};
-use std::path::Path;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use git2::{Commit, Error, ObjectType, Oid};
@@ -28,6 +27,8 @@ pub const FILE: &str = ".gitmodules";
 pub const REFS: &str = "refs/gitops-sync/submodules";
 /// Largest such file that is read, in bytes.
 const FILE_LIMIT: usize = 256 << 10;
+/// Submodules that one file names, of which some may be gone. Each is looked for.
+const NAMES_MAX: usize = 200;
 /// Submodules of a commit, with those of its submodules. Each is a pack of the clone.
 const COUNT_MAX: usize = 50;
 /// Submodules within each other.
@@ -67,11 +68,15 @@ struct Parent {
     depth: usize,
 }
 
-/// The commits of all submodules of a commit that the clone has, by which their folders are found.
-pub fn commits(clone: &git2::Repository, commit: &Commit<'_>) -> Result<HashSet<Oid>, String> {
+/// The commits of all submodules of a commit that the clone has, by which their folders are found, with where each
+/// stands in its repository.
+pub fn commits(
+    clone: &git2::Repository,
+    commit: &Commit<'_>,
+) -> Result<HashMap<Oid, String>, String> {
     // Those of another commit than the one that was fetched last may be missing, and those that could not be.
     let is_whole = clone.head().ok().and_then(|head| head.target()) == Some(commit.id());
-    let mut found = HashSet::new();
+    let mut found = HashMap::new();
     let mut todo = vec![commit.id()];
     while let Some(id) = todo.pop() {
         let all = clone.find_commit(id).map_err(Flaw::Clone);
@@ -82,7 +87,7 @@ pub fn commits(clone: &git2::Repository, commit: &Commit<'_>) -> Result<HashSet<
             Err(_) => continue,
         };
         for named in all {
-            if found.len() <= COUNT_MAX && found.insert(named.commit) {
+            if found.len() <= COUNT_MAX && found.insert(named.commit, named.path).is_none() {
                 todo.push(named.commit);
             }
         }
@@ -197,8 +202,8 @@ impl Bringing<'_> {
 
 /// The submodules that a commit names, shown below `at`. One without a URL, or that is no submodule, is none.
 fn named(clone: &git2::Repository, commit: &Commit<'_>, at: &str) -> Result<Vec<Named>, Flaw> {
-    if clone.odb()?.read_header(commit.tree_id())?.0 as u64 > LIST_LIMIT {
-        let why = "it stands in a folder of too many entries".to_owned();
+    if !is_readable(clone, commit.tree_id()) {
+        let why = "it stands in a folder that cannot be read".to_owned();
         return Err(Flaw::Bad(join(at, FILE), why));
     }
     let tree = commit.tree()?;
@@ -216,13 +221,36 @@ fn named(clone: &git2::Repository, commit: &Commit<'_>, at: &str) -> Result<Vec<
     let text = String::from_utf8_lossy(blob.content());
     let parsed = file::parse(&text)
         .map_err(|BadLine(line)| bad(format!("line {line} is none of git's configuration")))?;
+    if parsed.len() > NAMES_MAX {
+        return Err(bad(format!("it has more than {NAMES_MAX} submodules")));
+    }
     let all = parsed.into_iter().filter_map(|(path, url)| {
-        // Of such a name the walk of the tree tells.
-        let entry = tree.get_path(Path::new(&path)).ok().filter(|_| path.chars().all(is_plain))?;
-        let is_submodule = entry.kind() == Some(ObjectType::Commit);
-        is_submodule.then(|| Named { path: join(at, &path), url, commit: entry.id() })
+        let commit = submodule(clone, commit.tree_id(), &path)?;
+        Some(Named { path: join(at, &path), url, commit })
     });
     Ok(all.collect())
+}
+
+/// The commit that stands for a submodule at a path below a folder. Of folders on the way that cannot be read, and
+/// of names that are none, the walk of the tree tells.
+fn submodule(clone: &git2::Repository, mut folder: Oid, path: &str) -> Option<Oid> {
+    let mut names = path.split('/').filter(|_| path.chars().all(is_plain)).peekable();
+    while let Some(name) = names.next() {
+        let tree = is_readable(clone, folder).then(|| clone.find_tree(folder).ok()).flatten()?;
+        let entry = tree.get_name(name)?;
+        match (entry.kind()?, names.peek()) {
+            (ObjectType::Commit, None) => return Some(entry.id()),
+            (ObjectType::Tree, Some(_)) => folder = entry.id(),
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Whether a folder has no more entries than are read anywhere.
+fn is_readable(clone: &git2::Repository, folder: Oid) -> bool {
+    let header = clone.odb().and_then(|odb| odb.read_header(folder));
+    header.is_ok_and(|(size, _)| size as u64 <= LIST_LIMIT)
 }
 
 /// Fetches one commit, and says how many bytes that took.
@@ -291,4 +319,62 @@ fn said(trouble: Trouble, path: &str, source: &Source) -> SourceError {
         Trouble::Clone(error) => format!("what {url} sent cannot be kept: {}", error.message()),
     };
     SourceError::SubmoduleUnavailable { path, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    /// What a commit names with this file, in a tree with so many entries more: its submodules, or what is wrong.
+    fn names(file: &str, more: usize) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let clone = git2::Repository::init_bare(folder.path()).unwrap();
+        let odb = clone.odb().unwrap();
+        let entry = |mode: &str, name: &str, id: Oid| {
+            [mode.as_bytes(), b" ", name.as_bytes(), b"\0", id.as_bytes()].concat()
+        };
+        let base = Oid::from_str(&"1".repeat(40)).unwrap();
+        let mut raw: Vec<u8> =
+            (0..more).flat_map(|n| entry("100644", &format!("{n:0100}"), base)).collect();
+        raw.extend(entry("160000", "base", base));
+        let libs = odb.write(ObjectType::Tree, &raw).unwrap();
+        let bad = odb.write(ObjectType::Tree, b"none").unwrap();
+        let file = clone.blob(file.as_bytes()).unwrap();
+        let root =
+            [entry("100644", FILE, file), entry("40000", "bad", bad), entry("40000", "libs", libs)];
+        let root = odb.write(ObjectType::Tree, &root.concat()).unwrap();
+        let text = format!("tree {root}\nauthor a <a> 1 +0000\ncommitter a <a> 1 +0000\n\nx");
+        let commit = odb.write(ObjectType::Commit, text.as_bytes()).unwrap();
+        match named(&clone, &clone.find_commit(commit).unwrap(), "") {
+            Ok(all) => all.into_iter().map(|named| named.path).collect::<Vec<_>>().join(" "),
+            Err(Flaw::Bad(path, why)) => format!("{path}: {why}"),
+            Err(Flaw::Clone(error)) => error.message().to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_file_names_is_looked_for_within_bounds() {
+        let file = |paths: &[&str]| {
+            paths.iter().fold(String::new(), |mut text, path| {
+                writeln!(text, "[submodule \"{path}\"]\npath = {path}\nurl = ../x").unwrap();
+                text
+            })
+        };
+        let check = |paths: &[&str], more: usize, expect: &str| {
+            assert_eq!(names(&file(paths), more), expect, "{paths:?}");
+        };
+        check(&["libs/base"], 0, "libs/base");
+        check(
+            &["libs/none", "libs", "bad/x", "libs/base/x", "/libs/base", "libs//base", ""],
+            0,
+            "",
+        );
+        // As many entries as are read nowhere.
+        check(&["libs/base"], 150_000, "");
+        let many: Vec<_> = (0..=NAMES_MAX).map(|n| format!("gone{n}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        check(&many, 0, ".gitmodules: it has more than 200 submodules");
+        check(&many[1..], 0, "");
+    }
 }

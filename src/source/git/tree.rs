@@ -79,7 +79,7 @@ struct CommitTree {
     repository: Repository,
     root: Oid,
     /// The commits of submodules that are folders of the tree, unless none is to be.
-    submodules: Option<HashSet<Oid>>,
+    submodules: Option<HashMap<Oid, String>>,
     /// Those that are not in the clone.
     missing: Vec<Missing>,
     /// Where they would be folders, and why they are not: whatever looks into one would take it for empty.
@@ -170,18 +170,21 @@ impl CommitTree {
             );
         };
         let tree = self.repository.find_commit(commit).map(|commit| commit.tree_id()).ok();
-        let tree = tree.filter(|_| known.contains(&commit));
-        match (self.why_missing(commit, tree.is_some()), tree) {
-            (Some(why), _) => {
-                self.absent.borrow_mut().insert(commit, why.clone());
-                Node::Folder(commit)
+        let (tree, path) = (tree.filter(|_| known.contains_key(&commit)), known.get(&commit));
+        let why = match (self.why_missing(commit, tree.is_some()), tree, path) {
+            (Some(why), ..) => why.clone(),
+            (None, Some(tree), _) => return Node::Folder(tree),
+            // Another commit was fetched meanwhile.
+            (None, None, Some(path)) => SourceError::SubmoduleUnavailable {
+                path: path.clone(),
+                why: "it is not in the clone; retrying".to_owned(),
+            },
+            (None, None, None) => {
+                return Node::Other("is a submodule that .gitmodules does not name");
             }
-            (None, Some(tree)) => Node::Folder(tree),
-            (None, None) if known.contains(&commit) => {
-                Node::Other("is a submodule that is not in the clone")
-            }
-            (None, None) => Node::Other("is a submodule that .gitmodules does not name"),
-        }
+        };
+        self.absent.borrow_mut().insert(commit, why);
+        Node::Folder(commit)
     }
 
     /// Why a submodule is not to be read. What is in the clone may be so from a time when it was allowed.

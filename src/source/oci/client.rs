@@ -214,3 +214,32 @@ impl<'a> Client<'a> {
         SourceError::RepositoryUnreachable { url: self.shown.clone(), why }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_leads_nowhere_without_tls_but_to_its_own_host() {
+        let nobody = Credentials::default();
+        let check = |is_plain: bool, to: &str, expect: (bool, bool)| {
+            let address = Address::of("oci://r.example:5000/app").unwrap();
+            let client = Client::new(address, is_plain, &nobody, String::new()).unwrap();
+            assert_eq!((client.may_go(to), client.is_own(to)), expect, "{to}");
+        };
+        check(false, "https://r.example:5000/x", (true, true));
+        check(false, "https://R.example:5000/x", (true, true));
+        // What is in layers is kept anywhere; nobody is told there who comes.
+        check(false, "https://blobs.example/x", (true, false));
+        check(false, "https://r.example:5000@blobs.example/x", (true, false));
+        check(true, "https://r.example:5000/x", (true, false));
+        check(false, "http://r.example:5000/x", (false, false));
+        check(true, "http://r.example:5000/x", (true, true));
+        check(true, "http://r.example:5001/token", (true, false));
+        for to in ["http://169.254.169.254/latest", "http://blobs.example/x", "file:///etc/x", "x"]
+        {
+            check(false, to, (false, false));
+            check(true, to, (false, false));
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Submodules: at the commit that the repository names, by the same host's credentials, or not at all.
 
+use std::io::Write as _;
 use std::path::Path;
+use std::process::Stdio;
 
 use serde_json::{Value, json};
 use testbed::{Fault, GitServer, Repo, TlsFront, eventually};
@@ -368,15 +370,52 @@ fn one_that_hangs_keeps_only_those_waiting_that_reach_it() {
     elsewhere.set_fault(Fault::Hang);
     link(&test.repo, "other", &url, &other.head().unwrap());
     let linked = commit(&test.repo);
-    let daemon = trusting(&test, &ca, &["--fetch-timeout=30s"]);
+    let daemon = trusting(&test, &ca, &["--fetch-timeout=40s"]);
     test.app("own", "apps", submodules());
     test.app("other", "other", submodules());
     test.applied("own", &linked);
-    daemon.line(&["SubmoduleUnavailable", "submodule other cannot be fetched", "timed out"]);
-    // It is not waited for in each fetch: what comes next comes at once, and it would take half of the time again.
+    daemon.line(&["SubmoduleUnavailable", "submodule other cannot be fetched"]);
     test.repo.write("apps/own.yaml", config_map("own", "2")).unwrap();
     test.repo.git(&["add", "apps/own.yaml"]).unwrap();
     let next = commit(&test.repo);
     test.applied("own", &next);
-    assert_eq!(elsewhere.requests().len(), 1, "{:?}", elsewhere.requests());
+}
+
+#[test]
+fn one_that_rests_is_not_asked_for() {
+    let git = GitServer::start().unwrap();
+    let (base, repo) = (library(&git, "base"), git.create_repo("config").unwrap());
+    let missing = base.head().unwrap();
+    link(&repo, "base", "../base.git", &missing);
+    commit(&repo);
+    let fetched = |resting: Value| {
+        let folder = tempfile::tempdir().unwrap();
+        let request = json!({
+            "repository": {
+                "url": repo.url(), "branch": "main", "insecure": false,
+                "submodules": {"allowed": []},
+            },
+            "dir": folder.path().join("clone"), "credentials": null, "token": null,
+            "seconds": 600, "fresh": false, "depth": null, "resting": resting,
+        });
+        let mut child = program();
+        child.arg("git-fetch").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(request.to_string().as_bytes()).unwrap();
+        let answer: Value =
+            serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+        answer["head"]["Ok"]["missing"].clone()
+    };
+    let rests = json!([{
+        "commit": missing, "url": "../base.git", "took": {"secs": 9, "nanos": 0},
+        "error": {"SubmoduleUnavailable": {"path": "base", "why": "slow"}},
+    }]);
+    let is_asked = || git.requests().iter().any(|request| request.contains("/base.git"));
+    assert_eq!(fetched(rests.clone()), rests);
+    assert!(!is_asked(), "{:?}", git.requests());
+    // By another URL it is another one.
+    let mut other = rests;
+    other[0]["url"] = json!("../elsewhere.git");
+    assert_eq!(fetched(other), json!([]));
+    assert!(is_asked());
 }
