@@ -26,6 +26,7 @@ mod vault;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::render::encrypted::Opened;
 use crate::render::{self, Diagnostic, Edits, Problem, Rendered};
 use crate::source::{Layout, Snapshot, SourceError};
 
@@ -80,7 +81,8 @@ async fn made(
     snapshot: Snapshot,
     before: Option<&Arc<Rendered>>,
 ) -> Result<Rendered, SourceError> {
-    let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), snapshot).await?;
+    let before_opened = before.map(|before| before.opened.clone()).unwrap_or_default();
+    let snapshot = sops::decrypt(tools, inputs.keys.as_ref(), &before_opened, snapshot).await?;
     let edits = recipe.edits(inputs);
     let mut made = match &snapshot.layout {
         Layout::Plain => {
@@ -104,6 +106,8 @@ async fn made(
         }
     };
     flaws::locate(&mut made.diagnostics, &snapshot);
+    let keys = inputs.keys.as_deref().map(Keys::fingerprint);
+    made.opened = keys.map(|keys| Opened::of(keys, &snapshot.files)).unwrap_or_default();
     Ok(made)
 }
 

@@ -10,8 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::program::{Ended, Run};
 use super::stage::Stage;
 use super::{Keys, Tools, vault};
-use crate::render::encrypted::{Format, Piece, pieces, recipients, secrets};
-use crate::render::plain::Decrypted;
+use crate::render::encrypted::{Decrypted, Format, Opened, Piece, pieces, recipients, secrets};
 use crate::render::{Content, Diagnostic, Origin, Problem, Secrets, SourceFile, built};
 use crate::source::{Snapshot, SourceError};
 
@@ -22,10 +21,12 @@ const PARALLEL: usize = 4;
 /// Where the program finds the file, in its folder.
 const FILE: &str = "file";
 
-/// The snapshot with its encrypted files decrypted. What cannot be decrypted is left out, and said.
+/// The snapshot with its encrypted files decrypted; by sops, unless they were before. What cannot be decrypted is left
+/// out, and said.
 pub(super) async fn decrypt(
     tools: &Tools,
     keys: Option<&Arc<Keys>>,
+    before: &Opened,
     mut snapshot: Snapshot,
 ) -> Result<Snapshot, SourceError> {
     let encrypted: Vec<_> = snapshot.files.iter().enumerate().filter_map(format_of).collect();
@@ -38,7 +39,7 @@ pub(super) async fn decrypt(
     let jobs: Vec<_> = encrypted
         .into_iter()
         .map(|(at, format)| (at, format, snapshot.files[at].clone()))
-        .map(|(at, format, file)| async move { (at, one(tools, keys, format, file).await) })
+        .map(|(at, format, file)| async move { (at, one(tools, keys, before, format, file).await) })
         .collect();
     let mut done: Vec<_> = stream::iter(jobs).buffer_unordered(PARALLEL).collect().await;
     // From the last one on, so that places stay what they are.
@@ -75,10 +76,15 @@ fn left_out(mut snapshot: Snapshot, encrypted: &[(usize, Format)]) -> Snapshot {
 async fn one(
     tools: &Tools,
     keys: &Arc<Keys>,
+    before: &Opened,
     format: Format,
     file: SourceFile,
 ) -> Result<Result<Content, Problem>, SourceError> {
     let Content::Read(raw, id) = file.content else { return Ok(Ok(file.content)) };
+    let digest = Sha256::digest(&raw).into();
+    if let Some(known) = before.find(keys.fingerprint(), digest, format) {
+        return Ok(Ok(Content::Decrypted(known.clone())));
+    }
     let (mut bytes, mut found) = (Vec::new(), Vec::new());
     for Piece { text, is_encrypted } in pieces(format, &raw) {
         if !bytes.is_empty() {
@@ -96,8 +102,8 @@ async fn one(
             Err(problem) => return Ok(Err(problem)),
         }
     }
-    let digest = Sha256::digest(&raw).into();
-    Ok(Ok(Content::Decrypted(Box::new(Decrypted { bytes, id, digest, secrets: found }))))
+    let decrypted = Decrypted { bytes, id, digest, format, secrets: found };
+    Ok(Ok(Content::Decrypted(Arc::new(decrypted))))
 }
 
 async fn piece(

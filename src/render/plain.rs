@@ -9,6 +9,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, Problem};
+use super::encrypted::{Decrypted, Opened};
 use super::manifest::{self, Manifest, Origin};
 use super::{Edits, Substitution, helm, yaml};
 use crate::object::ObjectId;
@@ -40,20 +41,7 @@ pub enum Content {
     /// What it was rendered to before: the same bytes under the same path.
     Known(Arc<Part>),
     /// What was encrypted.
-    Decrypted(Box<Decrypted>),
-}
-
-/// What is in a file that was encrypted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Decrypted {
-    /// What it is decrypted to.
-    pub bytes: Vec<u8>,
-    /// By what the file is known again, if by anything.
-    pub id: Option<ContentId>,
-    /// Sha256 of the file as it is in the repository.
-    pub digest: [u8; 32],
-    /// What of it was ciphertext.
-    pub secrets: Vec<String>,
+    Decrypted(Arc<Decrypted>),
 }
 
 impl Content {
@@ -112,6 +100,8 @@ pub struct Rendered {
     pub substitution: Option<Arc<Substitution>>,
     /// What its chart was given of ConfigMaps and Secrets.
     pub values: Arc<[helm::Given]>,
+    /// What was decrypted for a program to read.
+    pub opened: Opened,
     /// The files, in the order of their paths.
     parts: Vec<Arc<Part>>,
 }
@@ -209,7 +199,7 @@ fn part(file: SourceFile, edits: &Edits, before: Option<&Rendered>) -> Arc<Part>
         }
         Content::Decrypted(decrypted) => {
             edits = Cow::Owned(edits.hiding(&decrypted.secrets));
-            (decrypted.bytes, decrypted.id, decrypted.digest)
+            (decrypted.bytes.clone(), decrypted.id, decrypted.digest)
         }
         Content::Known(part) => return part,
     };

@@ -8,7 +8,7 @@ use super::is_encrypted;
 use crate::render::yaml;
 
 /// What sort of file it is, as SOPS tells them apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Format {
     /// YAML.

@@ -2,10 +2,12 @@
 
 mod format;
 mod leaves;
+mod opened;
 mod pieces;
 
 pub use format::Format;
 pub use leaves::secrets;
+pub use opened::{Decrypted, Opened};
 pub use pieces::{Piece, pieces};
 
 use serde_json::Value;

@@ -87,7 +87,13 @@ struct CommitTree {
     /// The first of them that was looked into.
     reached: RefCell<Option<SourceError>>,
     limits: Limits,
+    /// Folders in which something was looked for, and what is in them from the second time on: git reads all of a
+    /// folder to find one name.
+    looked: RefCell<HashMap<Oid, Option<Names>>>,
 }
+
+/// What is in a folder, by name.
+type Names = HashMap<String, Node<Oid>>;
 
 impl CommitTree {
     fn open(clone: &Path, commit: &str, submodules: Option<&[Missing]>) -> Result<Self, String> {
@@ -98,15 +104,15 @@ impl CommitTree {
         let submodules = submodules.map(|_| submodules::commits(&repository, &commit));
         let (root, submodules) = (commit.tree_id(), submodules.transpose()?);
         drop(commit);
-        let (absent, reached) = (RefCell::default(), RefCell::default());
         Ok(Self {
             repository,
             root,
             submodules,
             missing,
-            absent,
-            reached,
+            absent: RefCell::default(),
+            reached: RefCell::default(),
             limits: Limits::default(),
+            looked: RefCell::default(),
         })
     }
 
@@ -123,6 +129,17 @@ impl CommitTree {
             }
         }
         Ok(Some(scope))
+    }
+
+    /// All that is in a folder under names that can be asked for. Of two of one name, the first counts.
+    fn names(&self, tree: &git2::Tree<'_>) -> Names {
+        let mut names = Names::new();
+        for entry in tree {
+            if let Ok(name) = entry.name() {
+                names.entry(name.to_owned()).or_insert_with(|| self.node(&entry));
+            }
+        }
+        names
     }
 
     /// An entry with its name.
@@ -230,7 +247,13 @@ impl Tree for CommitTree {
     }
 
     fn find(&self, folder: &Oid, name: &str) -> Result<Option<Node<Oid>>, String> {
+        let mut looked = self.looked.borrow_mut();
+        if let Some(Some(names)) = looked.get(folder) {
+            return Ok(names.get(name).cloned());
+        }
         let Ok(tree) = self.folder(*folder)? else { return Ok(None) };
+        let names = looked.contains_key(folder).then(|| self.names(&tree));
+        looked.insert(*folder, names);
         Ok(tree.get_name(name).map(|entry| self.node(&entry)))
     }
 

@@ -1,12 +1,23 @@
 //! Files that SOPS encrypted, decrypted by the real sops.
 
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use gitops_sync::api::Render;
+use gitops_sync::build::{Inputs, Keys, Recipe, Tools, build};
+use gitops_sync::render::Rendered;
+use gitops_sync::source::{Limits, SourceError, folder};
 use serde_json::json;
+use tempfile::TempDir;
+use testbed::Tool;
 
-use super::vault::{Vault, has_gpg};
+use super::vault::{Recipient, Vault, has_gpg};
 use crate::apps::Apps;
-use crate::support::{Daemon, Fixture, config_map, plane};
+use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane};
 
 const CANARY: &str = "hunter2-c0ffee";
 
@@ -180,4 +191,67 @@ fn an_app_names_the_secret_with_its_keys_and_a_new_key_counts_at_once() {
     assert_eq!(entry(&apps, "a", "p"), CANARY);
     assert!(!apps.get("a").to_string().contains(CANARY));
     assert_silent(&apps, &apps.daemon);
+}
+
+/// A kustomization with two encrypted files and one that is open.
+fn write_kustomization(folder: &Path, vault: &Vault, ada: &Recipient) {
+    let env = vault.encrypt("a.env", &format!("PASSWORD={CANARY}\n"), ada);
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [a.yaml, b.yaml]\nsecretGenerator: [{name: c, envs: [a.env]}]\n",
+        ),
+        ("a.yaml", &vault.encrypt("a.yaml", &secret("a"), ada)),
+        ("a.env", &env),
+        ("b.yaml", &config_map("b", "1")),
+    ];
+    for (name, text) in files {
+        fs::write(folder.join(name), text).unwrap();
+    }
+}
+
+#[test]
+fn what_was_decrypted_is_not_decrypted_again_until_it_or_the_keys_change() {
+    let vault = Vault::new();
+    let (ada, eve) = (Vault::age("ada"), Vault::age("eve"));
+    let [data, tree, programs] = [(); 3].map(|()| TempDir::new().unwrap());
+    for tool in [Tool::Kustomize, Tool::Sops] {
+        let program = plane().programs().path(tool);
+        symlink(&program, programs.path().join(program.file_name().unwrap())).unwrap();
+    }
+    let tools = Tools::new(Path::new(env!("CARGO_BIN_EXE_gitops-sync")), data.path(), DEADLINE)
+        .with_path(programs.path().into());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let made = |of: &[&Recipient], before: Option<&Arc<Rendered>>| {
+        let entries = of.iter().map(|of| (of.entry.clone(), of.key.clone().into_bytes()));
+        let keys = Keys::of(&entries.collect()).map(Arc::new).unwrap();
+        let inputs = Inputs { keys: Some(keys), ..Inputs::default() };
+        let snapshot = folder::read(tree.path(), &Render::default(), Limits::default()).unwrap();
+        runtime.block_on(build(&tools, &Recipe::default(), &inputs, snapshot, before))
+    };
+    write_kustomization(tree.path(), &vault, &ada);
+    let first = made(&[&ada], None).unwrap();
+    let data_of = |rendered: &Rendered| {
+        assert_eq!(rendered.diagnostics, []);
+        let bodies = rendered.manifests.iter().map(|manifest| manifest.body());
+        bodies.map(|body| body["data"].to_string()).collect::<Vec<_>>()
+    };
+    let coded = STANDARD.encode(CANARY);
+    let expect = |key: &str| {
+        let all = [json!({"key": key}), json!({"p": coded}), json!({"PASSWORD": coded})];
+        all.map(|data| data.to_string()).to_vec()
+    };
+    assert_eq!(data_of(&first), expect("1"));
+    // From here on, whatever has to be decrypted is missed.
+    fs::remove_file(programs.path().join("sops")).unwrap();
+    fs::write(tree.path().join("b.yaml"), config_map("b", "2")).unwrap();
+    let second = made(&[&ada], Some(&first)).unwrap();
+    assert_eq!(data_of(&second), expect("2"));
+    assert!(!format!("{second:?}").contains(CANARY), "decrypted texts are not shown");
+    let is_missed = |made: Result<Arc<Rendered>, SourceError>| matches!(made, Err(SourceError::ProgramMissing { program }) if program == "sops");
+    assert!(is_missed(made(&[&ada, &eve], Some(&second))));
+    assert!(is_missed(made(&[&ada], None)));
+    let other = vault.encrypt("a.yaml", &secret("a"), &ada);
+    fs::write(tree.path().join("a.yaml"), other).unwrap();
+    assert!(is_missed(made(&[&ada], Some(&second))));
 }
