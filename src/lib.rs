@@ -1,7 +1,7 @@
 //! gitops-sync: an in-cluster, pull-based `GitOps` reconcile daemon.
 
 pub mod api;
-pub mod build;
+pub mod builder;
 pub mod cli;
 pub mod cluster;
 pub mod controller;

@@ -14,7 +14,7 @@ use super::access::AccessArguments;
 use super::logging::LogFormat;
 use crate::api::reference::NamespaceName;
 use crate::api::{self, GitOpsAppSpec, PruneGuard, duration::BadDuration};
-use crate::build::Tools;
+use crate::builder::Tools;
 use crate::cluster::client::Count;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Connection};

@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::build::confine;
+use crate::builder::confine;
 use crate::source::git;
 
 /// Threads that carry requests. The work is waiting; one for each of a node's many cores would cost

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::common::duration;
-use crate::build::{KeySource, OBJECTS, Recipe, Tools, default_memory};
+use crate::builder::{KeySource, OBJECTS, Recipe, Tools, default_memory};
 use crate::source::Limits;
 
 /// Within which bounds objects are built.

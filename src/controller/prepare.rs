@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Common, Seen};
 use crate::api::reference::{SecretKeyReference, SecretReference};
 use crate::api::{Decryption, Fault, GitOpsApp, GitOpsAppSpec};
-use crate::build::{self, KeySource, Recipe};
+use crate::builder::{self, KeySource, Recipe};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
@@ -115,7 +115,7 @@ async fn keys(
         return Ok(Some(KeySource::Given(Arc::default())));
     };
     let SecretData { version, data } = read(own, namespace, &name.0).await?;
-    let keys = build::Keys::of(&data);
+    let keys = builder::Keys::of(&data);
     let keys = keys.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?;
     secrets.push(Used { name: name.0.clone(), version });
     Ok(Some(KeySource::Given(Arc::new(keys))))

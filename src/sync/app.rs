@@ -15,7 +15,7 @@ use crate::api::resources::Resources;
 use crate::api::retry::Retry;
 use crate::api::spec::CreateNamespace;
 use crate::api::{GitOpsAppSpec, PruneGuard, SyncPolicy};
-use crate::build::{Recipe, Tools};
+use crate::builder::{Recipe, Tools};
 use crate::cluster::discovery::CachedDiscovery;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, Fence, Term};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{App, Memory, Origin};
-use crate::build::build;
+use crate::builder::build;
 use crate::object::ObjectId;
 use crate::plan::Desired;
 use crate::plan::desired::resolve;

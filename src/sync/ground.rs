@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::informers::Informers;
 use crate::api::GitOpsAppSpec;
 use crate::api::repository::RepoPattern;
-use crate::build::Tools;
+use crate::builder::Tools;
 use crate::cluster::Cluster;
 use crate::cluster::client::Count;
 use crate::cluster::discovery::CachedDiscovery;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::resolve::since;
 use super::{App, Memory, references};
-use crate::build::{Inputs, KeySource, chart};
+use crate::builder::{Inputs, KeySource, chart};
 use crate::cluster::ApiError;
 use crate::plan::Capabilities;
 use crate::report::Trigger;

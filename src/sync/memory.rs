@@ -10,7 +10,7 @@ use super::consent::Read;
 use super::settled::{Resolved, Settled};
 use super::verify::Verdict;
 use super::watches::Watches;
-use crate::build::Inputs;
+use crate::builder::Inputs;
 use crate::cluster::store::Loaded;
 use crate::object::marks::HashKey;
 use crate::object::{AppId, ObjectId};

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::clock::Clock;
 use super::{App, Memory, Origin, Stop, inputs, verify};
-use crate::build::{Inputs, blocking, build};
+use crate::builder::{Inputs, blocking, build};
 use crate::render::Rendered;
 use crate::report::{Failure, Outcome, Trigger};
 use crate::source::{Fetcher, Revision, Snapshot, SourceError, folder};

@@ -11,7 +11,7 @@ use super::App;
 use crate::api::helm::ValuesReference;
 use crate::api::post_build::SubstituteReference;
 use crate::api::reference::{Name, ReferenceKind};
-use crate::build::{self, BadValues};
+use crate::builder::{self, BadValues};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretError;
 use crate::render::Substitution;
@@ -64,7 +64,7 @@ pub async fn substitution(app: &App) -> Result<Option<Arc<Substitution>>, Source
         let found = read(&app.home, (*kind, name), *optional, SUBSTITUTE_FROM).await?;
         entries.push(found.unwrap_or_default());
     }
-    Ok(Some(Arc::new(build::substitution(post_build, entries))))
+    Ok(Some(Arc::new(builder::substitution(post_build, entries))))
 }
 
 /// The values for an app's chart from elsewhere: each reference is read, once. Without any, nothing is sent.
@@ -74,7 +74,7 @@ pub async fn values(app: &App) -> Result<Arc<[Given]>, SourceError> {
     for reference in &app.recipe.render.helm.values_from {
         let ValuesReference { kind, name, optional, .. } = reference;
         if let Some(entries) = read(&app.home, (*kind, name), *optional, VALUES_FROM).await? {
-            all.extend(build::values(reference, &entries).map_err(bad)?);
+            all.extend(builder::values(reference, &entries).map_err(bad)?);
         }
     }
     Ok(all.into())

@@ -14,7 +14,7 @@ use gitops_sync::api::names::Labels;
 use gitops_sync::api::reference::NamespaceName;
 use gitops_sync::api::resources::{KindPattern, Resources};
 use gitops_sync::api::spec::CreateNamespace;
-use gitops_sync::build::Tools;
+use gitops_sync::builder::Tools;
 use gitops_sync::cluster::list::{Content, Target};
 use gitops_sync::cluster::store::Store;
 use gitops_sync::cluster::{Cluster, Connection};

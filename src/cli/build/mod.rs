@@ -18,7 +18,7 @@ use super::common::{EndpointArguments, data_dir};
 use super::render::{BuildArguments, RenderArguments};
 use super::substitute::SubstituteArguments;
 use crate::api::{self, Decryption, GitOpsApp, GitOpsAppSpec};
-use crate::build::{Inputs, KeySource, Keys, Recipe, Tools, blocking, build, chart};
+use crate::builder::{Inputs, KeySource, Keys, Recipe, Tools, blocking, build, chart};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::object::AppId;

@@ -11,7 +11,7 @@ use crate::api::helm::ValuesReference;
 use crate::api::post_build::SubstituteReference;
 use crate::api::reference::Name;
 use crate::api::reference::ReferenceKind;
-use crate::build::{self, Recipe};
+use crate::builder::{self, Recipe};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretError;
 use crate::render::{Content, SourceFile, Substitution, helm, plain};
@@ -66,7 +66,7 @@ impl References<'_> {
             let found = self.entries(*kind, name, *optional, field).await?;
             entries.push(found.unwrap_or_default());
         }
-        Ok(Some(Arc::new(build::substitution(post_build, entries))))
+        Ok(Some(Arc::new(builder::substitution(post_build, entries))))
     }
 
     /// The values that a chart has from elsewhere.
@@ -76,7 +76,7 @@ impl References<'_> {
         for reference in &recipe.render.helm.values_from {
             let ValuesReference { kind, name, optional, .. } = reference;
             if let Some(entries) = self.entries(*kind, name, *optional, field).await? {
-                all.extend(build::values(reference, &entries).context(field)?);
+                all.extend(builder::values(reference, &entries).context(field)?);
             }
         }
         Ok(all.into())

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_sync::api::GitOpsAppSpec;
-use gitops_sync::build::{Inputs, Recipe, Tools, build};
+use gitops_sync::builder::{Inputs, Recipe, Tools, build};
 use gitops_sync::plan::Capabilities;
 use gitops_sync::render::{Edits, Manifest, Origin, manifest, yaml};
 use gitops_sync::source::{Limits, folder};

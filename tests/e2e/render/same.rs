@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gitops_sync::api::Render;
-use gitops_sync::build::{Inputs, Recipe, Tools, build};
+use gitops_sync::builder::{Inputs, Recipe, Tools, build};
 use gitops_sync::render::{Content, Rendered, SourceFile, plain};
 use gitops_sync::source::{Limits, folder};
 use serde_json::Value;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitops_sync::api::Render;
-use gitops_sync::build::{Inputs, Keys, Recipe, Tools, build};
+use gitops_sync::builder::{Inputs, Keys, Recipe, Tools, build};
 use gitops_sync::render::Rendered;
 use gitops_sync::source::{Limits, SourceError, folder};
 use serde_json::json;

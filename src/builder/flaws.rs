@@ -10,7 +10,7 @@ use crate::render::{Diagnostic, Reads, flaws};
 use crate::source::{Layout, Snapshot};
 
 /// How long more is looked for once something has failed.
-pub(super) const MORE: Duration = Duration::from_secs(10);
+pub(super) const MORE: Duration = Duration::from_secs(30);
 
 /// What is wrong with each file by itself.
 pub(super) fn of(snapshot: &Snapshot) -> Vec<Diagnostic> {
