@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use super::{blocking, default_memory};
 use crate::lanes::Lanes;
 use crate::source::SourceError;
 
-/// Programs that run side by side where the machine has fewer cores.
-const LANES: usize = 2;
+/// Programs that begin side by side, by how many cores there are.
+const LANES: RangeInclusive<usize> = 2..=4;
+/// Slow ones that run beside them. What all of them may take together has to be somewhere.
+const SLOW: usize = 2;
 /// Objects that an app may have.
 pub const OBJECTS: usize = 50_000;
 /// The folder with charts.
@@ -51,7 +54,8 @@ impl Tools {
         let dir = data_dir.join("build");
         stage::sweep(&dir);
         charts::sweep(&dir.join(CHARTS));
-        let cores = std::thread::available_parallelism().map_or(LANES, usize::from);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let number = cores.clamp(*LANES.start(), *LANES.end());
         Self {
             program: program.to_owned(),
             dir,
@@ -60,7 +64,7 @@ impl Tools {
             objects: OBJECTS,
             kms: false,
             path: env::var_os("PATH").unwrap_or_default(),
-            lanes: Lanes::new(cores.max(LANES), QUICK),
+            lanes: Lanes::new(number, QUICK).at_most(number + SLOW),
             charts: Charts::default(),
         }
     }
