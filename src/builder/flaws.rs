@@ -44,6 +44,6 @@ pub(super) fn locate(diagnostics: &mut [Diagnostic], snapshot: &Snapshot) {
 
 /// Whether a complaint is about a file of which more is known.
 pub(super) fn explain(flaws: &[Diagnostic], complaints: &str) -> bool {
-    let names = flaws.iter().filter_map(|flaw| flaw.origin.path.rsplit('/').next());
-    names.into_iter().any(|name| complaints.contains(name))
+    let mut names = flaws.iter().filter_map(|flaw| flaw.origin.path.rsplit('/').next());
+    names.any(|name| complaints.contains(name))
 }

@@ -11,10 +11,10 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testbed::{ControlPlane, Tool, eventually};
+use testbed::{ControlPlane, Tool};
 
 use crate::install::{apply, only, output, pod, repository};
-use crate::support::{DEADLINE, plane, program};
+use crate::support::{plane, program};
 
 /// Where the chart is.
 const CHART: &str = "charts/gitops-sync";
@@ -124,10 +124,7 @@ fn restricted(name: &str) {
 fn service_monitors() {
     static INSTALLED: LazyLock<()> = LazyLock::new(|| {
         plane().kubectl_with_stdin(&["apply", "-f", "-"], SERVICE_MONITOR).unwrap();
-        eventually(DEADLINE, "the kind to be served", || {
-            plane().kubectl(&["get", "servicemonitors.monitoring.coreos.com", "-A"]).map(Some)
-        })
-        .unwrap();
+        plane().wait_served("servicemonitors.monitoring.coreos.com").unwrap();
     });
     LazyLock::force(&INSTALLED);
 }

@@ -50,35 +50,31 @@ fn a_chart_that_loops_is_ended_and_holds_up_no_other_app() {
     assert_eq!(running(apps.data.path()), Vec::<String>::new());
 }
 
-/// What is left of builds.
-fn left(test: &Fixture) -> Vec<String> {
-    let all = fs::read_dir(test.data.path().join("build")).unwrap().flatten();
-    let names = all.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    names.filter(|name| name != "charts").collect()
+/// A chart with this template is ended for this reason, leaves nothing, and works once it is mended.
+fn is_ended(name: &str, template: &str, flag: &str, why: &str) {
+    let test = Fixture::new(name);
+    chart(&test, template);
+    let daemon = test.run_app(&test.namespace, "apps/web", &[flag]);
+    daemon.line(&[&format!("apps/web: helm says: {why}")]);
+    let commit = chart(&test, &config_map("a", "1"));
+    daemon.line(&["INFO Synced", &commit]);
+    let left = fs::read_dir(test.data.path().join("build")).unwrap().flatten();
+    let left: Vec<_> =
+        left.map(|entry| entry.file_name()).filter(|name| name != "charts").collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
 fn a_chart_that_takes_gigabytes_is_ended_and_leaves_nothing() {
-    let test = Fixture::new("helm-memory");
-    chart(&test, "{{ range until 1000000 }}{{ repeat 10000 \"x\" }}{{ end }}");
-    let daemon = test.run_app(&test.namespace, "apps/web", &["--prune"]);
-    daemon.line(&["apps/web: helm says: it takes more memory than it may"]);
-    let commit = chart(&test, &config_map("a", "1"));
-    daemon.line(&["INFO Synced", &commit]);
-    assert_eq!(left(&test), Vec::<String>::new());
+    let texts = "{{ range until 1000000 }}{{ repeat 10000 \"x\" }}{{ end }}";
+    is_ended("helm-memory", texts, "--prune", "it takes more memory than it may");
 }
 
 #[test]
 fn a_chart_that_writes_more_than_anyone_applies_is_ended_and_leaves_nothing() {
-    let test = Fixture::new("helm-large");
     // 72 MB of text, for which helm takes ten times as much memory: how much depends on when it cleans up.
     let lines = "a:\n{{ range until 9000 }}{{ printf \"- %s\\n\" (repeat 8000 \"x\") }}{{ end }}";
-    chart(&test, lines);
-    let daemon = test.run_app(&test.namespace, "apps/web", &["--build-memory-mib=4096"]);
-    daemon.line(&["apps/web: helm says: it wrote more than 64 MiB"]);
-    let commit = chart(&test, &config_map("a", "1"));
-    daemon.line(&["INFO Synced", &commit]);
-    assert_eq!(left(&test), Vec::<String>::new());
+    is_ended("helm-large", lines, "--build-memory-mib=4096", "it wrote more than 64 MiB");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Submodules: at the commit that the repository names, by the same host's credentials, or not at all.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde_json::{Value, json};
@@ -201,18 +201,36 @@ pub fn trusting(test: &Fixture, ca: &Path, arguments: &[&str]) -> Daemon {
     Daemon::start(command)
 }
 
+/// A library on another host, which is reached by TLS.
+struct Elsewhere {
+    server: GitServer,
+    library: Repo,
+    /// Its URL by TLS.
+    url: String,
+    /// The file with who vouches for that.
+    ca: PathBuf,
+    _front: TlsFront,
+}
+
+impl Elsewhere {
+    fn new(test: &Fixture) -> Self {
+        let server = GitServer::start().unwrap();
+        let library = library(&server, "other");
+        let front = TlsFront::start(server.url(), false).unwrap();
+        let ca = test.data.path().join("ca.pem");
+        std::fs::write(&ca, front.ca()).unwrap();
+        let url = library.url().replace(server.url(), &front.url());
+        Self { server, library, url, ca, _front: front }
+    }
+}
+
 #[test]
 fn another_host_is_asked_by_https_without_credentials_and_only_if_allowed() {
     crate::support::define_apps();
     let test = Fixture::new("submodules-other");
-    let elsewhere = GitServer::start().unwrap();
-    let other = library(&elsewhere, "other");
-    let front = TlsFront::start(elsewhere.url(), false).unwrap();
-    let ca = test.data.path().join("ca.pem");
-    std::fs::write(&ca, front.ca()).unwrap();
+    let Elsewhere { server: elsewhere, library: other, url, ca, _front } = Elsewhere::new(&test);
     test.git.set_fault(Fault::BasicAuth { user: "bob".into(), password: "hunter2".into() });
     test.login("git");
-    let url = other.url().replace(elsewhere.url(), &front.url());
     link(&test.repo, "other", &url, &other.head().unwrap());
     let linked = commit(&test.repo);
     let daemon = trusting(&test, &ca, &[]);
@@ -360,13 +378,8 @@ fn one_that_cannot_be_fetched_stops_only_the_apps_that_reach_it() {
 fn one_that_hangs_keeps_only_those_waiting_that_reach_it() {
     crate::support::define_apps();
     let test = Fixture::new("submodules-hang");
-    let elsewhere = GitServer::start().unwrap();
-    let other = library(&elsewhere, "other");
-    let front = TlsFront::start(elsewhere.url(), false).unwrap();
-    let ca = test.data.path().join("ca.pem");
-    std::fs::write(&ca, front.ca()).unwrap();
+    let Elsewhere { server: elsewhere, library: other, url, ca, _front } = Elsewhere::new(&test);
     test.commit(&[("apps/own.yaml", &config_map("own", "1"))]);
-    let url = other.url().replace(elsewhere.url(), &front.url());
     elsewhere.set_fault(Fault::Hang);
     link(&test.repo, "other", &url, &other.head().unwrap());
     let linked = commit(&test.repo);
