@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use super::{ApiError, Cluster, client};
 use crate::object::fields;
 use crate::object::marks::{ANNOTATION_HASH, ANNOTATION_ID, LABEL_APP};
-use crate::object::{Live, ObjectId};
+use crate::object::{GroupKind, Live, ObjectId};
 use crate::plan::Resource;
 
 impl Cluster {
-    /// Deletes an object if it is still the one that was judged, dependents first.
+    /// Deletes an object if it is still the one that was judged. Of what runs pods, the pods go first.
     pub async fn delete(
         &self,
         resource: &Resource,
@@ -18,10 +18,10 @@ impl Cluster {
         live: &Live,
         dry_run: bool,
     ) -> Result<(), ApiError> {
-        self.delete_with(DeleteParams::foreground(), resource, id, live, dry_run).await
+        self.delete_with(propagation(&id.kind), resource, id, live, dry_run).await
     }
 
-    /// The same; what depends on it goes after it.
+    /// The same; its pods go after it.
     pub async fn delete_first(
         &self,
         resource: &Resource,
@@ -66,6 +66,16 @@ impl Cluster {
     }
 }
 
+/// How an object of a kind is deleted. In the foreground only where its pods are worth waiting for:
+/// the garbage collector has to let such an object go, and of a custom resource it never does once
+/// the version in which it first saw the object is no longer served (Kubernetes 1.36).
+fn propagation(kind: &GroupKind) -> DeleteParams {
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("apps" | "batch", _) | ("", "ReplicationController") => DeleteParams::foreground(),
+        _ => DeleteParams::background(),
+    }
+}
+
 /// The patch that abandons an object.
 fn abandoning(object: &Value) -> Value {
     let meta = &object["metadata"];
@@ -89,7 +99,23 @@ fn abandoning(object: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use kube::api::PropagationPolicy;
+
     use super::*;
+
+    #[test]
+    fn only_what_runs_pods_waits_for_its_dependents() {
+        let check = |group: &str, kind: &str, expect| {
+            let found = propagation(&GroupKind::new(group, kind));
+            assert_eq!(found.propagation_policy, Some(expect), "{kind}.{group}");
+        };
+        check("apps", "Deployment", PropagationPolicy::Foreground);
+        check("batch", "CronJob", PropagationPolicy::Foreground);
+        check("", "ReplicationController", PropagationPolicy::Foreground);
+        check("", "ConfigMap", PropagationPolicy::Background);
+        check("apiextensions.k8s.io", "CustomResourceDefinition", PropagationPolicy::Background);
+        check("apps.example.com", "Deployment", PropagationPolicy::Background);
+    }
 
     #[test]
     fn abandoning_removes_our_marks_and_nothing_else() {

@@ -5,7 +5,7 @@ use testbed::{ApiFault, ApiProxy, Call, eventually};
 
 use crate::accidents::never;
 use crate::guard::{ask, expect_left, hash, left, many, remove};
-use crate::support::{DEADLINE, Daemon, Fixture, config_map, plane};
+use crate::support::{DEADLINE, DEPLOYMENT, Daemon, Fixture, config_map, plane};
 
 /// `a` has left git, and its deletion is under way: judged and sent, but nobody has carried it out yet.
 fn in_flight(name: &str) -> (Fixture, ApiProxy, Daemon) {
@@ -52,13 +52,16 @@ fn a_mark_that_comes_while_the_deletion_is_under_way_still_keeps() {
     assert_eq!(test.field("configmap/a", ".metadata.labels"), "");
 }
 
-/// Foreground propagation: as long as a dependent is there, so is its owner.
+/// Foreground propagation: as long as something of a workload is there, so is the workload.
 #[test]
-fn what_depends_on_an_object_goes_before_it() {
-    let (test, daemon) = many("foreground", 2);
-    let uid = test.field("configmap/m0", ".metadata.uid");
+fn what_a_workload_is_made_of_goes_before_it() {
+    let test = Fixture::new("foreground");
+    test.commit(&[("apps/web.yaml", DEPLOYMENT), ("apps/a.yaml", &config_map("a", "1"))]);
+    let daemon = test.run(&["--prune"]);
+    daemon.line(&["INFO Synced", "created=2"]);
+    let uid = test.field("deployment/web", ".metadata.uid");
     let owner = format!(
-        "{{apiVersion: v1, kind: ConfigMap, name: m0, uid: {uid}, blockOwnerDeletion: true}}"
+        "{{apiVersion: apps/v1, kind: Deployment, name: web, uid: {uid}, blockOwnerDeletion: true}}"
     );
     let dependent = format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: dependent\n  finalizers: [example.com/wait]\n  \
@@ -66,20 +69,22 @@ fn what_depends_on_an_object_goes_before_it() {
     );
     let create = ["-n", &test.namespace, "create", "-f", "-"];
     plane().kubectl_with_stdin(&create, &dependent).unwrap();
-    remove(&test, 0..1, "Without its owner");
-    daemon.line(&["Pruned", "configmap/m0"]);
-    let ends = |name: &str| test.field(&format!("configmap/{name}"), ".metadata.deletionTimestamp");
+    test.repo.remove("apps/web.yaml").unwrap();
+    test.repo.commit("Without its owner").unwrap();
+    daemon.line(&["Pruned", "deployment.apps/web"]);
     eventually(DEADLINE, "the dependent to be deleted", || {
-        Ok::<_, String>((!ends("dependent").is_empty()).then_some(()))
+        let ends = test.field("configmap/dependent", ".metadata.deletionTimestamp");
+        Ok::<_, String>((!ends.is_empty()).then_some(()))
     })
     .unwrap();
-    assert_eq!(test.field("configmap/m0", ".metadata.finalizers"), r#"["foregroundDeletion"]"#);
+    let finalizers = test.field("deployment/web", ".metadata.finalizers");
+    assert_eq!(finalizers, r#"["foregroundDeletion"]"#);
     // On its way out it is nothing that anybody has to look after.
     daemon.next_sync();
     never(&daemon, "Not in the inventory");
     let nothing = r#"{"metadata":{"finalizers":null}}"#;
     test.kubectl(&["patch", "configmap/dependent", "--type=merge", "-p", nothing]);
-    test.expect("configmap/m0", ".metadata.name", "");
+    test.expect("deployment/web", ".metadata.name", "");
 }
 
 /// One object under two API groups: a move from one to the other leaves it where it is.

@@ -115,8 +115,7 @@ fn a_crd_its_objects_a_namespace_and_its_content_come_in_one_commit() {
     test.repo.remove("apps/z-crd.yaml").unwrap();
     test.commit(&[("apps/keep.yaml", &config_map("keep", "1"))]);
     daemon.line(&["Synced", "created=1", "pruned=2"]);
-    // The garbage collector takes its time while other tests make and delete kinds.
-    eventually(3 * DEADLINE, "the CRD to go", || {
+    eventually(DEADLINE, "the CRD to go", || {
         plane()
             .kubectl(&[
                 "get",

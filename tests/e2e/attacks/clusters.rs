@@ -67,15 +67,7 @@ fn an_app_keeps_another_cluster_in_sync_and_ends_there() {
     attack.apps.test.repo.remove("web/b.yaml").unwrap();
     let commit = attack.apps.test.repo.commit("Remove").unwrap();
     attack.apps.applied("web", &commit);
-    // Nothing there collects garbage: what is deleted stays in sight.
-    let is_deleted = |object: &str| {
-        eventually(DEADLINE, &format!("{object} there to be deleted"), || {
-            let found = field(other(), &namespace, object, ".metadata.deletionTimestamp");
-            if found.is_empty() { Err(found) } else { Ok(Some(())) }
-        })
-        .unwrap_or_else(|error| panic!("{error}"));
-    };
-    is_deleted("configmap/b");
+    expect(&namespace, "configmap/b", ".metadata.name", "");
     // In this cluster nothing of it is left but what the daemon knows, and the Secret is read by the account.
     assert_eq!(attack.apps.test.field("configmap/a", ".metadata.name"), "");
     let sent = attack.sent(mark);
@@ -97,7 +89,7 @@ fn an_app_keeps_another_cluster_in_sync_and_ends_there() {
     attack.as_tenant(&marks).unwrap();
     let version = attack.apps.test.field("configmap/a", ".metadata.resourceVersion");
     attack.apps.test.kubectl(&["delete", "gapp", "web", "--timeout=180s"]);
-    is_deleted("configmap/a");
+    expect(&namespace, "configmap/a", ".metadata.name", "");
     assert_eq!(attack.apps.test.field("configmap/a", ".metadata.resourceVersion"), version);
     let left = plane().kubectl(&["get", "secrets", "-n", &attack.home, "-o", "name"]).unwrap();
     assert!(!left.contains("inventory"), "{left}");
