@@ -3,18 +3,17 @@
 use serde_json::Value;
 use testbed::{ApiRequest, Signal, eventually};
 
+use crate::object;
 use crate::support::{DEADLINE, Fixture, config_map, plane};
 
 /// The daemon's events in a namespace with this reason about the object of this name.
 fn events(namespace: &str, reason: &str, name: &str) -> Vec<Value> {
-    let arguments = ["get", "events.events.k8s.io", "-o", "json", "-n", namespace];
-    let list: Value = serde_json::from_str(&plane().kubectl(&arguments).unwrap()).unwrap();
     let is_it = |event: &&Value| {
         event["reportingController"] == "gitops-sync.dev/gitops-sync"
             && event["reason"] == reason
             && event["regarding"]["name"] == name
     };
-    list["items"].as_array().unwrap().iter().filter(is_it).cloned().collect()
+    object::list(namespace, "events.events.k8s.io").into_iter().filter(|e| is_it(&e)).collect()
 }
 
 /// Waits for such an event whose note has all these words.

@@ -30,7 +30,7 @@ pub fn remove(test: &Fixture, numbers: std::ops::Range<usize>, message: &str) ->
 
 /// How many of them there are.
 pub fn left(test: &Fixture) -> usize {
-    test.kubectl(&["get", "configmaps", "-o", "name"]).matches("configmap/m").count()
+    test.named("configmaps", "m")
 }
 
 /// Waits for so many.

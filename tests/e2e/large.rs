@@ -18,7 +18,7 @@ fn file(at: usize) -> String {
 }
 
 fn shards(test: &Fixture) -> usize {
-    test.kubectl(&["get", "secrets", "-o", "name"]).matches("gitops-sync-shard-").count()
+    test.named("secrets", "gitops-sync-shard-")
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod large;
 mod moves;
 mod namespaces;
 mod never_sticks;
+mod object;
 mod oci;
 mod ordinary;
 mod phantom;

@@ -6,8 +6,11 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use testbed::{ApiRequest, ControlPlane, GitServer, Mark, Repo, Spawned, eventually};
+
+use crate::object;
 
 /// Longest wait for anything that shall come true, also on a machine with much else to do.
 pub const DEADLINE: Duration = Duration::from_mins(3);
@@ -181,6 +184,21 @@ impl Fixture {
 
     /// A field of an object of the namespace, empty if there is none.
     pub fn field(&self, object: &str, path: &str) -> String {
+        let found = object::find(&self.namespace, object).ok();
+        let text = |found: Option<Value>| {
+            found.map_or_else(|| Some(String::new()), |found| object::text(&found, path))
+        };
+        found.and_then(text).unwrap_or_else(|| self.kubectl_field(object, path))
+    }
+
+    /// How many objects of a kind have names that begin so.
+    pub fn named(&self, kind: &str, begin: &str) -> usize {
+        let is_it =
+            |object: &Value| object["metadata"]["name"].as_str().unwrap().starts_with(begin);
+        object::list(&self.namespace, kind).iter().filter(|object| is_it(object)).count()
+    }
+
+    fn kubectl_field(&self, object: &str, path: &str) -> String {
         let output = format!("jsonpath={{{path}}}");
         self.kubectl(&["get", object, "-o", &output, "--ignore-not-found"])
     }

@@ -307,7 +307,7 @@ fn held(name: &str) -> (Apps, String) {
 }
 
 fn left(apps: &Apps) -> usize {
-    apps.test.kubectl(&["get", "configmaps", "-o", "name"]).matches("configmap/m").count()
+    apps.test.named("configmaps", "m")
 }
 
 fn expect_left(apps: &Apps, number: usize) {

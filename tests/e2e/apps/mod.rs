@@ -21,6 +21,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use testbed::eventually;
 
+use crate::object;
 use crate::support::{DEADLINE, Daemon, Fixture, define_apps, plane, program};
 
 /// A namespace whose apps a daemon of its own keeps in sync.
@@ -57,7 +58,7 @@ impl Apps {
     /// Waits until an object is gone.
     pub fn gone(&self, object: &str) {
         eventually(DEADLINE, &format!("{object} to go"), || {
-            let found = self.test.kubectl(&["get", object, "-o", "name", "--ignore-not-found"]);
+            let found = self.test.field(object, ".metadata.name");
             if found.is_empty() { Ok(Some(())) } else { Err(found) }
         })
         .unwrap_or_else(|error| panic!("{error}\n{:#?}", self.daemon.0.lines()));
@@ -104,8 +105,10 @@ impl Fixture {
 
     /// The app's resource.
     pub fn get(&self, name: &str) -> Value {
-        let text = self.kubectl(&["get", "gapp", name, "-o", "json"]);
-        serde_json::from_str(&text).unwrap()
+        let found = object::find(&self.namespace, &format!("gapp/{name}"));
+        let mut app = found.unwrap().unwrap_or_else(|| panic!("{name} is not there"));
+        app["metadata"].as_object_mut().unwrap().remove("managedFields");
+        app
     }
 
     /// A condition of the app.

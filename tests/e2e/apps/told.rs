@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use testbed::{Fault, Mark, eventually};
 
 use super::Apps;
+use crate::object;
 use crate::support::{DEADLINE, config_map, plane};
 
 impl Apps {
@@ -23,10 +24,9 @@ impl Apps {
 
     /// The events of apps: how many there are of each app and reason.
     fn events(&self) -> BTreeMap<(String, String), usize> {
-        let all = self.test.kubectl(&["get", "events.events.k8s.io", "-o", "json"]);
-        let all: Value = serde_json::from_str(&all).unwrap();
+        let all = object::list(&self.test.namespace, "events.events.k8s.io");
         let mut counts = BTreeMap::new();
-        for event in all["items"].as_array().unwrap() {
+        for event in &all {
             if event["regarding"]["kind"] == "GitOpsApp" {
                 let text = |value: &Value| value.as_str().unwrap().to_owned();
                 let key = (text(&event["regarding"]["name"]), text(&event["reason"]));

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testbed::{Repo, eventually};
 
 use crate::apps::Apps;
+use crate::object;
 use crate::support::{DEADLINE, config_map};
 use signers::{People, Signer, push};
 
@@ -44,10 +45,8 @@ impl Apps {
 
     /// The events on an app for this reason, each with its note.
     fn notes(&self, app: &str, reason: &str) -> Vec<String> {
-        let all = self.test.kubectl(&["get", "events.events.k8s.io", "-o", "json"]);
-        let all: Value = serde_json::from_str(&all).unwrap();
-        let all = all["items"].as_array().unwrap().iter();
-        let of_it = all.filter(|e| e["regarding"]["name"] == app && e["reason"] == reason);
+        let all = object::list(&self.test.namespace, "events.events.k8s.io");
+        let of_it = all.iter().filter(|e| e["regarding"]["name"] == app && e["reason"] == reason);
         of_it.map(|event| event["note"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }

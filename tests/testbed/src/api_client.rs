@@ -39,6 +39,14 @@ impl ApiClient {
         self.send(Method::GET, path, SendBody::none())
     }
 
+    /// The body of a successful GET, or nothing if nothing is there.
+    pub(crate) fn find(&self, path: &str) -> Result<Option<String>, Error> {
+        match self.get(path) {
+            Err(Error::Api { answer, .. }) if answer.starts_with("404 ") => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
     /// Creates an object in the collection at `path`.
     pub(crate) fn create(&self, path: &str, object: &Value) -> Result<String, Error> {
         let body = object.to_string();
