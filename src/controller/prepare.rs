@@ -5,14 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Common, Seen};
 use crate::api::reference::{SecretKeyReference, SecretReference};
-use crate::api::{Decryption, Fault, GitOpsApp, GitOpsAppSpec};
-use crate::builder::{self, KeySource, Recipe};
+use crate::api::{Fault, GitOpsApp, GitOpsAppSpec};
+use crate::builder::{BadSecret, Recipe, needed_secrets};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
 use crate::report::Notice;
-use crate::source::credentials::{Login, Proxy};
-use crate::source::oci::Address;
+use crate::source::credentials::Proxy;
 use crate::source::verify::{BadKeys, Keyring};
 use crate::source::{Credentials, Keys, Verification};
 use crate::sync::ground::Remote;
@@ -50,9 +49,9 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
     let Access { credentials, owner, used: mut secrets } = access(&own, namespace, spec).await?;
     let verification = verification(&own, namespace, spec, &mut secrets).await?;
-    let chart = chart_access(&own, namespace, spec).await?;
-    secrets.extend(chart.used);
-    let keys = keys(&own, namespace, spec, &mut secrets).await?;
+    let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
+    let recipe = Recipe::of(spec, &seen.id.name, &target);
+    let recipe = Arc::new(with_secrets(recipe, &own, namespace, spec, &mut secrets).await?);
     let home = Home::new(own.clone(), namespace);
     let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
     secrets.extend(used);
@@ -62,14 +61,6 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         let fault = Fault::new("spec.pruneGuard.protectKinds", &bad.to_string());
         Notice::InvalidSpec(fault.into())
     })?;
-    let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
-    let recipe = Recipe {
-        credentials: chart.credentials,
-        owner: chart.owner,
-        keys,
-        ..Recipe::of(spec, &seen.id.name, &target)
-    };
-    let recipe = Arc::new(recipe);
     let app = App { target_namespace: target, cluster, home, verification, recipe, ..app };
     Ok(Prepared { resource, app, secrets })
 }
@@ -103,22 +94,21 @@ async fn verification(
     Ok(Some(Arc::new(Verification { signed, no_rollback: verify.no_rollback })))
 }
 
-/// What decrypts the app's files, if it says that anything does.
-async fn keys(
+/// How the app's objects are built, with what is in the Secrets that it names for that.
+async fn with_secrets(
+    mut recipe: Recipe,
     own: &Cluster,
     namespace: &str,
     spec: &GitOpsAppSpec,
     secrets: &mut Vec<Used>,
-) -> Result<Option<KeySource>, Notice> {
-    let Some(Decryption { secret_ref, .. }) = &spec.decryption else { return Ok(None) };
-    let Some(SecretReference { name }) = secret_ref else {
-        return Ok(Some(KeySource::Given(Arc::default())));
-    };
-    let SecretData { version, data } = read(own, namespace, &name.0).await?;
-    let keys = builder::Keys::of(&data);
-    let keys = keys.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?;
-    secrets.push(Used { name: name.0.clone(), version });
-    Ok(Some(KeySource::Given(Arc::new(keys))))
+) -> Result<Recipe, Notice> {
+    for secret in needed_secrets(spec) {
+        let SecretData { version, data } = read(own, namespace, secret.name).await?;
+        let unusable = |bad: BadSecret| unusable(namespace, secret.name, &bad.to_string());
+        recipe = recipe.with(secret, namespace, &data).map_err(unusable)?;
+        secrets.push(Used { name: secret.name.to_owned(), version });
+    }
+    Ok(recipe)
 }
 
 /// Where an app's objects are, or what keeps it from being known. It needs no repository.
@@ -192,29 +182,6 @@ async fn access(own: &Cluster, namespace: &str, spec: &GitOpsAppSpec) -> Result<
         used.push(Used { name: name.0.clone(), version });
     }
     Ok(Access { credentials: credentials.map(Arc::new), owner, used })
-}
-
-/// How a chart is reached that is kept elsewhere.
-async fn chart_access(
-    own: &Cluster,
-    namespace: &str,
-    spec: &GitOpsAppSpec,
-) -> Result<Access, Notice> {
-    let none = || Access { credentials: None, owner: String::new(), used: Vec::new() };
-    let Some(chart) = &spec.render.helm.chart else { return Ok(none()) };
-    let Some(SecretReference { name }) = &chart.secret_ref else { return Ok(none()) };
-    let SecretData { version, data } = read(own, namespace, &name.0).await?;
-    let found = Credentials::from_secret(&data, &chart.repo_url);
-    let found = found.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?;
-    let is_bearer = matches!(found.login, Some(Login::Bearer(_)));
-    let is_taken = !is_bearer || Address::is_in(&chart.repo_url);
-    if !is_taken || matches!(found.login, Some(Login::App(_))) {
-        let why = "helm takes username and password, and no other login";
-        return Err(unusable(namespace, &name.0, why));
-    }
-    let (owner, used) =
-        (format!("{namespace}/{}", name.0), vec![Used { name: name.0.clone(), version }]);
-    Ok(Access { credentials: Some(Arc::new(found)), owner, used })
 }
 
 async fn read(own: &Cluster, namespace: &str, name: &str) -> Result<SecretData, Notice> {
