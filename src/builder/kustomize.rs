@@ -89,8 +89,12 @@ async fn failed<'a>(
     let mut failed: BTreeMap<_, _> = found.into_iter().collect();
     failed.insert(wanted.top, complaints.to_owned());
     let all = failed.keys().copied().collect();
-    let at_fault = wanted.parts.at_fault(&all).into_iter();
-    at_fault.filter_map(|folder| failed.remove_entry(folder)).collect()
+    let mut at_fault = wanted.parts.at_fault(&all);
+    if at_fault.is_empty() {
+        // In a circle, each is made of another that failed.
+        at_fault.push(wanted.top);
+    }
+    at_fault.into_iter().filter_map(|folder| failed.remove_entry(folder)).collect()
 }
 
 /// Has kustomize build the kustomization in a folder.
@@ -136,6 +140,6 @@ async fn run(
 }
 
 fn refused(folder: &str, complaints: &str) -> Diagnostic {
-    let why = built::complaint(complaints);
+    let why = built::failure(complaints);
     Diagnostic::at(Origin::file(folder), Problem::BuildFailed { program: KUSTOMIZE, why })
 }

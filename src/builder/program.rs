@@ -24,6 +24,8 @@ const COMPLAINTS: u64 = 64 << 10;
 const FILE: u64 = 256 << 20;
 /// What names the authorities whose certificates are trusted.
 const TRUSTED: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// What kustomize says of fields of older forms, whether it fails or not.
+const WARNING: &str = "# Warning: ";
 /// Where there is no proxy, and so no network, where the kernel does not keep a program from it.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
@@ -101,11 +103,13 @@ impl Run<'_> {
         }
     }
 
-    /// A text with paths as they are in the repository.
+    /// Why it failed, with paths as they are in the repository.
     fn shortened(&self, text: &str) -> String {
         let tree = self.stage.tree();
         let tree = tree.to_string_lossy();
-        text.replace(&format!("{tree}/"), "").replace(&*tree, ".")
+        let why: String =
+            text.split_inclusive('\n').filter(|line| !line.starts_with(WARNING)).collect();
+        why.replace(&format!("{tree}/"), "").replace(&*tree, ".")
     }
 
     fn command(&self, tools: &Tools, program: &Path) -> Command {

@@ -174,7 +174,7 @@ fn problem(ended: &Ended, format: Format, bytes: &[u8]) -> Problem {
     } else {
         // It quotes lines that it cannot make use of.
         let lines: Secrets = String::from_utf8_lossy(bytes).lines().collect();
-        let why = built::complaint(&lines.redact(complaints));
+        let why = built::failure(&lines.redact(complaints));
         Problem::BuildFailed { program: SOPS, why }
     }
 }

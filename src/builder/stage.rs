@@ -28,6 +28,9 @@ impl Stage {
 
     /// An empty one.
     pub fn new(parent: &Path) -> io::Result<Self> {
+        // It is there before it is held: until then the folder around it is.
+        let around = File::open(parent)?;
+        around.lock_shared()?;
         // Readable by nobody else.
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
         let lock = File::create(folder.path().join(LOCK))?;
@@ -85,9 +88,13 @@ fn place(tree: &Path, path: &str) -> io::Result<PathBuf> {
     Ok(at)
 }
 
-/// Removes what processes left that were killed: folders that nobody holds.
+/// Removes what processes left that were killed: folders that nobody holds. While another process makes one, that is
+/// left to the next start.
 pub(super) fn sweep(parent: &Path) {
-    let Ok(entries) = fs::read_dir(parent) else { return };
+    let (Ok(around), Ok(entries)) = (File::open(parent), fs::read_dir(parent)) else { return };
+    if around.try_lock().is_err() {
+        return;
+    }
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
         if is_ours && !is_held(&entry.path()) {
@@ -100,13 +107,15 @@ pub(super) fn sweep(parent: &Path) {
 fn is_held(folder: &Path) -> bool {
     match File::open(folder.join(LOCK)) {
         Ok(lock) => lock.try_lock().is_err(),
-        // Made a moment ago, or half removed.
+        // It is half removed.
         Err(error) => error.kind() != ErrorKind::NotFound,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
     use crate::source::tree::Link;
 
@@ -119,6 +128,18 @@ mod tests {
             let snapshot = Snapshot { links: vec![link], ..Snapshot::default() };
             assert!(stage.fill(&snapshot).is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_being_made_is_not_swept_away() {
+        let parent = tempfile::tempdir().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| (0..200).for_each(|_| sweep(parent.path())));
+            let stages: Vec<_> = (0..200).map(|_| Stage::new(parent.path())).collect();
+            let is_there =
+                |made: &io::Result<Stage>| made.as_ref().is_ok_and(|made| made.home().exists());
+            assert_eq!(stages.iter().filter(|made| !is_there(made)).count(), 0);
+        });
     }
 
     #[test]

@@ -13,6 +13,10 @@ use super::{Diagnostic, Edits, Problem, Rendered, yaml};
 const ORIGIN: &str = "config.kubernetes.io/origin";
 /// Longest complaint that is passed on.
 const COMPLAINT: usize = 400;
+/// How a program of Go says what ends it,
+const FATAL: &str = "fatal error: ";
+/// and which words are in that where it gets no more memory.
+const MEMORY: &[&str] = &["memory", "stack overflow", "thread"];
 
 /// The objects that kustomize printed for the kustomization in the folder `top`. If it `says_origins`, each tells
 /// which file it is from, and that is taken out.
@@ -107,6 +111,21 @@ pub fn complaint(text: &str) -> String {
     if said.is_empty() { "it failed".to_owned() } else { said.chars().take(COMPLAINT).collect() }
 }
 
+/// Why a program failed, by all that it said.
+pub fn failure(text: &str) -> String {
+    if is_out_of_memory(text) {
+        "it takes more memory than it may (--build-memory-mib)".to_owned()
+    } else {
+        complaint(text)
+    }
+}
+
+/// Whether a program got no more memory. (All are written in Go.)
+pub fn is_out_of_memory(complaints: &str) -> bool {
+    let fatal = complaints.lines().find_map(|line| line.strip_prefix(FATAL)).unwrap_or_default();
+    MEMORY.iter().any(|words| fatal.contains(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +144,8 @@ mod tests {
             "map\u{2026}interface \u{2026}\u{2026}: bad",
         );
         check("", "it failed");
+        let fatal = "fatal error: runtime: out of memory\n\nruntime stack:\nruntime.throw({0x1})\n";
+        assert_eq!(failure(fatal), "it takes more memory than it may (--build-memory-mib)");
     }
 
     #[test]

@@ -130,6 +130,11 @@ impl<T: Tree> Closure<'_, T> {
         if let Some(options) = options {
             kustomization.apply(options);
         }
+        if kustomization.is_empty() {
+            const EMPTY: &str = "a kustomization that says nothing is refused: list its resources, or write resources: []";
+            let origin = Origin { line: 1, column: 1, ..origin.clone() };
+            self.gather.problem(origin, Problem::Malformed(EMPTY.to_owned()));
+        }
         let text = self.gather.content(&name).unwrap_or_default().to_vec();
         let text = String::from_utf8_lossy(&text);
         let at_place = |place: Option<yaml::Place>| {

@@ -1,6 +1,6 @@
 //! What helm complains about.
 
-use super::super::built::complaint;
+use super::super::built::{complaint, failure, is_out_of_memory};
 use super::super::{Diagnostic, Origin, Problem};
 use super::printed;
 
@@ -10,10 +10,6 @@ const HELM: &str = "helm";
 const MISSING: &str = "missing in charts/ directory: ";
 /// How it says that it cannot read the index of a repository; why is on the next line.
 const UNREAD: &str = "Unable to get an update from";
-/// How a program of Go says what ends it,
-const FATAL: &str = "fatal error: ";
-/// and which words are in that where it gets no more memory.
-const MEMORY: &[&str] = &["memory", "stack overflow", "thread"];
 /// What it adds for those who run it by hand.
 const ADVICE: &str = "Use --debug flag";
 
@@ -78,7 +74,7 @@ fn origin(place: &str, chart: &str) -> Origin {
 /// What is wrong with a chart as a whole.
 fn problem(complaints: &str, is_secret: bool) -> Problem {
     if is_out_of_memory(complaints) {
-        return failed("it takes more memory than it may".to_owned());
+        return failed(failure(complaints));
     }
     let error = error(complaints);
     if let Some((_, names)) = error.split_once(MISSING) {
@@ -99,11 +95,6 @@ pub fn fetch_complaint(complaints: &str) -> String {
         _ => word,
     });
     complaint(&words.collect::<Vec<_>>().join(" "))
-}
-
-fn is_out_of_memory(complaints: &str) -> bool {
-    let fatal = complaints.lines().find_map(|line| line.strip_prefix(FATAL)).unwrap_or_default();
-    MEMORY.iter().any(|words| fatal.contains(words))
 }
 
 fn failed(why: String) -> Problem {
@@ -198,7 +189,7 @@ mod tests {
             "runtime: cannot allocate memory",
         ] {
             let text = format!("runtime: x\nfatal error: {fatal}\n\ngoroutine 1 [running]:");
-            check(&text, false, "helm says: it takes more memory than it may");
+            check(&text, false, "helm says: it takes more memory than it may (--build-memory-mib)");
         }
         check("Error: fatal error: memory", false, "helm says: fatal error: memory");
         check(

@@ -69,6 +69,13 @@ impl Kustomization {
         Self(fields)
     }
 
+    /// Whether it says nothing but what it is: kustomize takes no such file. (`types.Kustomization.CheckEmpty`)
+    pub fn is_empty(&self) -> bool {
+        let is_kind =
+            |name: &str| ["apiVersion", "kind"].iter().any(|it| it.eq_ignore_ascii_case(name));
+        self.0.iter().all(|(name, value)| is_kind(name) || value.is_null() || value == "")
+    }
+
     /// As kustomize reads it.
     pub fn text(&self) -> String {
         Value::Object(self.0.clone()).to_string()

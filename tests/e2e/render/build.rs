@@ -260,6 +260,27 @@ fn what_an_app_refers_to_is_given_or_named() {
 }
 
 #[test]
+fn what_kustomize_refuses_as_a_whole_is_said_and_never_taken_for_nothing() {
+    let check = |files: &[(&str, &str)], words: &str| {
+        let failed = Tree::new(files).build(&["apps"]);
+        assert_eq!((failed.code, failed.stdout.as_str()), (Some(1), ""), "{failed:#?}");
+        assert!(failed.stderr.starts_with("error: apps"), "{failed:#?}");
+        assert!(failed.stderr.contains(words), "{failed:#?}");
+    };
+    let apps = "apps/kustomization.yaml";
+    let (a, b) = ("a/kustomization.yaml", "b/kustomization.yaml");
+    check(&[(apps, "resources: [../a]"), (a, "resources: [../apps]")], "cycle detected");
+    let circle = [(apps, "resources: [../a]"), (a, "resources: [../b]"), (b, "resources: [../a]")];
+    check(&circle, "cycle detected");
+    for empty in ["", "# nothing\n", "{}", "kind: Kustomization\nresources:\n"] {
+        check(&[(apps, empty)], "apps/kustomization.yaml:1:1: a kustomization that says nothing");
+    }
+    // What it says of old fields does not hide why.
+    let patch = "patchesStrategicMerge: ['{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}']";
+    check(&[(apps, patch)], "apps: kustomize says: no matches for Id");
+}
+
+#[test]
 fn values_of_a_chart_are_given_or_named() {
     let app = json!({
         "apiVersion": "gitops-sync.dev/v1alpha1", "kind": "GitOpsApp",
