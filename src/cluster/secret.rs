@@ -43,6 +43,15 @@ pub struct SecretData {
     pub data: BTreeMap<String, Vec<u8>>,
 }
 
+/// What there is of a Secret or ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// One of this `resourceVersion`.
+    At(String),
+    /// None.
+    Missing,
+}
+
 /// Why a Secret or ConfigMap cannot be used. It quotes nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -112,9 +121,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until a Secret is another than at this version; without one, until it is there. Only its metadata is
-    /// looked at.
-    pub async fn secret_changed(self, namespace: String, name: String, version: Option<String>) {
+    /// Waits until a Secret is another than this, or comes. Only its metadata is looked at.
+    pub async fn secret_changed(self, namespace: String, name: String, version: Version) {
         let target = metadata_of(secrets(), namespace, &name);
         let listen = move |sight: Sight<String>| match seen(sight) {
             Some(now) if now != version => ControlFlow::Break(()),
@@ -132,7 +140,7 @@ impl Cluster {
         mut tell: impl FnMut() + Send,
     ) {
         let target = metadata_of(kind.resource(), namespace, &name);
-        let mut known: Option<Option<String>> = None;
+        let mut known: Option<Version> = None;
         let listen = move |sight: Sight<String>| {
             let now = seen(sight);
             if known.is_some() && now.is_some() && known != now {
@@ -158,13 +166,14 @@ fn metadata_of(resource: Resource, namespace: String, name: &str) -> Target {
     Target { resource, namespace, labels, fields, content: Content::Metadata }
 }
 
-/// The version of the one object that is followed, if it is there. `None` if nothing is known: it is most likely
-/// as it was.
-fn seen(sight: Sight<String>) -> Option<Option<String>> {
+/// What there is of the one object that is followed. `None` if nothing is known: it is most likely as it was.
+fn seen(sight: Sight<String>) -> Option<Version> {
     match sight {
-        Sight::Listed(versions) => Some(versions.into_iter().next()),
-        Sight::Seen(version) => Some(Some(version)),
-        Sight::Gone(_) => Some(None),
+        Sight::Listed(versions) => {
+            Some(versions.into_iter().next().map_or(Version::Missing, Version::At))
+        }
+        Sight::Seen(version) => Some(Version::At(version)),
+        Sight::Gone(_) => Some(Version::Missing),
         Sight::Lost(_) => None,
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::cluster::Cluster;
-use crate::cluster::secret::{SecretData, SecretError};
+use crate::cluster::secret::{SecretData, SecretError, Version};
 use crate::report::Notice;
 
 /// A Secret that an app was made of, or for want of which it was not.
@@ -11,8 +11,8 @@ use crate::report::Notice;
 pub struct Used {
     /// Its name.
     pub name: String,
-    /// Its version, if it is there.
-    pub version: Option<String>,
+    /// What there was of it.
+    pub version: Version,
 }
 
 /// Reads the Secrets of a namespace with the rights of an account, and notes which: an app is made anew when one of
@@ -38,8 +38,8 @@ impl<'a> Secrets<'a> {
     pub async fn read(&mut self, name: &str) -> Result<SecretData, Notice> {
         let read = self.own.secret(self.namespace, name).await;
         let version = match &read {
-            Ok(secret) => Some(Some(secret.version.clone())),
-            Err(SecretError::Missing { .. }) => Some(None),
+            Ok(secret) => Some(Version::At(secret.version.clone())),
+            Err(SecretError::Missing { .. }) => Some(Version::Missing),
             // That it may be read again is no change of it.
             Err(_) => None,
         };
