@@ -59,6 +59,7 @@ pub(super) async fn build(
         environment: homes(&stage.home()),
         stage: &stage,
         network: false,
+        writes: false,
         or_not: true,
     };
     let template =
