@@ -131,12 +131,32 @@ impl<'a> Fetcher<'a> {
         if let Some(known) = commit::known(clone, name) {
             return Ok((known, name.to_owned()));
         }
+        if commit::has_any(clone)
+            && let Some(known) = self.unchanged(clone, name)?
+        {
+            return Ok(known);
+        }
         let (manifest, digest) = self.manifest(name)?;
         let found = match commit::known(clone, &digest) {
             Some(known) => known,
             None => self.bring(clone, &digest, &manifest)?,
         };
         Ok((found, digest))
+    }
+
+    /// What a tag stands for, if the clone has it. It is not pulled for that: registries count how often that is done.
+    fn unchanged<'c>(
+        &self,
+        clone: &'c Repository,
+        tag: &str,
+    ) -> Result<Option<Artifact<'c>>, SourceError> {
+        let told = self.client.head(&format!("manifests/{tag}"), MANIFESTS)?;
+        if told.status == 404 {
+            return Err(self.missing());
+        }
+        let digest = told.header("docker-content-digest").filter(|_| told.status == 200);
+        let digest = digest.filter(|it| matches!(Wanted::of(it), Some(Wanted::Digest(_))));
+        Ok(digest.and_then(|digest| Some((commit::known(clone, digest)?, digest.to_owned()))))
     }
 
     /// What a tag or a digest stands for, and its digest.

@@ -49,6 +49,21 @@ fn revoked(cert: &Cert, day: i64, why: ReasonForRevocation) -> Cert {
     cert.clone().insert_packets(signature.unwrap()).unwrap().0
 }
 
+/// The same with nothing but its subkey for signing revoked.
+fn subkey_revoked(cert: &Cert, day: i64, why: ReasonForRevocation) -> Cert {
+    let policy = StandardPolicy::new();
+    let primary = cert.primary_key().key().clone().parts_into_secret().unwrap();
+    let mut subkeys = cert.keys().subkeys().with_policy(&policy, at(1)).for_signing();
+    let subkey = subkeys.next().unwrap();
+    let signature = sequoia_openpgp::cert::SubkeyRevocationBuilder::new()
+        .set_reason_for_revocation(why, b"")
+        .unwrap()
+        .set_signature_creation_time(at(day))
+        .unwrap()
+        .build(&mut primary.into_keypair().unwrap(), cert, subkey.key(), None);
+    cert.clone().insert_packets(signature.unwrap()).unwrap().0
+}
+
 /// A signature of this day.
 fn signed(cert: &Cert, payload: &str, day: i64, hash: HashAlgorithm) -> Signed {
     let policy = StandardPolicy::new();
@@ -105,6 +120,7 @@ fn openpgp_counts_while_the_key_does() {
     check(&[&ada], &signed(&ada, "commit", 2, HashAlgorithm::SHA1), 3, "Unfit");
     for why in [ReasonForRevocation::KeyCompromised, ReasonForRevocation::KeyRetired] {
         check(&[&revoked(&ada, 4, why)], &good, 5, "Revoked");
+        check(&[&subkey_revoked(&ada, 4, why)], &good, 5, "Revoked");
     }
     // An older copy beside it does not bring it back.
     let gone = revoked(&ada, 4, ReasonForRevocation::KeyCompromised);
