@@ -146,7 +146,11 @@ mod tests {
             assert_eq!((is_it, said.contains("githubAppID")), (is_refused, is_refused), "{said}");
             assert!(said.contains(&status.to_string()), "{said}");
         };
-        [401, 403, 404, 422].into_iter().for_each(|status| check(status, true));
-        [429, 500, 502, 503].into_iter().for_each(|status| check(status, false));
+        for status in [401, 403, 404, 422] {
+            check(status, true);
+        }
+        for status in [429, 500, 502, 503] {
+            check(status, false);
+        }
     }
 }
