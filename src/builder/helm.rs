@@ -41,7 +41,7 @@ pub(super) async fn build(
     let stage = super::staged(tools, snapshot).await?;
     let options = &recipe.render.helm;
     write_values(&stage, options).map_err(Stage::failed)?;
-    let given = write_given(&stage, &inputs.values).map_err(Stage::failed)?;
+    let given = write_given(&stage, &inputs.referred.values).map_err(Stage::failed)?;
     let folder = chart.folder.unwrap_or_default();
     let mut arguments: Vec<OsString> = vec!["template".into(), recipe.release().into()];
     arguments.push(match &inputs.chart {
@@ -225,7 +225,7 @@ fn escaped(value: &str) -> String {
 
 /// Whether there is anything among the files and the values that nobody may see.
 fn is_secret(snapshot: &Snapshot, inputs: &Inputs) -> bool {
-    inputs.values.iter().any(|given| given.is_secret)
+    inputs.referred.values.iter().any(|given| given.is_secret)
         || snapshot.files.iter().any(|file| matches!(file.content, Content::Decrypted(_)))
 }
 

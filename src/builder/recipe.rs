@@ -43,7 +43,7 @@ impl Recipe {
 
     /// What is changed of each object, with these inputs.
     pub(super) fn edits(&self, inputs: &Inputs) -> Edits {
-        let (substitution, images) = (inputs.substitution.clone(), self.images.clone());
+        let (substitution, images) = (inputs.referred.substitution.clone(), self.images.clone());
         Edits { substitution, images, ..Edits::default() }
     }
 

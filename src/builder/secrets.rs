@@ -1,9 +1,8 @@
 //! The Secrets that an app's objects are built with, and what becomes of their entries.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{BadKeys, KeySource, Keys, Recipe};
+use super::{BadKeys, Entries, KeySource, Keys, Recipe};
 use crate::api::GitOpsAppSpec;
 use crate::api::reference::SecretReference;
 use crate::source::Credentials;
@@ -54,12 +53,12 @@ impl NeededSecret<'_> {
 pub fn needed_secrets(spec: &GitOpsAppSpec) -> impl Iterator<Item = NeededSecret<'_>> {
     let keys = spec.decryption.as_ref().and_then(|decryption| decryption.secret_ref.as_ref());
     let keys = keys.map(|SecretReference { name }| {
-        let field = "spec.decryption.secretRef";
+        let field = "decryption.secretRef";
         NeededSecret { name: &name.0, field, holds: Holds::Keys }
     });
     let login = spec.render.helm.chart.as_ref().and_then(|chart| {
         let SecretReference { name } = chart.secret_ref.as_ref()?;
-        let field = "spec.render.helm.chart.secretRef";
+        let field = "render.helm.chart.secretRef";
         Some(NeededSecret { name: &name.0, field, holds: Holds::Login(&chart.repo_url) })
     });
     login.into_iter().chain(keys)
@@ -71,7 +70,7 @@ impl Recipe {
         self,
         secret: NeededSecret<'_>,
         namespace: &str,
-        entries: &BTreeMap<String, Vec<u8>>,
+        entries: &Entries,
     ) -> Result<Self, BadSecret> {
         match secret.holds {
             Holds::Keys => {
@@ -87,7 +86,7 @@ impl Recipe {
 }
 
 /// A login for a chart that is kept elsewhere.
-fn login(entries: &BTreeMap<String, Vec<u8>>, url: &str) -> Result<Credentials, BadSecret> {
+fn login(entries: &Entries, url: &str) -> Result<Credentials, BadSecret> {
     let found = Credentials::from_secret(entries, url)?;
     match found.login {
         Some(Login::Bearer(_)) if !Address::is_in(url) => Err(BadSecret::NotForHelm),
@@ -113,14 +112,14 @@ mod tests {
             .unwrap();
             let [login, keys] = needed_secrets(&spec).collect::<Vec<_>>().try_into().unwrap();
             assert_eq!((login.name, keys.name), ("login", "keys"));
-            assert_eq!(login.field, "spec.render.helm.chart.secretRef");
-            assert_eq!(keys.field, "spec.decryption.secretRef");
+            assert_eq!(login.field, "render.helm.chart.secretRef");
+            assert_eq!(keys.field, "decryption.secretRef");
             let entry = |(key, text): &(&str, &str)| ((*key).to_owned(), text.as_bytes().to_vec());
             let entries = entries.iter().map(entry).collect();
             let recipe = Recipe::of(&spec, "app", "team");
             assert_eq!(recipe.keys, Some(KeySource::Given(Arc::default())));
             let age = ("a.agekey".to_owned(), b"AGE-SECRET-KEY-1X".to_vec());
-            let recipe = recipe.with(keys, "team", &BTreeMap::from([age])).unwrap();
+            let recipe = recipe.with(keys, "team", &Entries::from([age])).unwrap();
             assert_ne!(recipe.keys, Some(KeySource::Given(Arc::default())));
             let found = recipe.with(login, "team", &entries);
             assert_eq!(found.as_ref().err(), expect.as_ref(), "{url}");
@@ -138,7 +137,7 @@ mod tests {
         let app =
             [("githubAppID", "1"), ("githubAppInstallationID", "2"), ("githubAppPrivateKey", key)];
         check(http, &app, Some(BadSecret::NotForHelm));
-        let missing = Credentials::from_secret(&BTreeMap::new(), http).unwrap_err();
+        let missing = Credentials::from_secret(&Entries::new(), http).unwrap_err();
         check(http, &[], Some(BadSecret::Credentials(missing)));
     }
 }

@@ -97,9 +97,8 @@ pub(super) async fn build_objects(arguments: Arguments) -> anyhow::Result<ExitCo
             .unwrap_or("default"),
     };
     let recipe = arguments.recipe(app.as_ref(), &place, &references).await?;
-    let substitution = references.substitution(&recipe).await?;
-    let values = references.values(&recipe).await?;
-    let given = Inputs { substitution, values, ..Inputs::default() };
+    let referred = references.referred(&recipe).await?;
+    let given = Inputs { referred, ..Inputs::default() };
     let rendered = rendered(&arguments, place, &recipe, given, cluster.clone()).await?;
     for diagnostic in &rendered.diagnostics {
         eprintln!("error: {diagnostic}");
@@ -173,7 +172,7 @@ async fn rendered(
     let keys = recipe.keys.as_ref().map(KeySource::read).transpose()?;
     let capabilities = match (&snapshot.layout, cluster) {
         (Layout::Helm { .. }, Some(cluster)) => {
-            Some(CachedDiscovery::new(cluster).capabilities(Instant::now()).await?)
+            Some(CachedDiscovery::new(cluster).capabilities(None).await?)
         }
         _ => None,
     };

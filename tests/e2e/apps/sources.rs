@@ -3,7 +3,7 @@
 use serde_json::json;
 use testbed::Fault;
 
-use super::Apps;
+use super::{Apps, start};
 use crate::support::{DEADLINE, config_map, plane};
 
 #[test]
@@ -39,6 +39,41 @@ fn many_apps_of_one_repository_look_at_it_once_an_interval() {
     }
     let commit = apps.test.repo.commit("All").unwrap();
     (0..20).for_each(|n| apps.applied(&format!("app{n}"), &commit));
+}
+
+#[test]
+fn history_that_many_apps_ask_for_is_fetched_once() {
+    const APPS: usize = 30;
+    let mut apps = Apps::new("shared-history");
+    let all = || (0..APPS).map(|n| format!("app{n}"));
+    for n in 0..APPS {
+        apps.test
+            .repo
+            .write(&format!("apps/{n}/a.yaml"), config_map(&format!("c{n}"), "1"))
+            .unwrap();
+    }
+    let first = apps.test.repo.commit("One").unwrap();
+    for (n, app) in all().enumerate() {
+        let more = json!({"interval": "1h", "verify": {"noRollback": true}});
+        apps.app(&app, &format!("apps/{n}"), more);
+    }
+    all().for_each(|app| apps.applied(&app, &first));
+    // Its clone is gone and commits have come: whether they build on the last one is told by history alone.
+    apps.daemon.0.kill().unwrap();
+    let data = tempfile::TempDir::new().unwrap();
+    std::mem::replace(&mut apps.test.data, data).close().unwrap();
+    apps.test.repo.commit("Two").unwrap();
+    let last = apps.test.repo.commit("Three").unwrap();
+    let fetches = || {
+        let requests = apps.test.git.requests();
+        requests.iter().filter(|request| request.starts_with("POST")).count()
+    };
+    let before = fetches();
+    apps.daemon = start(&apps.test, &[]);
+    all().for_each(|app| apps.applied(&app, &last));
+    // The clone, and history once or twice, of a request or two each.
+    let fetches = fetches() - before;
+    assert!((2..=8).contains(&fetches), "{fetches} fetches for {APPS} apps");
 }
 
 #[test]
