@@ -134,7 +134,7 @@ mod tests {
     fn what_is_being_made_is_not_swept_away() {
         let parent = tempfile::tempdir().unwrap();
         thread::scope(|scope| {
-            scope.spawn(|| (0..200).for_each(|_| sweep(parent.path())));
+            scope.spawn(|| (0..1000).for_each(|_| sweep(parent.path())));
             let stages: Vec<_> = (0..200).map(|_| Stage::new(parent.path())).collect();
             let is_there =
                 |made: &io::Result<Stage>| made.as_ref().is_ok_and(|made| made.home().exists());
