@@ -59,6 +59,11 @@ pub(super) struct RenderArguments {
 }
 
 impl RenderArguments {
+    /// Whether these give keys.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.decryption_keys.is_empty()
+    }
+
     /// The same recipe, with what these say. Where sops may ask others for keys, it needs none here.
     pub(super) fn applied_to(&self, recipe: &Recipe, build: &BuildArguments) -> Recipe {
         let keys = match self.decryption_keys.as_slice() {
