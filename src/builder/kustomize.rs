@@ -56,7 +56,12 @@ pub(super) async fn build(
                     // It quotes what it cannot make use of.
                     let complaints = edits.secrets.redact(&complaints);
                     let complaints = secrets.redact(&complaints);
-                    let (origin, words) = kustomize::blame(&complaints, folder, &snapshot.files);
+                    let (origin, words) = kustomize::blame(
+                        &complaints,
+                        folder,
+                        wanted.parts.at(folder),
+                        &snapshot.files,
+                    );
                     diagnostics.push(refused(origin, &words));
                 }
             }

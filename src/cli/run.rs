@@ -83,13 +83,7 @@ const OF_THE_APP: [&str; 23] = [
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// URL or local path of the git repository, for one app without a resource
-    #[arg(
-        long,
-        env = "GITOPS_SYNC_REPO",
-        value_name = "URL",
-        hide_env_values = true,
-        required_unless_present_any = ["watch_apps", "app"]
-    )]
+    #[arg(long, env = "GITOPS_SYNC_REPO", value_name = "URL", hide_env_values = true)]
     repo: Option<String>,
     /// File with a GitOpsApp, for one app without a resource; flags about the app are not taken beside it
     #[arg(long, env = "GITOPS_SYNC_APP", value_name = "FILE", conflicts_with_all = OF_THE_APP)]
@@ -233,6 +227,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let metrics = Arc::new(Metrics::new()?);
     let mode = arguments.replicas.mode()?;
     let alone = alone(&arguments)?;
+    if alone.is_none() && !arguments.watch_apps {
+        bail!("nothing to sync: give --watch-apps, --app FILE or --repo URL");
+    }
     let one = alone.as_ref().map(|alone| alone.name.clone());
     let ground = ground(&arguments, &metrics, one.as_ref()).await?;
     let cluster = ground.destination.cluster.clone();

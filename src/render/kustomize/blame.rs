@@ -1,11 +1,11 @@
 //! What kustomize complains about: where it stands, and in fewer words.
 
-use super::NAMES;
+use super::{NAMES, Part};
 use crate::render::yaml;
 use crate::render::{Origin, SourceFile, plain};
 
 /// What it writes for a part of an id that there is not.
-const NO_PARTS: [&str; 3] = [".[noNs]", ".[noGrp]", "[noVer]."];
+const NO_PARTS: [&str; 3] = [".[noNs]", ".[noGrp]", ".[noVer]"];
 /// What it says of a file that it read, and that was wrong, because it tried it as a folder then.
 const AS_FOLDER: &str = ": must build at directory";
 /// What it says before what it says.
@@ -13,20 +13,19 @@ const ACCUMULATING: &str = "accumulating resources: accumulation err='";
 
 /// The place of what kustomize complains about when it builds the kustomization of a folder, as far as it is known,
 /// and what it says.
-pub fn blame(complaints: &str, folder: &str, files: &[SourceFile]) -> (Origin, String) {
+pub fn blame(
+    complaints: &str,
+    folder: &str,
+    part: Option<&Part>,
+    files: &[SourceFile],
+) -> (Origin, String) {
     let words = plainly(complaints);
-    let kustomization = files.iter().find(|file| {
-        let (of, name) = split(&file.path);
-        of == folder && NAMES.contains(&name)
-    });
     let unknown = quoted(&words, "unknown field \"", "\"");
     let twice = quoted(&words, "merging resources from '", "'");
     let patch = quoted(&words, "no resource matches strategic merge patch \"", "\"");
     let found = match (unknown, twice, patch) {
-        (Some(field), ..) => kustomization.and_then(|file| in_field(file, field, None)),
-        (None, Some(path), _) => {
-            kustomization.and_then(|file| in_field(file, "resources", Some(path)))
-        }
+        (Some(field), ..) => part.and_then(|part| in_field(part, field, None)),
+        (None, Some(path), _) => part.and_then(|part| in_field(part, "resources", Some(path))),
         (None, None, Some(id)) => declared(id, folder, files),
         _ => None,
     };
@@ -67,12 +66,11 @@ fn split(path: &str) -> (&str, &str) {
 }
 
 /// Where a field of a kustomization stands, or a text in it.
-fn in_field(file: &SourceFile, field: &str, wanted: Option<&str>) -> Option<Origin> {
-    let text = std::str::from_utf8(file.content.bytes()?).ok()?;
+fn in_field(part: &Part, field: &str, wanted: Option<&str>) -> Option<Origin> {
     let is_wanted = |text: &str| wanted == Some(text);
-    let (field, text) = yaml::in_field(text, |name| name == field, is_wanted)?;
+    let (field, text) = yaml::in_field(&part.text, |name| name == field, is_wanted)?;
     let (line, column) = text.unwrap_or(field);
-    Some(Origin { line, column, ..Origin::file(file.path.clone()) })
+    Some(Origin { line, column, ..Origin::file(part.file.clone()) })
 }
 
 /// The one file of a folder that holds an object of this id, such as `Deployment.v1.apps/web`.
@@ -106,17 +104,19 @@ mod tests {
     fn what_kustomize_complains_about_is_found_and_said_plainly() {
         let files = [
             file(
-                "dev/kustomization.yaml",
-                "namePrefix: a-\nresources:\n- a.yaml\n- b.yaml\nresource: [x]\n",
-            ),
-            file(
                 "dev/scale.yaml",
                 "# c\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: apo}\n",
             ),
-            file("other/kustomization.yaml", "resource: [x]\n"),
+            file("other/a.yaml", "kind: Deployment\n"),
         ];
+        let part = Part {
+            file: "dev/kustomization.yaml".to_owned(),
+            text: "namePrefix: a-\nresources:\n- a.yaml\n- b.yaml\nresource: [x]\n".to_owned(),
+            ..Part::default()
+        };
         let check = |complaint: &str, place: &str, words: &str| {
-            let (origin, said) = blame(&format!("Error: {complaint}\n"), "dev", &files);
+            let (origin, said) =
+                blame(&format!("Error: {complaint}\n"), "dev", Some(&part), &files);
             assert_eq!((origin.to_string().as_str(), said.as_str()), (place, words));
         };
         check(
