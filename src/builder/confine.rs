@@ -47,7 +47,7 @@ const WRITE: &[&str] = &["/dev/null"];
 /// How a program is confined.
 #[derive(Debug, Args)]
 pub struct Confinement {
-    /// Folder that it may read and write.
+    /// Folder that it may read.
     #[arg(long)]
     pub dir: PathBuf,
     /// Files and folders beside that which it may read.
@@ -65,9 +65,9 @@ pub struct Confinement {
     /// Bytes of memory that it may take.
     #[arg(long)]
     pub memory: u64,
-    /// Bytes that a file may come to have by it.
+    /// Bytes that a file may come to have by it, below that folder. Without, it writes none.
     #[arg(long)]
-    pub file: u64,
+    pub file: Option<u64>,
     /// The process that wants it.
     #[arg(long)]
     pub parent: u32,
@@ -119,7 +119,7 @@ pub fn exec(confinement: &Confinement) -> Result<Infallible, ConfineError> {
     }
     limit(Resource::Cpu, confinement.seconds)?;
     limit(Resource::Data, confinement.memory)?;
-    limit(Resource::Fsize, confinement.file)?;
+    limit(Resource::Fsize, confinement.file.unwrap_or_default())?;
     limit(Resource::Core, 0)?;
     let has_files = restrict(confinement)? != RulesetStatus::NotEnforced;
     let has_calls = syscalls::restrict(confinement.network).is_ok();
@@ -136,6 +136,8 @@ fn limit(resource: Resource, most: u64) -> rustix::io::Result<()> {
 
 fn restrict(confinement: &Confinement) -> Result<RulesetStatus, RulesetError> {
     let (read, all) = (AccessFs::from_read(KNOWN), AccessFs::from_all(KNOWN));
+    // What it writes there it does not run.
+    let own = if confinement.file.is_some() { all & !AccessFs::Execute } else { read };
     let network: &[&str] = if confinement.network { READ_FOR_NETWORK } else { &[] };
     let mut rules = Ruleset::default().handle_access(all)?.scope(Scope::from_all(KNOWN))?;
     if !confinement.network {
@@ -147,8 +149,7 @@ fn restrict(confinement: &Confinement) -> Result<RulesetStatus, RulesetError> {
         .add_rules(path_beneath_rules(&confinement.read, read))?
         .add_rules(path_beneath_rules([&confinement.program], read))?
         .add_rules(path_beneath_rules(WRITE, all))?
-        // What it writes there it does not run.
-        .add_rules(path_beneath_rules([&confinement.dir], all & !AccessFs::Execute))?
+        .add_rules(path_beneath_rules([&confinement.dir], own))?
         .restrict_self()?;
     Ok(restricted.ruleset)
 }

@@ -60,6 +60,7 @@ pub(super) async fn build(
         environment: homes(&stage.home()),
         stage: &stage,
         network: false,
+        writes: false,
         or_not: true,
     };
     let in_tree = chart.values.iter().map(|path| stage.tree().join(path));

@@ -139,7 +139,7 @@ async fn run(
     let folder = stage.tree().join(top);
     let arguments = ["build".into(), folder.into(), "--load-restrictor".into(), restrictor.into()];
     let (arguments, environment) = (arguments.into(), Vec::new());
-    Run { program: KUSTOMIZE, arguments, environment, stage, network: false, or_not }
+    Run { program: KUSTOMIZE, arguments, environment, stage, network: false, writes: false, or_not }
         .run(tools)
         .await
 }

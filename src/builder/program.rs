@@ -39,6 +39,8 @@ pub(super) struct Run<'a> {
     pub stage: &'a Stage,
     /// Whether it may use the network.
     pub network: bool,
+    /// Whether it may write there.
+    pub writes: bool,
     /// Whether it may run where the kernel cannot confine it.
     pub or_not: bool,
 }
@@ -115,7 +117,10 @@ impl Run<'_> {
             command.arg("--read").arg(file);
         }
         command.args(["--seconds", &tools.timeout.as_secs().max(1).to_string()]);
-        command.args(["--memory", &tools.memory.to_string(), "--file", &FILE.to_string()]);
+        command.args(["--memory", &tools.memory.to_string()]);
+        if self.writes {
+            command.args(["--file", &FILE.to_string()]);
+        }
         command.args(["--parent", &std::process::id().to_string()]);
         if self.network {
             let given = TRUSTED.iter().filter_map(env::var_os).flat_map(|it| ["--read".into(), it]);

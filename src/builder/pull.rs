@@ -95,7 +95,15 @@ impl Fetch<'_> {
             ("HELM_REGISTRY_CONFIG", home.join("registry.json").into()),
         ]);
         let stage = self.stage;
-        let run = Run { program: HELM, arguments, environment, stage, network: true, or_not: true };
+        let run = Run {
+            program: HELM,
+            arguments,
+            environment,
+            stage,
+            network: true,
+            writes: true,
+            or_not: true,
+        };
         match run.run(self.tools).await? {
             Ended::Well(_) => Ok(()),
             Ended::Badly(complaints) => Err(self.refused(&complaints)),

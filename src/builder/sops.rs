@@ -154,7 +154,9 @@ async fn run(
     environment.extend(kms);
     let network = tools.kms || keys.vault_token.is_some();
     let arguments = words.map(Into::into).into();
-    Run { program: SOPS, arguments, environment, stage, network, or_not: true }.run(tools).await
+    Run { program: SOPS, arguments, environment, stage, network, writes: false, or_not: true }
+        .run(tools)
+        .await
 }
 
 /// What is wrong with a file that could not be decrypted. What sops says of keys is long, and no news.

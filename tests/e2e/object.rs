@@ -40,7 +40,7 @@ fn collection(namespace: &str, kind: &str) -> Option<String> {
     Some(path.replace("NS", namespace))
 }
 
-/// The text of a field as kubectl's JSONPath has it, empty if it is not there. `None` for a path that is more
+/// The text of a field as kubectl has it by `jsonpath` has it, empty if it is not there. `None` for a path that is more
 /// than names, and for what is no single value: only kubectl can say what is shown of it.
 pub fn text(object: &Value, path: &str) -> Option<String> {
     let mut found = object;
