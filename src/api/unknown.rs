@@ -11,8 +11,8 @@ use super::{Fault, crd};
 /// that is misspelled would mean nothing.
 pub fn unknown(app: &Value) -> Vec<Fault> {
     let crd = crd();
-    let schemas = crd.spec.versions.iter().filter_map(|version| version.schema.as_ref());
-    let schema = schemas.filter_map(|schema| schema.open_api_v3_schema.as_ref()).next();
+    let mut schemas = crd.spec.versions.iter().filter_map(|version| version.schema.as_ref());
+    let schema = schemas.find_map(|schema| schema.open_api_v3_schema.as_ref());
     let spec = schema.and_then(|schema| schema.properties.as_ref()?.get("spec"));
     let mut faults = Vec::new();
     if let Some(spec) = spec {

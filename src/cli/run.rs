@@ -321,7 +321,7 @@ fn one_app(arguments: &Arguments, alone: &Alone, process: &Process) -> anyhow::R
     let namespace = namespace.as_deref().unwrap_or(ground.store.namespace());
     let home = Home::new(app.home.cluster.clone(), namespace);
     let recipe = Arc::new(recipe);
-    let app = App { approved, verification, recipe, home, ..app.fenced(&fence) };
+    let app = App { home, approved, verification, recipe, ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
     let (name, source) = (app.id.to_string(), Some(app.origin.identity()));

@@ -87,10 +87,12 @@ fn leaves(value: &Value, found: &mut Vec<String>) {
 fn other(value: &mut Value) {
     match value {
         Value::String(text) => {
-            *text = if text == "withheld" { "hidden" } else { "withheld" }.to_owned()
+            let other = if text == "withheld" { "hidden" } else { "withheld" };
+            other.clone_into(text);
         }
         Value::Number(number) => {
-            *value = Value::from(if number.as_i64() == Some(1) { 2 } else { 1 })
+            let other = if number.as_i64() == Some(1) { 2 } else { 1 };
+            *value = other.into();
         }
         Value::Array(items) => items.iter_mut().for_each(other),
         Value::Object(fields) => fields.values_mut().for_each(other),
