@@ -41,7 +41,7 @@ pub(super) async fn build(
     let stage = super::staged(tools, snapshot).await?;
     let options = &recipe.render.helm;
     write_values(&stage, options).map_err(Stage::failed)?;
-    let given = write_given(&stage, &inputs.values, "values").map_err(Stage::failed)?;
+    let given = write_given(&stage, &inputs.referred.values, "values").map_err(Stage::failed)?;
     let folder = chart.folder.unwrap_or_default();
     let place = match &inputs.chart {
         Some(archive) => copied(&stage, archive).map_err(Stage::failed)?,
@@ -184,7 +184,7 @@ fn stand_ins(snapshot: &Snapshot, inputs: &Inputs, values: &[String]) -> Option<
         helm::Given::read(file.content.bytes()?, None, is_secret(file)).ok()
     };
     let files = values.iter().map(read).collect::<Option<Vec<_>>>()?;
-    Some(files.iter().chain(inputs.values.iter()).map(helm::Given::stand_in).collect())
+    Some(files.iter().chain(inputs.referred.values.iter()).map(helm::Given::stand_in).collect())
 }
 
 /// A file for each reference, in their order.
@@ -262,7 +262,7 @@ fn escaped(value: &str) -> String {
 
 /// Whether there is anything among the files and the values that nobody may see.
 fn is_secret(snapshot: &Snapshot, inputs: &Inputs) -> bool {
-    inputs.values.iter().any(|given| given.is_secret)
+    inputs.referred.values.iter().any(|given| given.is_secret)
         || snapshot.files.iter().any(|file| matches!(file.content, Content::Decrypted(_)))
 }
 

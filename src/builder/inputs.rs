@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Archive, Keys};
+use super::{Archive, Keys, Referred};
 use crate::plan::Capabilities;
-use crate::render::{Substitution, helm};
 
 /// What objects are made of beside the files of a source. With the same, the same is made of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,8 +14,6 @@ pub struct Inputs {
     pub chart: Option<Arc<Archive>>,
     /// What decrypts files, if the app decrypts any.
     pub keys: Option<Arc<Keys>>,
-    /// What is substituted in objects, if anything is.
-    pub substitution: Option<Arc<Substitution>>,
-    /// Values for the chart, of ConfigMaps and Secrets.
-    pub values: Arc<[helm::Given]>,
+    /// What the app has from ConfigMaps and Secrets.
+    pub referred: Referred,
 }

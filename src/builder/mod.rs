@@ -15,6 +15,8 @@ mod memory;
 mod program;
 mod pull;
 mod recipe;
+mod references;
+mod secrets;
 mod sops;
 mod stage;
 mod syscalls;
@@ -35,9 +37,10 @@ pub use inputs::Inputs;
 pub use keys::{BadKeys, KeySource, Keys};
 pub use memory::default_memory;
 pub use recipe::Recipe;
+pub use references::{Entries, Reference, Referred, VALUES_FROM};
+pub use secrets::{BadSecret, NeededSecret, needed_secrets};
 pub use tools::{OBJECTS, Tools};
-pub use values::{BadValues, values};
-pub use variables::substitution;
+pub use values::BadValues;
 
 use stage::Stage;
 
@@ -55,8 +58,8 @@ pub async fn build(
     let made_of = is_whole.then(|| recipe.fingerprint(inputs, &snapshot));
     let is_same = |before: &&Arc<Rendered>| {
         made_of.as_ref() == Some(&before.hash)
-            && before.substitution == inputs.substitution
-            && before.values == inputs.values
+            && before.substitution == inputs.referred.substitution
+            && before.values == inputs.referred.values
     };
     if let Some(before) = before.filter(is_same) {
         return Ok(before.clone());
@@ -66,8 +69,8 @@ pub async fn build(
     let mut built = bounded(built, tools.objects, before.map(AsRef::as_ref));
     if let Some(made_of) = made_of {
         built.hash = made_of;
-        built.substitution.clone_from(&inputs.substitution);
-        built.values.clone_from(&inputs.values);
+        built.substitution.clone_from(&inputs.referred.substitution);
+        built.values.clone_from(&inputs.referred.values);
         keep(&mut built, before);
     }
     Ok(Arc::new(built))
@@ -115,7 +118,8 @@ async fn made(
 fn hiding(edits: &Edits, snapshot: &Snapshot, inputs: &Inputs) -> Edits {
     let decrypted = snapshot.files.iter().filter_map(|file| file.content.decrypted());
     let decrypted = decrypted.flat_map(|decrypted| &decrypted.secrets);
-    let given: Vec<_> = inputs.values.iter().flat_map(render::helm::Given::secrets).collect();
+    let given: Vec<_> =
+        inputs.referred.values.iter().flat_map(render::helm::Given::secrets).collect();
     edits.hiding(decrypted.chain(&given))
 }
 

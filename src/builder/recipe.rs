@@ -31,17 +31,19 @@ pub struct Recipe {
 }
 
 impl Recipe {
-    /// What an app of this name says, whose objects go to this namespace.
+    /// What an app of this name says, whose objects go to this namespace: all but what Secrets hold ([`Recipe::with`]).
     pub fn of(spec: &GitOpsAppSpec, app: &str, namespace: &str) -> Self {
         let (app, namespace) = (app.to_owned(), namespace.to_owned());
         let images = spec.images.iter().map(|text| Image::parse(text)).collect();
         let (render, post_build) = (spec.render.clone(), spec.post_build.clone());
-        Self { render, post_build, images, app, namespace, ..Self::default() }
+        // Without keys of its own, an app that decrypts has what the daemon is let have.
+        let keys = spec.decryption.as_ref().map(|_| KeySource::Given(Arc::default()));
+        Self { render, post_build, images, keys, app, namespace, ..Self::default() }
     }
 
     /// What is changed of each object, with these inputs.
     pub(super) fn edits(&self, inputs: &Inputs) -> Edits {
-        let (substitution, images) = (inputs.substitution.clone(), self.images.clone());
+        let (substitution, images) = (inputs.referred.substitution.clone(), self.images.clone());
         Edits { substitution, images, ..Edits::default() }
     }
 

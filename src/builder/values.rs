@@ -1,7 +1,6 @@
 //! Values for a chart from what an app refers to.
 
-use std::collections::BTreeMap;
-
+use super::Entries;
 use crate::api::helm::ValuesReference;
 use crate::api::reference::ReferenceKind;
 use crate::render::helm::Given;
@@ -36,9 +35,9 @@ pub enum BadValues {
 }
 
 /// The values that an app's chart has from a reference with these entries, if it has any there.
-pub fn values(
+pub(super) fn values(
     reference: &ValuesReference,
-    entries: &BTreeMap<String, Vec<u8>>,
+    entries: &Entries,
 ) -> Result<Option<Given>, BadValues> {
     let ValuesReference { kind, name, values_key, target_path, optional } = reference;
     let (is_secret, kind) = (*kind == ReferenceKind::Secret, kind.into());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::Entries;
 use crate::api::PostBuild;
 use crate::api::post_build::is_variable;
 use crate::api::reference::ReferenceKind;
@@ -9,9 +10,9 @@ use crate::render::{Substitution, Variable};
 
 /// What an app has substituted, with the entries of what it refers to, in that order. Of two of one name, the later one
 /// counts, and most of all what the app says itself. What no expression can name, and what is no text, is none.
-pub fn substitution(
+pub(super) fn substitution(
     post_build: &PostBuild,
-    entries: impl IntoIterator<Item = BTreeMap<String, Vec<u8>>>,
+    entries: impl IntoIterator<Item = Entries>,
 ) -> Substitution {
     let mut variables = BTreeMap::new();
     for (reference, entries) in post_build.substitute_from.iter().zip(entries) {

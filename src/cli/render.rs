@@ -64,12 +64,17 @@ impl RenderArguments {
         !self.decryption_keys.is_empty()
     }
 
-    /// The same recipe, with what these say. Where sops may ask others for keys, it needs none here.
-    pub(super) fn applied_to(&self, recipe: &Recipe, build: &BuildArguments) -> Recipe {
-        let keys = match self.decryption_keys.as_slice() {
+    /// What decrypts, whatever an app says, if these say so. Where sops may ask others for keys, it needs none here.
+    pub(super) fn keys(&self, build: &BuildArguments) -> Option<KeySource> {
+        match self.decryption_keys.as_slice() {
             [] => build.sops_kms.then(|| KeySource::Given(Arc::default())),
             files => Some(KeySource::Files(files.to_vec())),
-        };
-        Recipe { keys, ..recipe.clone() }
+        }
+    }
+
+    /// The same recipe, with what these say.
+    pub(super) fn applied_to(&self, recipe: &Recipe, build: &BuildArguments) -> Recipe {
+        let recipe = recipe.clone();
+        Recipe { keys: self.keys(build).or(recipe.keys), ..recipe }
     }
 }

@@ -28,7 +28,6 @@ use super::verify::VerifyArguments;
 use crate::api::repository::RepoPattern;
 use crate::api::tenancy::Tenancy;
 use crate::api::{self, GitOpsAppSpec};
-use crate::builder::KeySource;
 use crate::cluster::events::Event;
 use crate::cluster::store::inbox::Inbox;
 use crate::controller::prepare::Clusters;
@@ -314,13 +313,9 @@ fn one_app(arguments: &Arguments, alone: &Alone, process: &Process) -> anyhow::R
     let fence = ownership.fence(&app.id);
     let approved = arguments.prune.approved();
     let verification = alone.verification()?.or_else(|| arguments.verify.rules());
-    let mut recipe = arguments.render.applied_to(&app.recipe, &arguments.build);
-    if spec.decryption.is_some() && recipe.keys.is_none() {
-        recipe.keys = Some(KeySource::Given(Arc::default()));
-    }
+    let recipe = Arc::new(arguments.render.applied_to(&app.recipe, &arguments.build));
     let namespace = namespace.as_deref().unwrap_or(ground.store.namespace());
     let home = Home::new(app.home.cluster.clone(), namespace);
-    let recipe = Arc::new(recipe);
     let app = App { home, approved, verification, recipe, ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());

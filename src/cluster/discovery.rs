@@ -67,10 +67,11 @@ impl CachedDiscovery {
         Self(Arc::new(Cache { cluster, known, capabilities }))
     }
 
-    /// The kinds, as the cluster said them not before `since`.
-    pub async fn kinds(&self, since: Instant) -> Result<Arc<Kinds>, ApiError> {
+    /// The kinds, as the cluster said them not before `since`, or whenever.
+    pub async fn kinds(&self, since: Option<Instant>) -> Result<Arc<Kinds>, ApiError> {
         let mut known = self.0.known.lock().await;
-        if let Some((_, kinds)) = known.as_ref().filter(|(asked, _)| *asked >= since) {
+        let will_do = |asked: &Instant| since.is_none_or(|since| *asked >= since);
+        if let Some((_, kinds)) = known.as_ref().filter(|(asked, _)| will_do(asked)) {
             return Ok(kinds.clone());
         }
         let asked = Instant::now();
@@ -82,8 +83,11 @@ impl CachedDiscovery {
         Ok(kinds)
     }
 
-    /// What the cluster can do, with the kinds as it said them not before `since`.
-    pub async fn capabilities(&self, since: Instant) -> Result<Arc<Capabilities>, ApiError> {
+    /// What the cluster can do, with the kinds as it said them not before `since`, or whenever.
+    pub async fn capabilities(
+        &self,
+        since: Option<Instant>,
+    ) -> Result<Arc<Capabilities>, ApiError> {
         let kinds = self.kinds(since).await?;
         let mut known = self.0.capabilities.lock().await;
         let is_recent = |asked: &Instant| asked.elapsed() < UPGRADED;

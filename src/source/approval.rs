@@ -3,6 +3,9 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use super::clones::Wish;
 use super::git::history::{self, Approval, Approvals, Reading};
 use super::{Fetcher, Revision, Snapshot, SourceError};
 use crate::render::Rendered;
@@ -29,13 +32,15 @@ impl Fetcher {
         head: &Revision,
         since: Option<&str>,
     ) -> Result<Approvals, SourceError> {
+        let mut asked = Instant::now();
         let mut reading = self.history_or_afresh(head, since).await?;
         let mut seen = 0;
         while let Some(here) = reading.cut_at.filter(|n| seen < *n && *n < HISTORY_MAX) {
             seen = here;
             // Counted in commits, of which no path is longer: a fetch never makes history shorter.
             let depth = (10 * here).clamp(FIRST_DEPTH, HISTORY_MAX);
-            self.ask(false, Some(depth)).await?;
+            self.fetched(asked, Wish::deep(depth)).await?;
+            asked = Instant::now();
             reading = self.history(head, since).await?;
         }
         let truncated = reading.approvals.truncated || reading.cut_at.is_some();
@@ -68,10 +73,11 @@ impl Fetcher {
         head: &Revision,
         since: Option<&str>,
     ) -> Result<Reading, SourceError> {
+        let began = Instant::now();
         if let Ok(reading) = self.history(head, since).await {
             return Ok(reading);
         }
-        self.ask(true, Some(FIRST_DEPTH)).await?;
+        self.fetched(began, Wish { fresh: true, depth: Some(FIRST_DEPTH) }).await?;
         self.history(head, since).await
     }
 

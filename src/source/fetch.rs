@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::clones::Shared;
+use super::clones::{Shared, Wish};
 use super::error::display_url;
 use super::git::tree::Unread;
 use super::head::Head;
@@ -68,7 +68,7 @@ impl Fetcher {
     /// listing of refs.
     pub async fn fetch(&self, since: Instant) -> Result<Revision, SourceError> {
         let Head { kind, reference, commit, tree, time, author, subject, tag, digest, .. } =
-            self.shared.fetched(since, false, self.ask(false, None)).await?;
+            self.fetched(since, Wish::default()).await?;
         let name = match kind {
             Kind::Commit => None,
             Kind::Head | Kind::Branch | Kind::Tag | Kind::Ref | Kind::Range => reference,
@@ -81,8 +81,13 @@ impl Fetcher {
         self.shared.other_than(commit).await;
     }
 
+    /// What a fetch came to that began not before `since` and did what is wanted.
+    pub(super) async fn fetched(&self, since: Instant, wish: Wish) -> Result<Head, SourceError> {
+        self.shared.fetched(since, wish, |wish| self.ask(wish)).await
+    }
+
     /// Has a child fetch, within the deadline.
-    pub(super) async fn ask(&self, fresh: bool, depth: Option<usize>) -> Result<Head, SourceError> {
+    async fn ask(&self, Wish { fresh, depth }: Wish) -> Result<Head, SourceError> {
         let request = Request {
             repository: self.repository.clone(),
             dir: self.dir.clone(),
@@ -125,7 +130,7 @@ impl Fetcher {
             found => return self.found(found?, revision),
         }
         // Another app may have had it made anew while this one read, and must not find it gone for that.
-        self.shared.fetched(began, true, self.ask(true, None)).await?;
+        self.fetched(began, Wish::FRESH).await?;
         self.found(self.read_blobs(&revision.commit, before).await?, revision)
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::gather::Gather;
 use super::select::Selection;
-use super::tree::{Entry, Node, Trail, Tree, folder, join, joined};
+use super::tree::{Entry, Node, Trail, Tree, folder, has_file, join, joined};
 use super::{Layout, Snapshot, walk};
 use crate::api::kustomize::Kustomize;
 use crate::render::kustomize::{Kustomization, NAMES, Part, Parts, Role, cleaned, place_of};
@@ -29,7 +29,9 @@ pub(super) fn read<T: Tree>(
     let parts = Parts::default();
     let mut closure = Closure { tree, gather, seen, says_origins: false, parts };
     let mut todo = vec![root.clone()];
-    if name_in(tree, &root)?.is_none() {
+    if let Some(folder) = folder(tree, &root)
+        && !is_in(tree, &folder)?
+    {
         closure.generate(&root)?;
     }
     while let Some(mut at) = todo.pop() {
@@ -52,15 +54,14 @@ pub(super) fn read<T: Tree>(
     Ok(Snapshot { layout, ..closure.gather.snapshot() })
 }
 
-/// The name of the kustomization in a folder.
-fn name_in<T: Tree>(tree: &T, at: &Trail<T::Id>) -> Result<Option<&'static str>, String> {
-    let Some(folder) = folder(tree, at) else { return Ok(None) };
+/// Whether a folder has a kustomization.
+pub(super) fn is_in<T: Tree>(tree: &T, folder: &T::Id) -> Result<bool, String> {
     for name in NAMES {
-        if tree.find(&folder, name)?.is_some() {
-            return Ok(Some(name));
+        if has_file(tree, folder, name)? {
+            return Ok(true);
         }
     }
-    Ok(None)
+    Ok(false)
 }
 
 struct Closure<'a, T: Tree> {

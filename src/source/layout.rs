@@ -1,7 +1,7 @@
 //! What of a tree an app is made of: its manifests, or what kustomize or helm make them of.
 
 use super::select::Selection;
-use super::tree::{Node, Place, Tree, folder, resolve};
+use super::tree::{Place, Tree, folder, has_file, resolve};
 use super::{Snapshot, chart, kustomization, walk};
 use crate::api::{Render, RenderType};
 use crate::render::Rendered;
@@ -47,14 +47,8 @@ fn has_kustomization(snapshot: &Snapshot) -> bool {
 
 /// What is in a folder says what makes objects of it.
 fn detect<T: Tree>(tree: &T, at: &T::Id) -> Result<Option<RenderType>, String> {
-    for name in NAMES {
-        if has_file(tree, at, name)? {
-            return Ok(Some(RenderType::Kustomize));
-        }
+    if kustomization::is_in(tree, at)? {
+        return Ok(Some(RenderType::Kustomize));
     }
     Ok(has_file(tree, at, helm::NAME)?.then_some(RenderType::Helm))
-}
-
-fn has_file<T: Tree>(tree: &T, at: &T::Id, name: &str) -> Result<bool, String> {
-    Ok(matches!(tree.find(at, name)?, Some(Node::File(_) | Node::Link(_))))
 }

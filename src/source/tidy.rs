@@ -84,7 +84,7 @@ mod tests {
             fs::write(path(name).join("HEAD"), "").unwrap();
         }
         fs::write(path(&format!("{idle}.lock")), "").unwrap();
-        let in_use = clones.at(&path(&used));
+        let in_use = clones.at(&path(&used), "");
         let names = |set: BTreeSet<PathBuf>| {
             set.into_iter()
                 .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
@@ -97,7 +97,7 @@ mod tests {
         let first = tidy(&clones, dir, &BTreeSet::new());
         assert_eq!(names(first.clone()), [idle.as_str(), late.as_str()]);
         assert!(path(&idle).exists() && !path(&half).exists());
-        let in_late_use = clones.at(&path(&late));
+        let in_late_use = clones.at(&path(&late), "");
         assert_eq!(names(tidy(&clones, dir, &first)), Vec::<String>::new());
         assert_eq!(left(), [&used, &late, "e", &"g".repeat(NAME), "other"]);
         // The last app of one goes.

@@ -180,6 +180,11 @@ pub fn folder<T: Tree>(tree: &T, at: &[Entry<T::Id>]) -> Option<T::Id> {
     }
 }
 
+/// Whether a folder has a file of this name, or a link, which may lead to one.
+pub fn has_file<T: Tree>(tree: &T, folder: &T::Id, name: &str) -> Result<bool, String> {
+    Ok(matches!(tree.find(folder, name)?, Some(Node::File(_) | Node::Link(_))))
+}
+
 /// Whether this is a link.
 pub fn is_link<Id>(node: &Node<Id>) -> bool {
     matches!(node, Node::Link(_))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::clones::Wish;
 use super::git::verify::{self, Answer, Question};
 use super::verify::{Key, Keyring, Mode};
 use super::{Fetcher, Revision, SourceError, mounted};
@@ -78,6 +79,7 @@ impl Fetcher {
         let mut seen = 0;
         let mut is_fresh = false;
         loop {
+            let asked = Instant::now();
             match self.answer(question.clone()).await {
                 Ok(Answer::Accepted(by)) => return Ok(by),
                 Ok(Answer::Refused(error)) => return Err(error),
@@ -85,13 +87,13 @@ impl Fetcher {
                     seen = commits;
                     // Counted in commits, of which no path is longer: a fetch never makes history shorter.
                     let depth = (10 * commits).clamp(FIRST_DEPTH, HISTORY_MAX);
-                    self.ask(false, Some(depth)).await?;
+                    self.fetched(asked, Wish::deep(depth)).await?;
                 }
                 Ok(Answer::Cut { otherwise, .. }) => return Err(otherwise),
                 Err(_) if !is_fresh => {
                     is_fresh = true;
                     // A clone that turns out to be damaged is fetched afresh, once.
-                    self.shared.fetched(began, true, self.ask(true, None)).await?;
+                    self.fetched(began, Wish::FRESH).await?;
                 }
                 Err(why) => return Err(self.unusable(why)),
             }

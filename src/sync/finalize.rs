@@ -135,7 +135,7 @@ fn undeleted(outcome: &Outcome) -> Vec<Obstacle> {
 
 async fn abandon(app: &App, loaded: &Loaded, farewell: &mut Farewell) {
     // Without discovery no kind is known, and nothing can be reached.
-    let kinds = app.discovery.kinds(Instant::now()).await.ok();
+    let kinds = app.discovery.kinds(Some(Instant::now())).await.ok();
     let one = async |id: &ObjectId| {
         let resource = kinds.as_ref().and_then(|kinds| kinds.preferred(&id.kind));
         let Some(resource) = resource else {

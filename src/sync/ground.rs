@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::informers::Informers;
 use crate::api::GitOpsAppSpec;
-use crate::api::repository::RepoPattern;
+use crate::api::repository::{RepoAddress, RepoPattern};
 use crate::builder::Tools;
 use crate::cluster::Cluster;
 use crate::cluster::client::Count;
@@ -119,7 +119,7 @@ impl Checkout {
         let name = format!("{url}\n{branch}\n{owner}{more}");
         let name = hex::encode(&Sha256::digest(name)[..tidy::NAME / 2]);
         let dir = self.data_dir.join(name);
-        let shared: Arc<_> = self.clones.at(&dir);
+        let shared: Arc<_> = self.clones.at(&dir, &RepoAddress::of(url).host);
         let (path, timeout, program) = (path.to_owned(), self.timeout, self.program.clone());
         let (render, limits) = (Arc::default(), self.limits);
         Fetcher { repository, dir, path, render, limits, timeout, program, shared }

@@ -21,9 +21,8 @@ pub async fn again(app: &App, memory: &Memory, trigger: Trigger) -> Result<Input
     };
     let chart = chart(&app.tools, &app.recipe, chart_since(app, trigger)).await?;
     let keys = app.recipe.keys.as_ref().map(KeySource::read).transpose()?;
-    let substitution = references::substitution(app).await?;
-    let values = references::values(app).await?;
-    Ok(Inputs { capabilities, chart, keys, substitution, values })
+    let referred = references::referred(app).await?;
+    Ok(Inputs { capabilities, chart, keys, referred })
 }
 
 /// The inputs that a snapshot is built with.
@@ -53,15 +52,5 @@ fn chart_since(app: &App, trigger: Trigger) -> Instant {
 async fn capabilities(app: &App, memory: &Memory) -> Result<Arc<Capabilities>, SourceError> {
     let since = memory.kinds.is_none().then(|| since(memory));
     let unknown = |why: ApiError| SourceError::ClusterUnknown { why: why.to_string() };
-    app.discovery.capabilities(since.unwrap_or_else(any_time)).await.map_err(unknown)
-}
-
-/// So long ago that whatever is known will do.
-fn any_time() -> Instant {
-    let now = Instant::now();
-    // A machine that has just started counts from less.
-    [365 * 86_400, 86_400, 3_600]
-        .iter()
-        .find_map(|ago| now.checked_sub(Duration::from_secs(*ago)))
-        .unwrap_or(now)
+    app.discovery.capabilities(since).await.map_err(unknown)
 }

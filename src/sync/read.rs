@@ -109,7 +109,7 @@ async fn read(
 
 /// What was rendered before, so far as it would be the same with these inputs.
 fn of_inputs(rendered: &Arc<Rendered>, inputs: &Inputs) -> Arc<Rendered> {
-    let is_same = rendered.substitution == inputs.substitution;
+    let is_same = rendered.substitution == inputs.referred.substitution;
     if is_same { rendered.clone() } else { rendered.unsubstituted().into() }
 }
 

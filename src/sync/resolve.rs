@@ -74,5 +74,5 @@ fn resolved(
 /// The kinds that the cluster serves, as it said not before `since`.
 pub async fn discover(app: &App, since: Instant) -> Result<Arc<Kinds>, Failure> {
     let failed = |source| Failure::ClusterUnavailable { doing: "discovering kinds", source };
-    app.discovery.kinds(since).await.map_err(failed)
+    app.discovery.kinds(Some(since)).await.map_err(failed)
 }

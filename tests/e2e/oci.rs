@@ -1,5 +1,6 @@
 //! Artifacts of a real registry, pushed by oras.
 
+mod rogue;
 mod ways;
 
 use serde_json::json;

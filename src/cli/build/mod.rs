@@ -17,15 +17,15 @@ use super::app_file;
 use super::common::{EndpointArguments, data_dir};
 use super::render::{BuildArguments, RenderArguments};
 use super::substitute::SubstituteArguments;
-use crate::api::{Decryption, GitOpsApp, GitOpsAppSpec};
-use crate::builder::{Inputs, KeySource, Keys, Recipe, Tools, blocking, build, chart};
+use crate::api::{GitOpsApp, GitOpsAppSpec};
+use crate::builder::{Inputs, KeySource, Recipe, Tools, blocking, build, chart, needed_secrets};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
 use crate::object::AppId;
 use crate::plan::CommonMetadata;
 use crate::render::{Rendered, yaml};
 use crate::report::Metrics;
-use crate::source::{Credentials, Layout, folder};
+use crate::source::{Layout, folder};
 
 use place::Place;
 use references::{Given, References};
@@ -97,9 +97,8 @@ pub(super) async fn build_objects(arguments: Arguments) -> anyhow::Result<ExitCo
             .unwrap_or("default"),
     };
     let recipe = arguments.recipe(app.as_ref(), &place, &references).await?;
-    let substitution = references.substitution(&recipe).await?;
-    let values = references.values(&recipe).await?;
-    let given = Inputs { substitution, values, ..Inputs::default() };
+    let referred = references.referred(&recipe).await?;
+    let given = Inputs { referred, ..Inputs::default() };
     let rendered = rendered(&arguments, place, &recipe, given, cluster.clone()).await?;
     for diagnostic in &rendered.diagnostics {
         eprintln!("error: {diagnostic}");
@@ -135,11 +134,14 @@ impl Arguments {
         let name = name.unwrap_or_else(|| AppId::derived_from(place.name()).to_string());
         let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0);
         let target = self.target_namespace.as_deref().unwrap_or(target);
-        let mut recipe = self.render.applied_to(&Recipe::of(spec, &name, target), &self.build);
-        if recipe.keys.is_none() {
-            recipe.keys = keys(spec, references).await?;
+        let mut recipe = Recipe::of(spec, &name, target);
+        let has_keys = self.render.keys(&self.build).is_some();
+        for secret in needed_secrets(spec).filter(|secret| !(has_keys && secret.decrypts())) {
+            let entries = references.secret(secret.name, secret.field).await?;
+            let unusable = || format!("Secret {namespace}/{}", secret.name);
+            recipe = recipe.with(secret, namespace, &entries).with_context(unusable)?;
         }
-        recipe.credentials = chart_credentials(spec, references).await?;
+        let mut recipe = self.render.applied_to(&recipe, &self.build);
         // What the app says wins over the cluster.
         let helm = &mut recipe.render.helm;
         helm.kube_version = helm.kube_version.take().or_else(|| self.kube_version.clone());
@@ -170,7 +172,7 @@ async fn rendered(
     let keys = recipe.keys.as_ref().map(KeySource::read).transpose()?;
     let capabilities = match (&snapshot.layout, cluster) {
         (Layout::Helm { .. }, Some(cluster)) => {
-            Some(CachedDiscovery::new(cluster).capabilities(Instant::now()).await?)
+            Some(CachedDiscovery::new(cluster).capabilities(None).await?)
         }
         _ => None,
     };
@@ -178,35 +180,6 @@ async fn rendered(
     let chart = chart(&tools, recipe, Instant::now()).await?;
     let inputs = Inputs { capabilities, chart, keys, ..given };
     Ok(build(&tools, recipe, &inputs, snapshot, None).await?)
-}
-
-/// What decrypts the app's files, if it says that anything does.
-async fn keys(
-    spec: &GitOpsAppSpec,
-    references: &References<'_>,
-) -> anyhow::Result<Option<KeySource>> {
-    let Some(Decryption { secret_ref, .. }) = &spec.decryption else { return Ok(None) };
-    let Some(secret) = secret_ref else { return Ok(Some(KeySource::Given(Arc::default()))) };
-    let name = &secret.name.0;
-    let data = references.secret(name, "spec.decryption.secretRef").await?;
-    let keys =
-        Keys::of(&data).with_context(|| format!("Secret {}/{name}", references.namespace))?;
-    Ok(Some(KeySource::Given(Arc::new(keys))))
-}
-
-/// How a chart is reached that is kept elsewhere.
-async fn chart_credentials(
-    spec: &GitOpsAppSpec,
-    references: &References<'_>,
-) -> anyhow::Result<Option<Arc<Credentials>>> {
-    let Some(chart) = &spec.render.helm.chart else { return Ok(None) };
-    let Some(secret) = &chart.secret_ref else { return Ok(None) };
-    let name = &secret.name.0;
-    let data = references.secret(name, "spec.render.helm.chart.secretRef").await?;
-    let credentials = Credentials::from_secret(&data, &chart.repo_url);
-    Ok(Some(Arc::new(
-        credentials.with_context(|| format!("Secret {}/{name}", references.namespace))?,
-    )))
 }
 
 fn print(format: Format, rendered: &Rendered, common: &CommonMetadata) -> anyhow::Result<()> {

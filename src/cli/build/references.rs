@@ -1,20 +1,15 @@
 //! What an app refers to in its cluster, given by files or read there.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use crate::api::helm::ValuesReference;
-use crate::api::post_build::SubstituteReference;
-use crate::api::reference::Name;
 use crate::api::reference::ReferenceKind;
-use crate::builder::{self, Recipe};
+use crate::builder::{Entries, Recipe, Reference, Referred, VALUES_FROM};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretError;
-use crate::render::{Content, SourceFile, Substitution, helm, plain};
+use crate::render::{Content, SourceFile, plain};
 
 /// A file that stands for an object of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,9 +32,6 @@ impl Given {
     }
 }
 
-/// The entries of a Secret.
-type Entries = BTreeMap<String, Vec<u8>>;
-
 /// What an app may refer to.
 pub(super) struct References<'a> {
     /// Files.
@@ -57,50 +49,23 @@ impl References<'_> {
         found.with_context(|| self.not_given("Secret", name, field))
     }
 
-    /// What is substituted, if anything is.
-    pub async fn substitution(&self, recipe: &Recipe) -> anyhow::Result<Option<Arc<Substitution>>> {
-        let Some(post_build) = &recipe.post_build else { return Ok(None) };
-        let field = "spec.postBuild.substituteFrom";
+    /// What a recipe has from what it refers to.
+    pub async fn referred(&self, recipe: &Recipe) -> anyhow::Result<Referred> {
         let mut entries = Vec::new();
-        for SubstituteReference { kind, name, optional } in &post_build.substitute_from {
-            let found = self.entries(*kind, name, *optional, field).await?;
-            entries.push(found.unwrap_or_default());
-        }
-        Ok(Some(Arc::new(builder::substitution(post_build, entries))))
-    }
-
-    /// The values that a chart has from elsewhere.
-    pub async fn values(&self, recipe: &Recipe) -> anyhow::Result<Arc<[helm::Given]>> {
-        let field = "spec.render.helm.valuesFrom";
-        let mut all = Vec::new();
-        for reference in &recipe.render.helm.values_from {
-            let ValuesReference { kind, name, optional, .. } = reference;
-            if let Some(entries) = self.entries(*kind, name, *optional, field).await? {
-                all.extend(builder::values(reference, &entries).context(field)?);
+        for Reference { kind, name, optional, field } in recipe.references() {
+            let found = self.find(kind, name).await?;
+            if found.is_none() && !optional {
+                bail!(self.not_given(kind.into(), name, field));
             }
+            entries.push(found);
         }
-        Ok(all.into())
-    }
-
-    /// The entries of what a field names. There are none of what may be missing and is.
-    async fn entries(
-        &self,
-        kind: ReferenceKind,
-        Name(name): &Name,
-        optional: bool,
-        field: &str,
-    ) -> anyhow::Result<Option<Entries>> {
-        let found = self.find(kind, name).await?;
-        if found.is_none() && !optional {
-            bail!(self.not_given(kind.into(), name, field));
-        }
-        Ok(found)
+        recipe.referred(entries).with_context(|| format!("spec.{VALUES_FROM}"))
     }
 
     fn not_given(&self, kind: &str, name: &str, field: &str) -> String {
         let namespace = self.namespace;
         format!(
-            "{kind} {namespace}/{name}, which {field} names, is not given: \
+            "{kind} {namespace}/{name}, which spec.{field} names, is not given: \
              give it by --ref {namespace}/{name}=FILE, or have it read by --context"
         )
     }
@@ -157,9 +122,9 @@ mod tests {
         fs::write(&file, secret).unwrap();
         let given = [Given::parse(&format!("apps/keys={}", file.display())).unwrap()];
         let references = References { given: &given, cluster: None, namespace: "apps" };
-        let found = references.secret("keys", "spec.x").await.unwrap();
+        let found = references.secret("keys", "x").await.unwrap();
         assert_eq!(found, Entries::from([("a".into(), b"a".into()), ("b".into(), b"c".into())]));
-        let said = references.secret("others", "spec.x").await.unwrap_err().to_string();
+        let said = references.secret("others", "x").await.unwrap_err().to_string();
         assert!(said.starts_with("Secret apps/others, which spec.x names, is not given"), "{said}");
         for text in ["apps=f", "a/b", "a/b=", "a/=f"] {
             assert!(Given::parse(text).is_err(), "{text}");

@@ -56,11 +56,8 @@ pub fn mint(app: &GithubApp, requests: &Shared) -> Result<AppToken, SourceError>
     let url = format!("{}/app/installations/{installation}/access_tokens", app.base);
     let reply = requests.post(&url, &vouched)?;
     if reply.status != 201 {
-        let why = format!(
-            "GitHub gives the app no token, status code {}: check githubAppID, githubAppInstallationID and githubAppPrivateKey",
-            reply.status
-        );
-        return Err(refused(why));
+        let keys = "githubAppID, githubAppInstallationID and githubAppPrivateKey";
+        return Err(no_answer(app, "gives the app no token", reply.status, keys));
     }
     let minted: Minted = serde_json::from_slice(&reply.body)
         .map_err(|_| refused("GitHub's answer has no token".to_owned()))?;
@@ -80,11 +77,8 @@ fn installation(app: &GithubApp, requests: &Shared, vouched: &str) -> Result<Str
         let url = format!("{}/app/installations?per_page={PAGE}&page={page}", app.base);
         let reply = requests.get(&url, vouched)?;
         if reply.status != 200 {
-            let why = format!(
-                "GitHub tells the app no installations, status code {}: check githubAppID and githubAppPrivateKey",
-                reply.status
-            );
-            return Err(refused(why));
+            let keys = "githubAppID and githubAppPrivateKey";
+            return Err(no_answer(app, "tells the app no installations", reply.status, keys));
         }
         let all: Vec<Installed> = serde_json::from_slice(&reply.body)
             .map_err(|_| refused("GitHub's answer has no installations".to_owned()))?;
@@ -97,6 +91,15 @@ fn installation(app: &GithubApp, requests: &Shared, vouched: &str) -> Result<Str
         }
     }
     Err(refused("the app is not installed at githubAppInstallationOwner".to_owned()))
+}
+
+/// What it means that GitHub does not do what it is asked for: while it is down, no key is wrong.
+fn no_answer(app: &GithubApp, what: &str, status: u32, keys: &str) -> SourceError {
+    let (url, why) = (display_url(&app.base), format!("GitHub {what}, status code {status}"));
+    match status {
+        429 | 500.. => SourceError::RepositoryUnreachable { url, why },
+        _ => SourceError::CredentialsRefused { url, why: format!("{why}: check {keys}") },
+    }
 }
 
 /// Who logs in with a token.
@@ -122,4 +125,32 @@ fn vouch(app: &GithubApp, now: i64) -> Result<String, &'static str> {
     key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
         .map_err(|_| BAD)?;
     Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn while_github_is_down_no_key_is_called_wrong() {
+        let app = GithubApp {
+            id: "1".to_owned(),
+            installation: Installation::Number("2".to_owned()),
+            key: Hidden("key".to_owned()),
+            base: "https://api.github.com".to_owned(),
+        };
+        let check = |status: u32, is_refused: bool| {
+            let error = no_answer(&app, "gives no token", status, "githubAppID");
+            let said = error.to_string();
+            let is_it = matches!(error, SourceError::CredentialsRefused { .. });
+            assert_eq!((is_it, said.contains("githubAppID")), (is_refused, is_refused), "{said}");
+            assert!(said.contains(&status.to_string()), "{said}");
+        };
+        for status in [401, 403, 404, 422] {
+            check(status, true);
+        }
+        for status in [429, 500, 502, 503] {
+            check(status, false);
+        }
+    }
 }

@@ -55,7 +55,7 @@ impl Address {
 }
 
 impl<'a> Wanted<'a> {
-    /// What a text means. A range that could be a tag is one: it is looked for among the tags in any case.
+    /// What a text means. A range that could be a tag is one.
     pub fn of(text: &'a str) -> Option<Self> {
         if text == reference::HEAD {
             return Some(Self::Tag(LATEST));
@@ -67,11 +67,15 @@ impl<'a> Wanted<'a> {
         if reference::is_range(text) {
             return Some(Self::Range(text));
         }
-        let is_tag = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        let is_tag = starts_well && text.len() <= TAG && text.chars().all(is_tag);
-        is_tag.then_some(Self::Tag(text))
+        is_tag(text).then_some(Self::Tag(text))
     }
+}
+
+/// Whether an artifact may have this tag.
+pub fn is_tag(text: &str) -> bool {
+    let may_be = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    starts_well && text.len() <= TAG && text.chars().all(may_be)
 }
 
 #[cfg(test)]
@@ -107,5 +111,8 @@ mod tests {
         check("1.2.3", Some(Wanted::Range("1.2.3")));
         check("sha256:12", None);
         check("a/b", None);
+        for (text, expect) in [("1.2.3", true), ("1.x", true), (">=1.2 <2", false), ("^1", false)] {
+            assert_eq!(is_tag(text), expect, "{text}");
+        }
     }
 }

@@ -46,7 +46,7 @@ struct Ask<'r> {
     form: Option<&'r str>,
     /// Types that are taken.
     accept: &'r str,
-    /// Bytes of an answer that is taken.
+    /// Bytes of an answer that is taken; of none if only its headers matter.
     limit: usize,
 }
 
@@ -73,6 +73,11 @@ impl<'a> Client<'a> {
         };
         let granted = RefCell::new(granted);
         Ok(Self { address, origin, shown, credentials, granted, handle: RefCell::default() })
+    }
+
+    /// Whether the repository has something of one of these types at `path`, and which headers that has.
+    pub fn head(&self, path: &str, accept: &str) -> Result<Reply, SourceError> {
+        self.get(path, accept, 0)
     }
 
     /// What the repository has at `path`, of one of these types and with no more bytes than this.
@@ -181,6 +186,9 @@ impl<'a> Client<'a> {
         let mut headers = options::login(handle, ask.login)?;
         if !ask.accept.is_empty() {
             headers.append(&format!("Accept: {}", ask.accept))?;
+        }
+        if ask.limit == 0 {
+            handle.nobody(true)?;
         }
         if let Some(form) = ask.form {
             handle.post(true)?;

@@ -27,6 +27,12 @@ pub fn known<'a>(repository: &'a Repository, digest: &str) -> Option<Commit<'a>>
     commit.tree().is_ok().then_some(commit)
 }
 
+/// Whether a clone has any artifact.
+pub fn has_any(repository: &Repository) -> bool {
+    let names = repository.references_glob(&format!("{REFS}/*"));
+    names.is_ok_and(|mut names| names.next().is_some())
+}
+
 /// Whether a clone has so many artifacts that it is to be made anew.
 pub fn is_full(clone: &Path) -> bool {
     let Ok(repository) = Repository::open_bare(clone) else { return false };
@@ -55,4 +61,24 @@ pub fn make<'a>(
 
 fn name(digest: &str) -> String {
     format!("{REFS}/{}", digest.replace(':', "-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_is_full_of_a_few_artifacts() {
+        let folder = tempfile::tempdir().unwrap();
+        let clone = Repository::init_bare(folder.path()).unwrap();
+        assert!(!has_any(&clone));
+        let tree = clone.treebuilder(None).unwrap().write().unwrap();
+        for n in 0..=KEPT {
+            assert!(!is_full(folder.path()), "{n}");
+            let digest = format!("sha256:{n:064x}");
+            make(&clone, &digest, tree, &Annotations::new()).unwrap();
+            assert!(has_any(&clone) && known(&clone, &digest).is_some());
+        }
+        assert!(is_full(folder.path()));
+    }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::form_urlencoded::byte_serialize;
 
-use super::address::{Address, Wanted};
+use super::address::{Address, Wanted, is_tag};
 use super::client::Client;
 use super::{commit, unpack};
 use crate::source::SourceError;
@@ -72,6 +72,9 @@ pub fn fetch(request: &Request, clone: &Repository) -> Result<Head, SourceError>
     Fetcher::new(request, credentials)?.fetch(clone)
 }
 
+/// The commit of an artifact, and its digest.
+type Artifact<'c> = (git2::Commit<'c>, String);
+
 struct Fetcher<'a> {
     request: &'a Request,
     client: Client<'a>,
@@ -92,26 +95,68 @@ impl<'a> Fetcher<'a> {
     fn fetch(&self, clone: &Repository) -> Result<Head, SourceError> {
         let text = &self.request.repository.branch;
         let wanted = Wanted::of(text).ok_or_else(|| self.missing())?;
-        let (tag, kind) = match wanted {
-            Wanted::Digest(_) => (None, Kind::Commit),
-            Wanted::Tag(tag) => (Some(tag.to_owned()), Kind::Tag),
-            Wanted::Range(range) => (Some(self.newest(range)?), Kind::Range),
-        };
-        let (manifest, digest) = match commit::known(clone, text) {
-            // A digest never means anything else.
-            Some(_) if tag.is_none() => (None, text.clone()),
-            _ => {
-                let (manifest, digest) = self.manifest(tag.as_deref().unwrap_or(text))?;
-                (Some(manifest), digest)
+        let (kind, tag, (found, digest)) = match wanted {
+            Wanted::Digest(digest) => (Kind::Commit, None, self.artifact(clone, digest)?),
+            Wanted::Tag(tag) => (Kind::Tag, Some(tag.to_owned()), self.artifact(clone, tag)?),
+            Wanted::Range(range) => {
+                let (kind, tag, found) = self.version(clone, range)?;
+                (kind, Some(tag), found)
             }
-        };
-        let found = match (commit::known(clone, &digest), manifest) {
-            (Some(known), _) => known,
-            (None, Some(manifest)) => self.bring(clone, &digest, &manifest)?,
-            (None, None) => return Err(self.missing()),
         };
         let _ = clone.set_head_detached(found.id());
         Ok(Head { kind, reference: tag, digest: Some(digest), ..head::head(&found) })
+    }
+
+    /// The artifact that a range means. Its tag is looked for by its name first: whoever may read artifacts need not
+    /// be allowed to list tags.
+    fn version<'c>(
+        &self,
+        clone: &'c Repository,
+        range: &str,
+    ) -> Result<(Kind, String, Artifact<'c>), SourceError> {
+        if is_tag(range) {
+            match self.artifact(clone, range) {
+                Err(SourceError::BranchNotFound { .. }) => {}
+                found => return Ok((Kind::Tag, range.to_owned(), found?)),
+            }
+        }
+        let tag = self.newest(range)?;
+        let found = self.artifact(clone, &tag)?;
+        Ok((Kind::Range, tag, found))
+    }
+
+    /// What a tag or a digest stands for now, fetched if the clone lacks it.
+    fn artifact<'c>(&self, clone: &'c Repository, name: &str) -> Result<Artifact<'c>, SourceError> {
+        // A digest never means anything else.
+        if let Some(known) = commit::known(clone, name) {
+            return Ok((known, name.to_owned()));
+        }
+        if commit::has_any(clone)
+            && let Some(known) = self.unchanged(clone, name)?
+        {
+            return Ok(known);
+        }
+        let (manifest, digest) = self.manifest(name)?;
+        let found = match commit::known(clone, &digest) {
+            Some(known) => known,
+            None => self.bring(clone, &digest, &manifest)?,
+        };
+        Ok((found, digest))
+    }
+
+    /// What a tag stands for, if the clone has it. It is not pulled for that: registries count how often that is done.
+    fn unchanged<'c>(
+        &self,
+        clone: &'c Repository,
+        tag: &str,
+    ) -> Result<Option<Artifact<'c>>, SourceError> {
+        let told = self.client.head(&format!("manifests/{tag}"), MANIFESTS)?;
+        if told.status == 404 {
+            return Err(self.missing());
+        }
+        let digest = told.header("docker-content-digest").filter(|_| told.status == 200);
+        let digest = digest.filter(|it| matches!(Wanted::of(it), Some(Wanted::Digest(_))));
+        Ok(digest.and_then(|digest| Some((commit::known(clone, digest)?, digest.to_owned()))))
     }
 
     /// What a tag or a digest stands for, and its digest.

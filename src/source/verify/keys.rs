@@ -1,13 +1,14 @@
 //! The keys that may sign: OpenPGP certificates, SSH keys, and lines of `allowed_signers`, told apart by what
 //! they look like.
 
+use std::collections::BTreeMap;
 use std::str::FromStr as _;
 
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};
-use sequoia_openpgp::Cert;
 use sequoia_openpgp::cert::CertParser;
 use sequoia_openpgp::parse::Parse as _;
+use sequoia_openpgp::{Cert, Fingerprint};
 use sha2::{Digest, Sha256};
 use ssh_key::public::KeyData;
 use ssh_key::{Algorithm, PublicKey};
@@ -77,6 +78,7 @@ impl Keyring {
             all.add(place, text)?;
         }
         all.id = hash.finalize().into();
+        all.certificates = merged(all.certificates);
         let is_empty = all.certificates.is_empty() && all.signers.is_empty();
         if is_empty { Err(BadKeys::None { place: place.to_owned() }) } else { Ok(all) }
     }
@@ -91,7 +93,7 @@ impl Keyring {
             certificates.append(&mut keyring.certificates);
             signers.append(&mut keyring.signers);
         }
-        Self { certificates, signers, id: hash.finalize().into() }
+        Self { certificates: merged(certificates), signers, id: hash.finalize().into() }
     }
 
     /// Certificates of OpenPGP.
@@ -139,6 +141,20 @@ impl Keyring {
     }
 }
 
+/// Copies of one certificate as one that says what any of them says: beside an older copy, one that was revoked is
+/// revoked, and one that was extended goes on.
+fn merged(certificates: Vec<Cert>) -> Vec<Cert> {
+    let mut all: BTreeMap<Fingerprint, Cert> = BTreeMap::new();
+    for cert in certificates {
+        let whole = match all.remove(&cert.fingerprint()) {
+            Some(known) => known.clone().merge_public(cert).unwrap_or(known),
+            None => cert,
+        };
+        all.insert(whole.fingerprint(), whole);
+    }
+    all.into_values().collect()
+}
+
 /// A line of `allowed_signers`, or a public key as `ssh-keygen` writes it.
 fn signer(line: &str, place: impl Fn() -> String) -> Result<AllowedSigner, BadKeys> {
     let unreadable = || BadKeys::Unreadable { place: place() };
@@ -177,6 +193,9 @@ fn apply(option: &str, signer: &mut AllowedSigner) -> Result<(), &'static str> {
     match name.to_ascii_lowercase().as_str() {
         "valid-after" => signer.after = Some(time()?),
         "valid-before" => signer.before = Some(time()?),
+        "namespaces" if value.contains('!') => {
+            return Err("it has a namespace with ! before it: name those that the key may sign");
+        }
         "namespaces" => {
             signer.namespaces = Some(value.split(',').map(|name| name.trim().to_owned()).collect());
         }

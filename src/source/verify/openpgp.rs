@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use sequoia_openpgp::cert::amalgamation::key::ValidErasedKeyAmalgamation;
 use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation as _, ValidateAmalgamation as _};
 use sequoia_openpgp::packet::key::PublicParts;
+use sequoia_openpgp::packet::signature::subpacket::CLOCK_SKEW_TOLERANCE;
 use sequoia_openpgp::parse::Parse as _;
 use sequoia_openpgp::parse::stream::{
     DetachedVerifierBuilder, GoodChecksum, MessageLayer, MessageStructure, VerificationError,
@@ -22,8 +23,10 @@ pub fn signer(signed: &Signed, certificates: &[Cert], now: Timestamp) -> Result<
     let policy = StandardPolicy::new();
     let now = SystemTime::from(now);
     let judge = Judge { certificates, policy: &policy, now, verdict: Err(Refused::Unsigned) };
+    // The clock of whoever has signed it may be ahead of ours.
+    let until = now + CLOCK_SKEW_TOLERANCE;
     let verifier = DetachedVerifierBuilder::from_bytes(&signed.signature)
-        .and_then(|builder| builder.with_policy(&policy, now, judge));
+        .and_then(|builder| builder.with_policy(&policy, until, judge));
     let mut verifier = verifier.map_err(|error| Refused::unreadable(&error))?;
     verifier.verify_bytes(&signed.payload).map_err(|error| Refused::unreadable(&error))?;
     verifier.into_helper().verdict

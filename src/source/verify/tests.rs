@@ -49,6 +49,21 @@ fn revoked(cert: &Cert, day: i64, why: ReasonForRevocation) -> Cert {
     cert.clone().insert_packets(signature.unwrap()).unwrap().0
 }
 
+/// The same with nothing but its subkey for signing revoked.
+fn subkey_revoked(cert: &Cert, day: i64, why: ReasonForRevocation) -> Cert {
+    let policy = StandardPolicy::new();
+    let primary = cert.primary_key().key().clone().parts_into_secret().unwrap();
+    let mut subkeys = cert.keys().subkeys().with_policy(&policy, at(1)).for_signing();
+    let subkey = subkeys.next().unwrap();
+    let signature = sequoia_openpgp::cert::SubkeyRevocationBuilder::new()
+        .set_reason_for_revocation(why, b"")
+        .unwrap()
+        .set_signature_creation_time(at(day))
+        .unwrap()
+        .build(&mut primary.into_keypair().unwrap(), cert, subkey.key(), None);
+    cert.clone().insert_packets(signature.unwrap()).unwrap().0
+}
+
 /// A signature of this day.
 fn signed(cert: &Cert, payload: &str, day: i64, hash: HashAlgorithm) -> Signed {
     let policy = StandardPolicy::new();
@@ -105,7 +120,12 @@ fn openpgp_counts_while_the_key_does() {
     check(&[&ada], &signed(&ada, "commit", 2, HashAlgorithm::SHA1), 3, "Unfit");
     for why in [ReasonForRevocation::KeyCompromised, ReasonForRevocation::KeyRetired] {
         check(&[&revoked(&ada, 4, why)], &good, 5, "Revoked");
+        check(&[&subkey_revoked(&ada, 4, why)], &good, 5, "Revoked");
     }
+    // An older copy beside it does not bring it back.
+    let gone = revoked(&ada, 4, ReasonForRevocation::KeyCompromised);
+    check(&[&ada, &gone], &good, 5, "Revoked");
+    check(&[&gone, &ada], &good, 5, "Revoked");
     // A key that is retired tomorrow is good today.
     check(&[&revoked(&ada, 4, ReasonForRevocation::KeyRetired)], &good, 3, "valid");
     check(
@@ -114,6 +134,30 @@ fn openpgp_counts_while_the_key_does() {
         3,
         "Unreadable",
     );
+}
+
+#[test]
+fn a_clock_that_is_a_little_ahead_does_not_matter() {
+    let ada = certificate("ada");
+    let (keys, good) =
+        (keyring(&[&armored(&ada)]), signed(&ada, "commit", 2, HashAlgorithm::SHA512));
+    let check = |ahead: i64, expect: &str| {
+        let now = Timestamp::from_second(MADE + 2 * DAY - ahead).unwrap();
+        assert_eq!(word(signer(&good, &keys, now)), expect, "{ahead}");
+    };
+    check(0, "valid");
+    check(60, "valid");
+    check(3600, "Unfit");
+}
+
+#[test]
+fn keys_of_several_places_are_one_ring() {
+    let ada = certificate("ada");
+    let good = signed(&ada, "commit", 2, HashAlgorithm::SHA512);
+    let gone = revoked(&ada, 4, ReasonForRevocation::KeyCompromised);
+    let rings = [&ada, &gone].map(|cert| keyring(&[&armored(cert)]));
+    let now = Timestamp::try_from(at(5)).unwrap();
+    assert_eq!(word(signer(&good, &Keyring::joined(rings.into()), now)), "Revoked");
 }
 
 fn ssh(seed: u8) -> PrivateKey {
@@ -181,7 +225,7 @@ fn what_is_no_key_is_said_and_not_shown() {
     };
     let public = String::from_utf8(armored(&cert)).unwrap();
     check(line.as_bytes(), "0 + 1");
-    check(format!("{line}\r\n{public}\n{public}").as_bytes(), "2 + 1");
+    check(format!("{line}\r\n{public}\n{public}").as_bytes(), "1 + 1");
     check(b"", "None");
     check(b"# nothing\n", "ada.pub has no key");
     check(&cert.as_tsk().armored().to_vec().unwrap(), "Private");
@@ -195,6 +239,7 @@ fn what_is_no_key_is_said_and_not_shown() {
     check(format!("a no-touch-required {line}").as_bytes(), "other than");
     check(format!("a valid-after=soon {line}").as_bytes(), "YYYYMMDD");
     check(format!("a namespaces=\"git {line}").as_bytes(), "Unreadable");
+    check(format!("a namespaces=\"*,!git\" {line}").as_bytes(), "with ! before it");
     check(&public.as_bytes()[..200], "Unreadable");
     let none: [(&str, &[u8]); 0] = [];
     let bad = Keyring::parse(none, "Secret a/keys").unwrap_err();

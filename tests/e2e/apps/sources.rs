@@ -3,8 +3,8 @@
 use serde_json::json;
 use testbed::Fault;
 
-use super::Apps;
-use crate::support::config_map;
+use super::{Apps, start};
+use crate::support::{DEADLINE, config_map, plane};
 
 #[test]
 fn many_apps_of_one_repository_look_at_it_once_an_interval() {
@@ -39,6 +39,41 @@ fn many_apps_of_one_repository_look_at_it_once_an_interval() {
     }
     let commit = apps.test.repo.commit("All").unwrap();
     (0..20).for_each(|n| apps.applied(&format!("app{n}"), &commit));
+}
+
+#[test]
+fn history_that_many_apps_ask_for_is_fetched_once() {
+    const APPS: usize = 30;
+    let mut apps = Apps::new("shared-history");
+    let all = || (0..APPS).map(|n| format!("app{n}"));
+    for n in 0..APPS {
+        apps.test
+            .repo
+            .write(&format!("apps/{n}/a.yaml"), config_map(&format!("c{n}"), "1"))
+            .unwrap();
+    }
+    let first = apps.test.repo.commit("One").unwrap();
+    for (n, app) in all().enumerate() {
+        let more = json!({"interval": "1h", "verify": {"noRollback": true}});
+        apps.app(&app, &format!("apps/{n}"), more);
+    }
+    all().for_each(|app| apps.applied(&app, &first));
+    // Its clone is gone and commits have come: whether they build on the last one is told by history alone.
+    apps.daemon.0.kill().unwrap();
+    let data = tempfile::TempDir::new().unwrap();
+    std::mem::replace(&mut apps.test.data, data).close().unwrap();
+    apps.test.repo.commit("Two").unwrap();
+    let last = apps.test.repo.commit("Three").unwrap();
+    let fetches = || {
+        let requests = apps.test.git.requests();
+        requests.iter().filter(|request| request.starts_with("POST")).count()
+    };
+    let before = fetches();
+    apps.daemon = start(&apps.test, &[]);
+    all().for_each(|app| apps.applied(&app, &last));
+    // The clone, and history once or twice, of a request or two each.
+    let fetches = fetches() - before;
+    assert!((2..=8).contains(&fetches), "{fetches} fetches for {APPS} apps");
 }
 
 #[test]
@@ -85,12 +120,13 @@ fn what_hangs_delays_no_other() {
 fn an_app_waits_for_the_secret_that_it_names_and_hears_of_its_changes() {
     let apps = Apps::new("apps-secret");
     apps.test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let mark = plane().audit().mark().unwrap();
     apps.app("web", "apps", json!({"secretRef": {"name": "git"}, "interval": "1h"}));
     let message = apps.reason("web", "Ready", "SecretUnavailable");
     assert!(message.contains("git"), "{message}");
     apps.test.kubectl(&["create", "secret", "generic", "git", "--from-literal=nothing=1"]);
     let what = "the Secret to be found useless";
-    testbed::eventually(crate::support::DEADLINE, what, || {
+    testbed::eventually(DEADLINE, what, || {
         let ready = apps.condition("web", "Ready").to_string();
         let is_it = ready.contains("SecretUnavailable") && ready != message;
         if is_it && ready.contains("password") { Ok(Some(())) } else { Err(ready) }
@@ -106,6 +142,17 @@ fn an_app_waits_for_the_secret_that_it_names_and_hears_of_its_changes() {
     let commit = apps.test.commit(&[("apps/a.yaml", &config_map("a", "2"))]);
     credentials("two");
     apps.applied("web", &commit);
+    // Each time it was watched for its change: missing, useless, and in use.
+    testbed::eventually(DEADLINE, "three watches to end", || {
+        let sent =
+            plane().audit().requests_since(mark, "gitops-sync/").map_err(|e| e.to_string())?;
+        let is_it = |r: &&testbed::ApiRequest| {
+            r.verb == "watch" && r.resource == "secrets" && r.namespace == apps.test.namespace
+        };
+        let ended: Vec<_> = sent.iter().filter(is_it).map(|r| r.uri.clone()).collect();
+        if ended.len() >= 3 { Ok(Some(())) } else { Err(format!("{ended:#?}")) }
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

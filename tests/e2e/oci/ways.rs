@@ -87,6 +87,12 @@ fn an_identity_of_docker_gets_tokens() {
     }
     apps.brought("right", &digest);
     apps.test.expect("configmap/a", ".data.key", "1");
+    // What is known is asked for and not pulled: registries count that.
+    let before = front.seen().len();
+    let name = format!("app={}/right}}", apps.test.namespace);
+    (0..3).for_each(|_| drop(apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name])));
+    let seen = front.seen().split_off(before);
+    assert!(seen.iter().all(|asked| asked.starts_with("HEAD ")) && seen.len() >= 2, "{seen:?}");
     apps.reason("wrong", "Ready", "CredentialsRefused");
     apps.artifact("anybody", &url, "HEAD", json!({}));
     apps.reason("anybody", "Ready", "CredentialsRefused");

@@ -1,7 +1,11 @@
 //! What stands before a registry and wants a token of its own, as those of clouds do.
 
+use crate::lock::lock;
 use crate::{Error, loopback::Loopback};
-use std::io;
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy},
     net::TcpStream,
@@ -13,7 +17,10 @@ const TOKEN: &str = "token-hunter2";
 const LOGIN: &str = "Authorization: Basic Z2l0Omh1bnRlcjI=\r\n";
 
 /// Gives tokens to whoever has an identity, and lets them in.
-pub struct TokenFront(Loopback);
+pub struct TokenFront {
+    server: Loopback,
+    seen: Arc<Mutex<Vec<String>>>,
+}
 
 /// A request, without its body.
 struct Head {
@@ -28,21 +35,33 @@ impl TokenFront {
     /// If the system has no port.
     pub fn start(registry: &str, identity: &'static str) -> Result<Self, Error> {
         let to = registry.to_owned();
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let all = Arc::clone(&seen);
         let server = Loopback::start("token server", move |stream| {
-            let to = to.clone();
-            async move { serve(stream, &to, identity).await }
+            let (to, seen) = (to.clone(), Arc::clone(&all));
+            async move { serve(stream, &to, identity, &seen).await }
         })?;
-        Ok(Self(server))
+        Ok(Self { server, seen })
+    }
+
+    /// Method and path of each request so far that it has let in.
+    pub fn seen(&self) -> Vec<String> {
+        lock(&self.seen).clone()
     }
 
     /// Where it listens.
     pub fn address(&self) -> String {
-        self.0.address().to_string()
+        self.server.address().to_string()
     }
 }
 
 /// Answers one request.
-async fn serve(stream: TcpStream, to: &str, identity: &str) -> io::Result<()> {
+async fn serve(
+    stream: TcpStream,
+    to: &str,
+    identity: &str,
+    seen: &Mutex<Vec<String>>,
+) -> io::Result<()> {
     let own = stream.local_addr()?;
     let mut client = BufReader::new(stream);
     let Some(head) = Head::read(&mut client).await? else { return Ok(()) };
@@ -65,6 +84,7 @@ async fn serve(stream: TcpStream, to: &str, identity: &str) -> io::Result<()> {
             format!("WWW-Authenticate: Bearer realm=\"http://{own}/token\",service=\"r\"\r\n");
         return say(&mut client, "401 Who", &challenge, "").await;
     }
+    lock(seen).push(head.first.clone());
     let mut server = TcpStream::connect(to).await?;
     let kept = head.lines.iter().filter(|line| {
         let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
