@@ -43,6 +43,15 @@ pub struct SecretData {
     pub data: BTreeMap<String, Vec<u8>>,
 }
 
+/// What there is of a Secret or ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// One of this `resourceVersion`.
+    At(String),
+    /// None.
+    Missing,
+}
+
 /// Why a Secret or ConfigMap cannot be used. It quotes nothing of it.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -112,25 +121,12 @@ impl Cluster {
         }
     }
 
-    /// Waits until a Secret is another than at this version. Only its metadata is looked at.
-    pub async fn secret_changed(self, namespace: String, name: String, version: String) {
-        let target = Target {
-            resource: secrets(),
-            namespace,
-            labels: String::new(),
-            fields: format!("metadata.name={name}"),
-            content: Content::Metadata,
-        };
-        let is_same = move |seen: &String| *seen == version;
-        let listen = move |sight: Sight<String>| {
-            let is_changed = match sight {
-                Sight::Listed(versions) => !versions.iter().all(&is_same) || versions.is_empty(),
-                Sight::Seen(version) => !is_same(&version),
-                Sight::Gone(_) => true,
-                // Nothing is known, and it is most likely the same.
-                Sight::Lost(_) => false,
-            };
-            if is_changed { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    /// Waits until a Secret is another than this, or comes. Only its metadata is looked at.
+    pub async fn secret_changed(self, namespace: String, name: String, version: Version) {
+        let target = metadata_of(secrets(), namespace, &name);
+        let listen = move |sight: Sight<String>| match seen(sight) {
+            Some(now) if now != version => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
         };
         self.follow(target, version_of, listen).await;
     }
@@ -143,26 +139,14 @@ impl Cluster {
         name: String,
         mut tell: impl FnMut() + Send,
     ) {
-        let target = Target {
-            resource: kind.resource(),
-            namespace,
-            labels: String::new(),
-            fields: format!("metadata.name={name}"),
-            content: Content::Metadata,
-        };
-        let mut known: Option<Option<String>> = None;
+        let target = metadata_of(kind.resource(), namespace, &name);
+        let mut known: Option<Version> = None;
         let listen = move |sight: Sight<String>| {
-            let now = match sight {
-                Sight::Listed(versions) => versions.into_iter().next(),
-                Sight::Seen(version) => Some(version),
-                Sight::Gone(_) => None,
-                // Nothing is known, and it is most likely the same.
-                Sight::Lost(_) => return ControlFlow::Continue(()),
-            };
-            if known.as_ref().is_some_and(|known| *known != now) {
+            let now = seen(sight);
+            if known.is_some() && now.is_some() && known != now {
                 tell();
             }
-            known = Some(now);
+            known = now.or_else(|| known.take());
             ControlFlow::<()>::Continue(())
         };
         self.follow(target, version_of, listen).await;
@@ -173,6 +157,24 @@ impl Cluster {
             Some(account) => account.to_string(),
             None => "gitops-sync".to_owned(),
         }
+    }
+}
+
+/// The metadata of one object.
+fn metadata_of(resource: Resource, namespace: String, name: &str) -> Target {
+    let (labels, fields) = (String::new(), format!("metadata.name={name}"));
+    Target { resource, namespace, labels, fields, content: Content::Metadata }
+}
+
+/// What there is of the one object that is followed. `None` if nothing is known: it is most likely as it was.
+fn seen(sight: Sight<String>) -> Option<Version> {
+    match sight {
+        Sight::Listed(versions) => {
+            Some(versions.into_iter().next().map_or(Version::Missing, Version::At))
+        }
+        Sight::Seen(version) => Some(Version::At(version)),
+        Sight::Gone(_) => Some(Version::Missing),
+        Sight::Lost(_) => None,
     }
 }
 

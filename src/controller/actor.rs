@@ -8,7 +8,8 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use super::prepare::{Prepared, Used};
+use super::prepare::Prepared;
+use super::secrets::Used;
 use super::status::{Writer, tell_others};
 use super::tenure::Tenure;
 use super::{Common, Seen, farewell, prepare};
@@ -26,7 +27,7 @@ use crate::sync::{App, Daemon, Stop, Sweeps, references};
 
 /// Wait before another try to reach the API server.
 const RETRY: Duration = Duration::from_secs(2);
-/// Time between two looks for a Secret.
+/// Time between two looks whether a Secret may be read by now.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Runs one app.
@@ -107,12 +108,13 @@ impl Actor {
 
     /// Does what the resource wants until it wants something else.
     async fn serve(&mut self, seen: &Seen, mut publisher: Publisher) -> Publisher {
+        let mut secrets = Vec::new();
         let prepared = tokio::select! {
-            prepared = Box::pin(prepare::app(&self.common, seen)) => prepared,
+            prepared = Box::pin(prepare::app(&self.common, seen, &mut secrets)) => prepared,
             () = self.stop.wait() => return publisher,
         };
         match prepared {
-            Ok(Prepared { resource, app, secrets }) => {
+            Ok(Prepared { resource, app }) => {
                 let gate = (!resource.spec.depends_on.is_empty())
                     .then(|| self.common.board.gate(&seen.app));
                 let peers = Some(self.common.board.peers(&seen.app, &self.tenure.fence));
@@ -128,8 +130,10 @@ impl Actor {
                     publisher.notice(&notice);
                     std::future::pending::<()>().await;
                 };
+                let renewed = renewed(self.here(), seen, secrets);
                 tokio::select! {
                     () = told => {}
+                    () = renewed => {}
                     () = sleep(LOOK), if notice.is_passing() => {}
                     () = self.superseded(seen) => {}
                 }
@@ -185,8 +189,7 @@ impl Actor {
         let _admitting = Ended(tokio::spawn(admitting).abort_handle());
         {
             let mut running = Box::pin(daemon.run(&stop));
-            let cluster = self.common.ground.destination.cluster.clone();
-            let renewed = Box::pin(renewed(cluster, seen, secrets));
+            let renewed = Box::pin(renewed(self.here(), seen, secrets));
             tokio::select! {
                 () = &mut running => error!("The loop of the app ended by itself"),
                 () = self.superseded(seen) => halt.halt(),
@@ -234,6 +237,11 @@ impl Actor {
         }
     }
 
+    /// The daemon's own cluster, with its own rights.
+    fn here(&self) -> Cluster {
+        self.common.ground.destination.cluster.clone()
+    }
+
     fn publisher(&self, seen: &Seen) -> Publisher {
         let Common { metrics, events, .. } = &*self.common;
         let shown = AppStatus {
@@ -249,7 +257,7 @@ impl Actor {
     }
 }
 
-/// Waits until one of the Secrets that an app was made of has changed.
+/// Waits until one of the Secrets that an app was made of, or could not be made of, has changed.
 async fn renewed(cluster: Cluster, seen: &Seen, secrets: Vec<Used>) {
     let namespace = &seen.id.namespace;
     let changed = secrets.into_iter().map(|Used { name, version }| {

@@ -7,6 +7,7 @@
 mod actor;
 mod farewell;
 pub mod prepare;
+mod secrets;
 mod seen;
 mod status;
 mod tenure;

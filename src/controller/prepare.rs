@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::secrets::{Secrets, Used};
 use super::{Common, Seen};
 use crate::api::reference::{SecretKeyReference, SecretReference};
 use crate::api::{Fault, GitOpsApp, GitOpsAppSpec};
-use crate::builder::{BadSecret, Recipe, needed_secrets};
+use crate::builder::{Recipe, needed_secrets};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
 use crate::object::ServiceAccount;
@@ -18,43 +19,32 @@ use crate::sync::ground::Remote;
 use crate::sync::references::Home;
 use crate::sync::{App, Destination, Ground, Origin};
 
-/// A Secret that an app was made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Used {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-}
-
 /// An app that is ready to run.
 pub struct Prepared {
     /// The resource that describes it.
     pub resource: Arc<GitOpsApp>,
     /// The app.
     pub app: App,
-    /// The Secrets that it was made of.
-    pub secrets: Vec<Used>,
 }
 
 /// Other clusters, by the Secrets that give access to them: apps of one share its watches.
 #[derive(Default)]
 pub struct Clusters(Mutex<BTreeMap<String, (String, Destination)>>);
 
-/// The app that a resource describes, or why there is none.
-pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
+/// The app that a resource describes, or why there is none; and in both cases, the Secrets that were looked at.
+pub async fn app(common: &Common, seen: &Seen, used: &mut Vec<Used>) -> Result<Prepared, Notice> {
     let resource = seen.resource.clone().map_err(Notice::InvalidSpec)?;
     let account = common.tenancy.identity(&resource).map_err(Notice::InvalidSpec)?;
     let own = acting(common, account);
     let (namespace, spec) = (&seen.id.namespace, &resource.spec);
-    let Access { credentials, owner, used: mut secrets } = access(&own, namespace, spec).await?;
-    let verification = verification(&own, namespace, spec, &mut secrets).await?;
+    let mut secrets = Secrets::new(&own, namespace, used);
+    let Access { credentials, owner } = access(spec, &mut secrets).await?;
+    let verification = verification(spec, &mut secrets).await?;
     let target = spec.target_namespace.as_ref().map_or(namespace, |name| &name.0).clone();
     let recipe = Recipe::of(spec, &seen.id.name, &target);
-    let recipe = Arc::new(with_secrets(recipe, &own, namespace, spec, &mut secrets).await?);
-    let home = Home::new(own.clone(), namespace);
-    let Place { ground, cluster, used } = place(common, own, namespace, spec).await?;
-    secrets.extend(used);
+    let recipe = Arc::new(with_secrets(recipe, spec, &mut secrets).await?);
+    let (ground, cluster) = place(common, &own, spec, &mut secrets).await?;
+    let home = Home::new(own, namespace);
     let allowed = &common.tenancy.allowed_repos;
     let fetcher = ground.checkout.fetcher_of(spec, &owner, credentials, allowed);
     let app = App::new(seen.app.clone(), spec, Origin::Git(fetcher), &ground).map_err(|bad| {
@@ -62,15 +52,13 @@ pub async fn app(common: &Common, seen: &Seen) -> Result<Prepared, Notice> {
         Notice::InvalidSpec(fault.into())
     })?;
     let app = App { target_namespace: target, cluster, home, verification, recipe, ..app };
-    Ok(Prepared { resource, app, secrets })
+    Ok(Prepared { resource, app })
 }
 
 /// What has to be true of the app's commits. Without its keys it is not run.
 async fn verification(
-    own: &Cluster,
-    namespace: &str,
     spec: &GitOpsAppSpec,
-    secrets: &mut Vec<Used>,
+    secrets: &mut Secrets<'_>,
 ) -> Result<Option<Arc<Verification>>, Notice> {
     let Some(verify) = &spec.verify else { return Ok(None) };
     let mut keys = Vec::new();
@@ -83,11 +71,10 @@ async fn verification(
     }
     if let Some(secret) = &verify.secret_ref {
         let name = &secret.name.0;
-        let SecretData { version, data } = read(own, namespace, name).await?;
+        let SecretData { data, .. } = secrets.read(name).await?;
         let texts = data.iter().map(|(key, text)| (key.as_str(), text.as_slice()));
-        let unusable = |bad: BadKeys| unusable(namespace, name, &bad.to_string());
-        keys.push(Keyring::parse(texts, "it").map_err(unusable)?);
-        secrets.push(Used { name: name.clone(), version });
+        let keyring = Keyring::parse(texts, "it");
+        keys.push(keyring.map_err(|bad| secrets.unusable(name, bad))?);
     }
     let keys = Keys::Given(Arc::new(Keyring::joined(keys)));
     let signed = verify.wanted().map(|mode| (mode, keys));
@@ -97,16 +84,13 @@ async fn verification(
 /// How the app's objects are built, with what is in the Secrets that it names for that.
 async fn with_secrets(
     mut recipe: Recipe,
-    own: &Cluster,
-    namespace: &str,
     spec: &GitOpsAppSpec,
-    secrets: &mut Vec<Used>,
+    secrets: &mut Secrets<'_>,
 ) -> Result<Recipe, Notice> {
     for secret in needed_secrets(spec) {
-        let SecretData { version, data } = read(own, namespace, secret.name).await?;
-        let unusable = |bad: BadSecret| unusable(namespace, secret.name, &bad.to_string());
-        recipe = recipe.with(secret, namespace, &data).map_err(unusable)?;
-        secrets.push(Used { name: secret.name.to_owned(), version });
+        let (name, data) = (secret.name, secrets.read(secret.name).await?.data);
+        let with = recipe.with(secret, secrets.namespace(), &data);
+        recipe = with.map_err(|bad| secrets.unusable(name, bad))?;
     }
     Ok(recipe)
 }
@@ -120,8 +104,7 @@ pub async fn place_of(
     let namespace = &seen.id.namespace;
     let account = common.tenancy.account(namespace, spec);
     let own = acting(common, account.map_err(|fault| Notice::InvalidSpec(fault.into()))?);
-    let Place { ground, cluster, .. } = place(common, own, namespace, spec).await?;
-    Ok((ground, cluster))
+    place(common, &own, spec, &mut Secrets::new(&own, namespace, &mut Vec::new())).await
 }
 
 /// The daemon's cluster with the rights of an account. What that may not read, nobody reads for it.
@@ -131,27 +114,18 @@ fn acting(common: &Common, account: Option<ServiceAccount>) -> Cluster {
 }
 
 /// Where an app's objects are, and with whose rights they are dealt with.
-struct Place {
-    ground: Ground,
-    cluster: Cluster,
-    /// The Secret that gives access to it.
-    used: Option<Used>,
-}
-
 async fn place(
     common: &Common,
-    own: Cluster,
-    namespace: &str,
+    own: &Cluster,
     spec: &GitOpsAppSpec,
-) -> Result<Place, Notice> {
+    secrets: &mut Secrets<'_>,
+) -> Result<(Ground, Cluster), Notice> {
     let ground = common.ground.clone();
-    let Some(kubeconfig) = &spec.kube_config else {
-        return Ok(Place { ground, cluster: own, used: None });
-    };
-    let (destination, used) = remote(common, &own, namespace, &kubeconfig.secret_ref).await?;
+    let Some(kubeconfig) = &spec.kube_config else { return Ok((ground, own.clone())) };
+    let destination = remote(common, &kubeconfig.secret_ref, secrets).await?;
     // There its kubeconfig says who acts.
     let cluster = destination.cluster.clone();
-    Ok(Place { ground: Ground { destination, ..ground }, cluster, used: Some(used) })
+    Ok((Ground { destination, ..ground }, cluster))
 }
 
 /// How an app's repository is reached.
@@ -159,63 +133,45 @@ struct Access {
     credentials: Option<Arc<Credentials>>,
     /// Whose credentials they are: only who has the same shares a clone.
     owner: String,
-    used: Vec<Used>,
 }
 
-async fn access(own: &Cluster, namespace: &str, spec: &GitOpsAppSpec) -> Result<Access, Notice> {
-    let url = &spec.repo_url;
-    let (mut used, mut owner) = (Vec::new(), String::new());
-    let mut credentials = None;
+async fn access(spec: &GitOpsAppSpec, secrets: &mut Secrets<'_>) -> Result<Access, Notice> {
+    let (url, namespace) = (&spec.repo_url, secrets.namespace());
+    let (mut credentials, mut owner) = (None, String::new());
     if let Some(SecretReference { name }) = &spec.secret_ref {
-        let SecretData { version, data } = read(own, namespace, &name.0).await?;
-        let found = Credentials::from_secret(&data, url);
-        credentials = Some(found.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?);
+        let found = Credentials::from_secret(&secrets.read(&name.0).await?.data, url);
+        credentials = Some(found.map_err(|bad| secrets.unusable(&name.0, bad))?);
         owner = format!("{namespace}/{}", name.0);
-        used.push(Used { name: name.0.clone(), version });
     }
     if let Some(SecretReference { name }) = &spec.proxy_secret_ref {
-        let SecretData { version, data } = read(own, namespace, &name.0).await?;
-        let proxy = Proxy::from_secret(&data);
+        let proxy = Proxy::from_secret(&secrets.read(&name.0).await?.data);
         let found = proxy.and_then(|proxy| credentials.unwrap_or_default().by(proxy, url));
-        credentials = Some(found.map_err(|bad| unusable(namespace, &name.0, &bad.to_string()))?);
+        credentials = Some(found.map_err(|bad| secrets.unusable(&name.0, bad))?);
         owner = format!("{owner}\nby {namespace}/{}", name.0);
-        used.push(Used { name: name.0.clone(), version });
     }
-    Ok(Access { credentials: credentials.map(Arc::new), owner, used })
-}
-
-async fn read(own: &Cluster, namespace: &str, name: &str) -> Result<SecretData, Notice> {
-    let read = own.secret(namespace, name).await;
-    read.map_err(|error| Notice::SecretUnavailable(error.to_string()))
-}
-
-fn unusable(namespace: &str, name: &str, why: &str) -> Notice {
-    Notice::SecretUnavailable(format!("Secret {namespace}/{name}: {why}"))
+    Ok(Access { credentials: credentials.map(Arc::new), owner })
 }
 
 /// The cluster that the kubeconfig in a Secret gives access to.
 async fn remote(
     common: &Common,
-    own: &Cluster,
-    namespace: &str,
     secret: &SecretKeyReference,
-) -> Result<(Destination, Used), Notice> {
+    secrets: &mut Secrets<'_>,
+) -> Result<Destination, Notice> {
     let (name, key) = (&secret.name.0, &secret.key);
-    let SecretData { version, data } = read(own, namespace, name).await?;
-    let used = Used { name: name.clone(), version: version.clone() };
-    let place = format!("{namespace}/{name}/{key}");
-    let known = common.clusters.at(&place, &version);
-    if let Some(known) = known {
-        return Ok((known, used));
+    let SecretData { version, data } = secrets.read(name).await?;
+    let place = format!("{}/{name}/{key}", secrets.namespace());
+    if let Some(known) = common.clusters.at(&place, &version) {
+        return Ok(known);
     }
-    let why = format!("it has no key {key}");
-    let kubeconfig = data.get(key).ok_or_else(|| unusable(namespace, name, &why))?;
+    let missing = || secrets.unusable(name, format_args!("it has no key {key}"));
+    let kubeconfig = data.get(key).ok_or_else(missing)?;
     let Remote { timeout, count, selector } = common.remote.clone();
     let cluster = Cluster::remote(kubeconfig, timeout, count).await;
-    let cluster = cluster.map_err(|bad| unusable(namespace, name, &bad.to_string()))?;
+    let cluster = cluster.map_err(|bad| secrets.unusable(name, bad))?;
     let destination = Destination::new(cluster, selector, common.ground.store.namespace());
     common.clusters.keep(place, version, destination.clone());
-    Ok((destination, used))
+    Ok(destination)
 }
 
 impl Clusters {

@@ -4,7 +4,7 @@ use serde_json::json;
 use testbed::Fault;
 
 use super::{Apps, start};
-use crate::support::config_map;
+use crate::support::{DEADLINE, config_map, plane};
 
 #[test]
 fn many_apps_of_one_repository_look_at_it_once_an_interval() {
@@ -120,12 +120,13 @@ fn what_hangs_delays_no_other() {
 fn an_app_waits_for_the_secret_that_it_names_and_hears_of_its_changes() {
     let apps = Apps::new("apps-secret");
     apps.test.commit(&[("apps/a.yaml", &config_map("a", "1"))]);
+    let mark = plane().audit().mark().unwrap();
     apps.app("web", "apps", json!({"secretRef": {"name": "git"}, "interval": "1h"}));
     let message = apps.reason("web", "Ready", "SecretUnavailable");
     assert!(message.contains("git"), "{message}");
     apps.test.kubectl(&["create", "secret", "generic", "git", "--from-literal=nothing=1"]);
     let what = "the Secret to be found useless";
-    testbed::eventually(crate::support::DEADLINE, what, || {
+    testbed::eventually(DEADLINE, what, || {
         let ready = apps.condition("web", "Ready").to_string();
         let is_it = ready.contains("SecretUnavailable") && ready != message;
         if is_it && ready.contains("password") { Ok(Some(())) } else { Err(ready) }
@@ -141,6 +142,17 @@ fn an_app_waits_for_the_secret_that_it_names_and_hears_of_its_changes() {
     let commit = apps.test.commit(&[("apps/a.yaml", &config_map("a", "2"))]);
     credentials("two");
     apps.applied("web", &commit);
+    // Each time it was watched for its change: missing, useless, and in use.
+    testbed::eventually(DEADLINE, "three watches to end", || {
+        let sent =
+            plane().audit().requests_since(mark, "gitops-sync/").map_err(|e| e.to_string())?;
+        let is_it = |r: &&testbed::ApiRequest| {
+            r.verb == "watch" && r.resource == "secrets" && r.namespace == apps.test.namespace
+        };
+        let ended: Vec<_> = sent.iter().filter(is_it).map(|r| r.uri.clone()).collect();
+        if ended.len() >= 3 { Ok(Some(())) } else { Err(format!("{ended:#?}")) }
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

@@ -31,15 +31,24 @@ fn found<'a>(canaries: &'a [String], text: &str) -> Vec<&'a String> {
     canaries.iter().filter(|canary| text.contains(canary.as_str())).collect()
 }
 
-/// Arguments and environment of each process that runs now.
-fn processes() -> Vec<(u32, String)> {
+/// What everybody on the machine sees of a process.
+#[derive(Debug)]
+struct Process {
+    id: u32,
+    arguments: String,
+    environment: String,
+}
+
+/// Each process that runs now.
+fn processes() -> Vec<Process> {
     let ids = fs::read_dir("/proc").unwrap().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let text = |id: u32, name: &str| {
         let bytes = fs::read(format!("/proc/{id}/{name}")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     };
-    ids.map(|id| (id, format!("{}\n{}", text(id, "cmdline"), text(id, "environ")))).collect()
+    ids.map(|id| Process { id, arguments: text(id, "cmdline"), environment: text(id, "environ") })
+        .collect()
 }
 
 /// What is planted, and where it is used.
@@ -152,12 +161,16 @@ impl Planted {
     fn look_at_processes(&self, alone: u32) {
         let mut seen = BTreeSet::new();
         eventually(DEADLINE, "many fetches to be looked at", || {
-            for (id, shown) in processes() {
-                // What a person gives as an argument is their own doing; its children do not repeat it.
-                let found = found(&self.canaries, &shown);
-                assert!(found.is_empty() || id == alone, "{found:?} in process {id}: {shown}");
-                if shown.contains("git-fetch\0") {
-                    seen.insert(id);
+            let all = processes();
+            // What a person gives as an argument is their own doing. Its children do not repeat it: but they have
+            // its arguments until they become another program.
+            let own = all.iter().find(|process| process.id == alone).unwrap();
+            for process in &all {
+                let arguments = found(&self.canaries, &process.arguments);
+                assert!(arguments.is_empty() || process.arguments == own.arguments, "{process:?}");
+                assert_eq!(found(&self.canaries, &process.environment), [""; 0], "{process:?}");
+                if process.arguments.contains("git-fetch\0") {
+                    seen.insert(process.id);
                 }
             }
             if seen.len() >= CHILDREN { Ok(Some(())) } else { Err(seen.len().to_string()) }
