@@ -26,8 +26,19 @@ fn fault(path: &Path, problem: &str) -> Fault {
     match (missing, problem.rsplit_once(", expected ")) {
         (Some((name, _)), _) if parent == "." => Fault::new(name, "is missing"),
         (Some((name, _)), _) => Fault::new(&format!("{parent}.{name}"), "is missing"),
-        (None, Some((_, expected))) => Fault::new(&parent, &format!("must be {expected}")),
+        (None, Some((_, expected))) => Fault::new(&parent, &format!("must be {}", named(expected))),
         (None, None) => Fault::new(&parent, problem),
+    }
+}
+
+/// What a field has to be, in the words of whoever writes YAML.
+fn named(expected: &str) -> &str {
+    let kind = expected.strip_prefix("a ").unwrap_or(expected);
+    match kind.split(' ').next().unwrap_or_default() {
+        "struct" | "map" => "a map of fields, such as {}",
+        "sequence" => "a list",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not below 0",
+        _ => expected,
     }
 }
 
@@ -60,20 +71,28 @@ mod tests {
             assert_eq!(found, expect, "{spec}");
         };
         check(json!({}), "spec.repoURL: is missing");
-        check(json!("hunter2"), "spec: must be struct GitOpsAppSpec");
+        check(json!("hunter2"), "spec: must be a map of fields, such as {}");
         let with =
             |key: &str, value: Value| json!({"repoURL": "https://git.example/c", key: value});
         check(with("interval", json!("hunter2")), "spec.interval: write it as 15s, 5m or 1h30m");
         check(with("interval", json!(5)), "spec.interval: must be a string");
         let kube_config = json!({"secretRef": "token, expected hunter2"});
-        let expect = "spec.kubeConfig.secretRef: must be struct SecretKeyReference";
+        let expect = "spec.kubeConfig.secretRef: must be a map of fields, such as {}";
         check(with("kubeConfig", kube_config), expect);
         check(
             with("drift", json!("hunter2")),
             "spec.drift: must be one of `revert`, `warn`, `ignore`",
         );
         check(with("dependsOn", json!([{"name": "a"}, {}])), "spec.dependsOn[1].name: is missing");
-        check(with("retry", json!({"limit": -1})), "spec.retry.limit: must be u32");
+        check(
+            with("retry", json!({"limit": -1})),
+            "spec.retry.limit: must be a whole number, not below 0",
+        );
+        check(with("dependsOn", json!("a")), "spec.dependsOn: must be a list");
+        check(
+            with("commonLabels", json!([])),
+            "spec.commonLabels: must be a map of fields, such as {}",
+        );
         let several =
             json!({"repoURL": "https://git.example/c", "path": "/etc", "targetNamespace": "A"});
         let found = decode(&object(&several)).unwrap_err();

@@ -20,6 +20,7 @@ pub mod retry;
 pub mod spec;
 pub mod status;
 pub mod tenancy;
+pub mod unknown;
 pub mod validate;
 pub mod verify;
 
@@ -34,5 +35,6 @@ pub use render::{Render, RenderType};
 pub use spec::{DeletionPolicy, GitOpsApp, GitOpsAppSpec, SyncPolicy};
 pub use status::GitOpsAppStatus;
 pub use tenancy::Tenancy;
+pub use unknown::unknown;
 pub use validate::{Fault, Invalid};
 pub use verify::Verify;

@@ -11,7 +11,7 @@ use super::program::{Ended, Run};
 use super::stage::Stage;
 use super::{Archive, Inputs, Recipe, Tools, blocking, flaws};
 use crate::api::helm::{Helm, Parameter};
-use crate::render::{Content, Diagnostic, Edits, Rendered, helm};
+use crate::render::{Content, Diagnostic, Edits, Rendered, SourceFile, helm};
 use crate::source::{Snapshot, SourceError};
 
 /// Name of the program.
@@ -41,31 +41,40 @@ pub(super) async fn build(
     let stage = super::staged(tools, snapshot).await?;
     let options = &recipe.render.helm;
     write_values(&stage, options).map_err(Stage::failed)?;
-    let given = write_given(&stage, &inputs.referred.values).map_err(Stage::failed)?;
+    let given = write_given(&stage, &inputs.referred.values, "values").map_err(Stage::failed)?;
     let folder = chart.folder.unwrap_or_default();
-    let mut arguments: Vec<OsString> = vec!["template".into(), recipe.release().into()];
-    arguments.push(match &inputs.chart {
-        Some(archive) => copied(&stage, archive).map_err(Stage::failed)?.into(),
-        None => stage.tree().join(folder).into(),
-    });
-    arguments.extend(chart.values.iter().map(|path| values_flag(&stage.tree().join(path))));
-    arguments.extend(given.iter().map(|path| values_flag(path)));
-    arguments.extend(rest(recipe, inputs, &stage));
+    let place = match &inputs.chart {
+        Some(archive) => copied(&stage, archive).map_err(Stage::failed)?,
+        None => stage.tree().join(folder),
+    };
+    let rest = rest(recipe, inputs, &stage);
     // Without a cluster, helm reads nothing but the chart and what it is given: it may run where the kernel cannot
     // keep it from the rest.
-    let run = Run {
+    let run = |values: &[PathBuf]| Run {
         program: HELM,
-        arguments,
+        arguments: ["template".into(), recipe.release().into(), place.clone().into()]
+            .into_iter()
+            .chain(values.iter().map(|path| values_flag(path)))
+            .chain(rest.iter().cloned())
+            .collect(),
         environment: homes(&stage.home()),
         stage: &stage,
         network: false,
         writes: false,
         or_not: true,
     };
-    let template =
-        Template { run, snapshot, folder: chart.folder, is_secret: is_secret(snapshot, inputs) };
+    let in_tree = chart.values.iter().map(|path| stage.tree().join(path));
+    let values: Vec<_> = in_tree.chain(given).collect();
+    let is_secret = is_secret(snapshot, inputs);
+    let mut template =
+        Template { run: run(&values), open: None, snapshot, folder: chart.folder, is_secret };
     match template.run.run(tools).await? {
         Ended::Badly(complaints) => {
+            if is_secret && let Some(others) = stand_ins(snapshot, inputs, chart.values) {
+                let written = write_given(&stage, &others, "open").map_err(Stage::failed)?;
+                let names = others.iter().flat_map(helm::Given::secret_names);
+                template.open = Some((run(&written), names.map(str::to_owned).collect()));
+            }
             Ok(Rendered::nothing(template.failures(tools, complaints, &edits).await))
         }
         Ended::NotConfined => Ok(template.refused("it could not be started")),
@@ -76,6 +85,8 @@ pub(super) async fn build(
 /// A run of helm, and of what.
 struct Template<'a> {
     run: Run<'a>,
+    /// The same with others in the place of secret values, and the names of those.
+    open: Option<(Run<'a>, Vec<String>)>,
     snapshot: &'a Snapshot,
     /// The folder of the chart, if it is in the repository.
     folder: Option<&'a str>,
@@ -100,7 +111,8 @@ impl Template<'_> {
         let (mut found, mut complaints) = (Vec::new(), first);
         let deadline = Instant::now() + flaws::MORE;
         for turn in 0..TURNS {
-            let diagnostic = helm::diagnostic(&complaints, self.folder, self.is_secret);
+            let is_secret = self.is_secret && !self.is_open(tools, &complaints, deadline).await;
+            let diagnostic = helm::diagnostic(&complaints, self.folder, is_secret);
             let path = diagnostic.origin.path.clone();
             let is_ours = turn > 0 && helm::is_consequence(&complaints);
             let is_placed = Some(&*path) != self.folder;
@@ -123,6 +135,15 @@ impl Template<'_> {
             }
         }
         found.into_iter().chain(flaws).collect()
+    }
+
+    /// Whether nothing that is secret can be in what helm says.
+    async fn is_open(&self, tools: &Tools, complaints: &str, deadline: Instant) -> bool {
+        let Some((run, names)) = &self.open else { return false };
+        match timeout_at(deadline, run.run(tools)).await {
+            Ok(Ok(Ended::Badly(others))) => helm::is_open(complaints, &others, names),
+            _ => false,
+        }
     }
 
     /// Empties a template, if others can do without it.
@@ -150,10 +171,26 @@ fn write_values(stage: &Stage, options: &Helm) -> io::Result<()> {
     fs::write(stage.home().join(VALUES), serde_json::to_vec(&options.values)?)
 }
 
+/// All files of values and all references of a chart in their order, with others in the place of secret values. None if
+/// there is more that is secret.
+fn stand_ins(snapshot: &Snapshot, inputs: &Inputs, values: &[String]) -> Option<Vec<helm::Given>> {
+    let is_secret = |file: &SourceFile| matches!(file.content, Content::Decrypted(_));
+    let mut secret = snapshot.files.iter().filter(|file| is_secret(file));
+    if !secret.all(|file| values.contains(&file.path)) {
+        return None;
+    }
+    let read = |path: &String| {
+        let file = snapshot.files.iter().find(|file| file.path == *path)?;
+        helm::Given::read(file.content.bytes()?, None, is_secret(file)).ok()
+    };
+    let files = values.iter().map(read).collect::<Option<Vec<_>>>()?;
+    Some(files.iter().chain(inputs.referred.values.iter()).map(helm::Given::stand_in).collect())
+}
+
 /// A file for each reference, in their order.
-fn write_given(stage: &Stage, values: &[helm::Given]) -> io::Result<Vec<PathBuf>> {
+fn write_given(stage: &Stage, values: &[helm::Given], name: &str) -> io::Result<Vec<PathBuf>> {
     let write = |(at, given): (usize, &helm::Given)| {
-        let file = stage.home().join(format!("values-{at}.json"));
+        let file = stage.home().join(format!("{name}-{at}.json"));
         fs::write(&file, given.json())?;
         Ok(file)
     };

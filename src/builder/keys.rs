@@ -33,12 +33,25 @@ impl KeySource {
         for place in places {
             for file in mounted::files(place).map_err(|error| unreadable(place, &error))? {
                 let text = mounted::text(&file).map_err(|error| unreadable(&file, &error))?;
-                entries.insert(file.display().to_string(), text);
+                let mut name = file.display().to_string();
+                // A file that is given itself may have any name, as sops' own keys.txt has.
+                if file == *place && is_age(&text) {
+                    name.push_str(AGE_END);
+                }
+                entries.insert(name, text);
             }
         }
         let unusable = |bad: BadKeys| SourceError::DecryptionKeysUnusable { why: bad.to_string() };
         Keys::of(&entries).map(Arc::new).map_err(unusable)
     }
+}
+
+/// The end of the names of entries with age keys.
+const AGE_END: &str = ".agekey";
+
+/// Whether a text holds an age key.
+fn is_age(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| text.contains("AGE-SECRET-KEY-"))
 }
 
 fn unreadable(place: &Path, error: &io::Error) -> SourceError {
@@ -75,6 +88,14 @@ pub enum BadKeys {
         /// What it should hold.
         what: &'static str,
     },
+    /// A key that is not taken for one.
+    #[error(
+        "the entry {name} holds an age key, but only entries that end with .agekey are read as such: rename it"
+    )]
+    Misnamed {
+        /// Its name.
+        name: String,
+    },
     /// There are none.
     #[error(
         "it holds no keys: entries that end with .agekey hold age keys, those that end with .asc OpenPGP keys, and sops.vault-token a token for the Vault at sops.vault-address"
@@ -89,7 +110,11 @@ impl Keys {
         for (name, content) in entries {
             keys.add(name, content)?;
         }
-        if keys == Self::default() { Err(BadKeys::None) } else { Ok(keys) }
+        if keys != Self::default() {
+            return Ok(keys);
+        }
+        let misnamed = entries.iter().find(|(_, content)| is_age(content));
+        Err(misnamed.map_or(BadKeys::None, |(name, _)| BadKeys::Misnamed { name: name.clone() }))
     }
 
     fn add(&mut self, name: &str, content: &[u8]) -> Result<(), BadKeys> {
@@ -97,8 +122,8 @@ impl Keys {
         let text = std::str::from_utf8(content).map(str::trim);
         let end = Path::new(name).extension().and_then(|end| end.to_str());
         if end == Some("agekey") {
-            let is_key = |text: &&str| text.contains("AGE-SECRET-KEY-");
-            let text = text.ok().filter(is_key).ok_or_else(|| bad("AGE-SECRET-KEY"))?;
+            let text = text.ok().filter(|text| is_age(text.as_bytes()));
+            let text = text.ok_or_else(|| bad("AGE-SECRET-KEY"))?;
             self.age.extend([text, "\n"]);
         } else if end == Some("asc") {
             self.pgp.extend(ring(content).ok_or_else(|| bad("armored secret OpenPGP key"))?);
@@ -153,5 +178,21 @@ mod tests {
         check("a.asc", "hunter2", "a.asc holds no armored secret OpenPGP key");
         check("sops.vault-token", "hunter2", "Keys(..)");
         check("identity", "hunter2", "it holds no keys");
+        check("age.key", "AGE-SECRET-KEY-1HUNTER2", "the entry age.key holds an age key, but only");
+    }
+
+    #[test]
+    fn a_file_that_is_given_itself_may_have_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.txt");
+        std::fs::write(&file, "AGE-SECRET-KEY-1HUNTER2").unwrap();
+        let check = |place: &Path, is_read: bool| {
+            let read = KeySource::Files(vec![place.to_owned()]).read();
+            assert_eq!(read.is_ok(), is_read, "{}", place.display());
+        };
+        check(&file, true);
+        check(folder.path(), false);
+        std::fs::write(&file, "hunter2").unwrap();
+        check(&file, false);
     }
 }

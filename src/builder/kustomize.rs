@@ -55,12 +55,21 @@ pub(super) async fn build(
                 if folder != wanted.top || !is_explained {
                     // It quotes what it cannot make use of.
                     let complaints = edits.secrets.redact(&complaints);
-                    diagnostics.push(refused(folder, &secrets.redact(&complaints)));
+                    let complaints = secrets.redact(&complaints);
+                    let (origin, words) = kustomize::blame(
+                        &complaints,
+                        folder,
+                        wanted.parts.at(folder),
+                        &snapshot.files,
+                    );
+                    diagnostics.push(refused(origin, &words));
                 }
             }
             Ok(Rendered::nothing(diagnostics))
         }
-        Ended::NotConfined => Ok(Rendered::nothing(vec![refused(&top, "it could not be started")])),
+        Ended::NotConfined => {
+            Ok(Rendered::nothing(vec![refused(Origin::file(top), "it could not be started")]))
+        }
     }
 }
 
@@ -139,7 +148,7 @@ async fn run(
         .await
 }
 
-fn refused(folder: &str, complaints: &str) -> Diagnostic {
+fn refused(origin: Origin, complaints: &str) -> Diagnostic {
     let why = built::failure(complaints);
-    Diagnostic::at(Origin::file(folder), Problem::BuildFailed { program: KUSTOMIZE, why })
+    Diagnostic::at(origin, Problem::BuildFailed { program: KUSTOMIZE, why })
 }

@@ -70,6 +70,23 @@ pub(super) struct AccessArguments {
 }
 
 impl AccessArguments {
+    /// Whether these say who reads the repository.
+    pub(super) fn has_login(&self) -> bool {
+        let files = [
+            &self.password_file,
+            &self.token_file,
+            &self.cert_file,
+            &self.ssh_key_file,
+            &self.ca_file,
+        ];
+        files.into_iter().any(Option::is_some)
+    }
+
+    /// Whether these say which proxy is between.
+    pub(super) fn has_proxy(&self) -> bool {
+        self.proxy.is_some()
+    }
+
     /// Where the credentials for a URL are.
     pub(super) fn files(&self, url: &str) -> Files {
         let password = match Way::of(url) {

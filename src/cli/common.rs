@@ -238,18 +238,35 @@ pub(super) struct GitArguments {
 }
 
 impl GitArguments {
-    /// What fetches the branch of the repository at `url`.
-    pub(super) fn fetcher(&self, url: &str, checkout: &Checkout) -> anyhow::Result<Fetcher> {
-        let repository = Repository {
-            url: url.to_owned(),
-            branch: self.branch.clone(),
+    /// An app that follows what these say.
+    pub(super) fn applied_to(&self, spec: GitOpsAppSpec) -> GitOpsAppSpec {
+        GitOpsAppSpec {
+            target_revision: self.branch.clone(),
+            path: self.path.clone(),
+            submodules: self.submodules,
             insecure: self.oci_insecure,
-            submodules: self.submodules.then(Submodules::default),
+            ..spec
+        }
+    }
+
+    /// What fetches an app's repository, with the access that these give.
+    pub(super) fn fetcher(
+        &self,
+        spec: &GitOpsAppSpec,
+        checkout: &Checkout,
+    ) -> anyhow::Result<Fetcher> {
+        let GitOpsAppSpec { repo_url: url, path, .. } = spec;
+        let repository = Repository {
+            url: url.clone(),
+            branch: spec.target_revision.clone(),
+            insecure: spec.insecure,
+            submodules: spec.submodules.then(Submodules::default),
             files: Arc::new(self.access.files(url)),
             credentials: None,
         };
-        check_path(&self.path)?;
-        Ok(checkout.fetcher(repository, &self.path, &self.path))
+        check_path(path)?;
+        let render = Arc::new(spec.render.clone());
+        Ok(Fetcher { render, ..checkout.fetcher(repository, path, path) })
     }
 
     /// How repositories are fetched.

@@ -3,7 +3,9 @@
 #![expect(clippy::print_stderr, reason = "printing is this module's work")]
 
 mod access;
+mod alone;
 mod app;
+mod app_file;
 mod build;
 mod common;
 mod crd;

@@ -59,6 +59,11 @@ pub(super) struct RenderArguments {
 }
 
 impl RenderArguments {
+    /// Whether these give keys.
+    pub(super) fn has_keys(&self) -> bool {
+        !self.decryption_keys.is_empty()
+    }
+
     /// What decrypts, whatever an app says, if these say so. Where sops may ask others for keys, it needs none here.
     pub(super) fn keys(&self, build: &BuildArguments) -> Option<KeySource> {
         match self.decryption_keys.as_slice() {

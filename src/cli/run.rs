@@ -16,6 +16,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::{Notify, watch};
 use tracing::info;
 
+use super::alone::{Alone, InFiles};
 use super::common::{
     ClusterArguments, Every, GitArguments, LogArguments, PolicyArguments, PruneArguments, counter,
     default_name, duration,
@@ -41,6 +42,7 @@ use crate::source::error::display_url;
 use crate::source::tidy;
 use crate::sync::directory::Listing;
 use crate::sync::ground::Remote;
+use crate::sync::references::Home;
 use crate::sync::relay::Address;
 use crate::sync::{
     App, Board, Daemon, Directory, Ground, Origin, Poster, Relay, Stop, Sweeps, references,
@@ -49,18 +51,42 @@ use crate::sync::{
 /// Time for open connections to end, and for what is still to be posted.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The flags that say what a file with an app says.
+const OF_THE_APP: [&str; 23] = [
+    "repo",
+    "branch",
+    "path",
+    "oci_insecure",
+    "submodules",
+    "name",
+    "interval",
+    "prune",
+    "prune_max_objects",
+    "prune_max_percent",
+    "protect_kinds",
+    "allow_empty",
+    "atomic",
+    "substitute",
+    "substitute_from",
+    "verify",
+    "verify_keys",
+    "no_rollback",
+    "target_namespace",
+    "drift",
+    "additions",
+    "conflicts",
+    "replace",
+];
+
 /// Arguments of `run`. Each flag has a twin in the environment.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// URL or local path of the git repository, for one app without a resource
-    #[arg(
-        long,
-        env = "GITOPS_SYNC_REPO",
-        value_name = "URL",
-        hide_env_values = true,
-        required_unless_present = "watch_apps"
-    )]
+    #[arg(long, env = "GITOPS_SYNC_REPO", value_name = "URL", hide_env_values = true)]
     repo: Option<String>,
+    /// File with a GitOpsApp, for one app without a resource; flags about the app are not taken beside it
+    #[arg(long, env = "GITOPS_SYNC_APP", value_name = "FILE", conflicts_with_all = OF_THE_APP)]
+    app: Option<PathBuf>,
     /// Sync every GitOpsApp of the cluster, or of --namespaces
     #[arg(long, env = "GITOPS_SYNC_WATCH_APPS", value_parser = BoolishValueParser::new())]
     watch_apps: bool,
@@ -199,7 +225,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stop = Stop::on_signals()?;
     let metrics = Arc::new(Metrics::new()?);
     let mode = arguments.replicas.mode()?;
-    let one = arguments.repo.as_deref().map(|url| name(&arguments, url));
+    let alone = alone(&arguments)?;
+    if alone.is_none() && !arguments.watch_apps {
+        bail!("nothing to sync: give --watch-apps, --app FILE or --repo URL");
+    }
+    let one = alone.as_ref().map(|alone| alone.name.clone());
     let ground = ground(&arguments, &metrics, one.as_ref()).await?;
     let cluster = ground.destination.cluster.clone();
     let (poster, events) = Poster::new(cluster, instance(one.as_ref()));
@@ -208,14 +238,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let apps = Directory::default();
     let process = Process { ground, metrics, events, apps, ownership, stop: stop.clone() };
     let mut work = Vec::new();
-    if let (Some(url), Some(name)) = (&arguments.repo, &one) {
-        work.push(one_app(&arguments, url, name, &process)?);
+    if let Some(alone) = &alone {
+        work.push(one_app(&arguments, alone, &process)?);
     }
     if arguments.watch_apps {
         work.push(all_apps(&arguments, &process));
     }
     let server = bind(&arguments, &process, &work).await?;
-    announce(&arguments, one.as_ref(), server.address()?);
+    announce(&arguments, alone.as_ref(), server.address()?);
     let checkout = process.ground.checkout.clone();
     let tidying = tokio::spawn(tidy::run(checkout.clones, checkout.data_dir, arguments.tidy));
     // The queue of events ends with the work.
@@ -259,26 +289,39 @@ async fn ground(
     arguments.cluster.ground(metrics, alone, checkout, tools, parallel).await
 }
 
+/// The app of the command line, if it says one: by a file, or by flags.
+fn alone(arguments: &Arguments) -> anyhow::Result<Option<Alone>> {
+    if let Some(file) = &arguments.app {
+        let given = InFiles::of(&arguments.git.access, arguments.render.has_keys());
+        return Alone::read(file, given).map(Some);
+    }
+    let by_flags = |url: &String| Alone {
+        name: name(arguments, url),
+        spec: spec(arguments, url),
+        namespace: None,
+    };
+    Ok(arguments.repo.as_ref().map(by_flags))
+}
+
 /// The app of the command line, as if a resource said it.
-fn one_app(
-    arguments: &Arguments,
-    url: &str,
-    name: &AppId,
-    process: &Process,
-) -> anyhow::Result<Work> {
+fn one_app(arguments: &Arguments, alone: &Alone, process: &Process) -> anyhow::Result<Work> {
     let Process { ground, metrics, events, apps, ownership, stop } = process;
+    let Alone { name, spec, namespace } = alone;
     let id = name.clone().within(ground.store.namespace());
-    let origin = arguments.git.fetcher(url, &ground.checkout)?;
-    let app = App::new(id, &spec(arguments, url), Origin::Git(origin), ground)?;
+    let origin = arguments.git.fetcher(spec, &ground.checkout)?;
+    let app = App::new(id, spec, Origin::Git(origin), ground)?;
     let fence = ownership.fence(&app.id);
-    let (approved, verification) = (arguments.prune.approved(), arguments.verify.rules());
+    let approved = arguments.prune.approved();
+    let verification = alone.verification()?.or_else(|| arguments.verify.rules());
     let recipe = Arc::new(arguments.render.applied_to(&app.recipe, &arguments.build));
-    let app = App { approved, verification, recipe, ..app.fenced(&fence) };
+    let namespace = namespace.as_deref().unwrap_or(ground.store.namespace());
+    let home = Home::new(app.home.cluster.clone(), namespace);
+    let app = App { home, approved, verification, recipe, ..app.fenced(&fence) };
     let (ready, is_ready) = watch::channel(false);
     let wake = Arc::new(Notify::new());
     let (name, source) = (app.id.to_string(), Some(app.origin.identity()));
     let (status, shown) = watch::channel(AppStatus { name, source, ..AppStatus::default() });
-    let (url, revision) = (url.to_owned(), arguments.git.branch.clone());
+    let (url, revision) = (spec.repo_url.clone(), spec.target_revision.clone());
     let address = Address::Inventory(app.id.clone());
     let listing =
         Listing { status: shown, url, revision, wake: wake.clone(), fence: fence.clone(), address };
@@ -301,15 +344,14 @@ fn one_app(
 /// The app as a resource would say it.
 fn spec(arguments: &Arguments, url: &str) -> GitOpsAppSpec {
     let spec = GitOpsAppSpec {
-        target_revision: arguments.git.branch.clone(),
-        path: arguments.git.path.clone(),
         interval: arguments.interval,
         prune: arguments.prune.prune,
         prune_guard: arguments.prune.guard(),
         atomic: arguments.atomic,
         ..GitOpsAppSpec::of(url)
     };
-    arguments.cluster.applied_to(arguments.substitute.applied_to(arguments.policy.applied_to(spec)))
+    let spec = arguments.policy.applied_to(arguments.git.applied_to(spec));
+    arguments.cluster.applied_to(arguments.substitute.applied_to(spec))
 }
 
 fn name(arguments: &Arguments, url: &str) -> AppId {
@@ -354,15 +396,15 @@ async fn bind(arguments: &Arguments, process: &Process, work: &[Work]) -> anyhow
     server.with_context(|| format!("cannot listen on {}: set --listen", arguments.listen))
 }
 
-fn announce(arguments: &Arguments, one: Option<&AppId>, listen: SocketAddr) {
-    let of_one = |text: &str| one.map(|_| text.to_owned());
+fn announce(arguments: &Arguments, alone: Option<&Alone>, listen: SocketAddr) {
+    let spec = alone.map(|alone| &alone.spec);
     info!(
         version = env!("CARGO_PKG_VERSION"),
         watch_apps = arguments.watch_apps.then_some(true),
-        app = one.map(AppId::as_str),
-        repo = arguments.repo.as_deref().map(display_url),
-        branch = of_one(&arguments.git.branch),
-        path = of_one(&arguments.git.path),
+        app = alone.map(|alone| alone.name.as_str()),
+        repo = spec.map(|spec| display_url(&spec.repo_url)),
+        branch = spec.map(|spec| &*spec.target_revision),
+        path = spec.map(|spec| &*spec.path),
         %listen,
         "Starting"
     );

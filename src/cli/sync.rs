@@ -80,14 +80,15 @@ pub(super) async fn sync(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn app(arguments: &Arguments, metrics: &Arc<Metrics>) -> anyhow::Result<App> {
-    let (origin, default) = origin(arguments)?;
+    let spec = spec(arguments);
+    let (origin, default) = origin(arguments, &spec)?;
     let id = arguments.name.clone().unwrap_or(default);
     let (checkout, parallel) =
         (arguments.git.checkout(arguments.build.limits())?, arguments.parallel);
     let tools = arguments.build.tools(&checkout.program, &checkout.data_dir);
     let ground = arguments.cluster.ground(metrics, Some(&id), checkout, tools, parallel).await?;
     let id = id.within(ground.store.namespace());
-    let app = App::new(id, &spec(arguments), origin, &ground)?;
+    let app = App::new(id, &spec, origin, &ground)?;
     Ok(App {
         recipe: Arc::new(arguments.render.applied_to(&app.recipe, &arguments.build)),
         approved: arguments.prune.approved(),
@@ -107,25 +108,20 @@ fn spec(arguments: &Arguments) -> GitOpsAppSpec {
         atomic: arguments.atomic,
         ..GitOpsAppSpec::of(arguments.repo.as_deref().unwrap_or_default())
     };
-    arguments.cluster.applied_to(arguments.substitute.applied_to(arguments.policy.applied_to(spec)))
+    let spec = arguments.policy.applied_to(arguments.git.applied_to(spec));
+    arguments.cluster.applied_to(arguments.substitute.applied_to(spec))
 }
 
-fn origin(arguments: &Arguments) -> anyhow::Result<(Origin, AppId)> {
+fn origin(arguments: &Arguments, spec: &GitOpsAppSpec) -> anyhow::Result<(Origin, AppId)> {
     match (&arguments.manifests, &arguments.repo) {
         (Some(folder), _) => {
             let name = AppId::derived_from(&folder.to_string_lossy());
             Ok((Origin::Folder(folder.clone()), name))
         }
         (None, Some(url)) => {
-            let name = default_name(url, &arguments.git.path);
-            Ok((
-                Origin::Git(
-                    arguments
-                        .git
-                        .fetcher(url, &arguments.git.checkout(arguments.build.limits())?)?,
-                ),
-                name,
-            ))
+            let name = default_name(url, &spec.path);
+            let checkout = arguments.git.checkout(arguments.build.limits())?;
+            Ok((Origin::Git(arguments.git.fetcher(spec, &checkout)?), name))
         }
         (None, None) => bail!("nothing to sync: give --manifests DIR or --repo URL"),
     }

@@ -172,8 +172,21 @@ impl ApiError {
 fn one_line(message: &str) -> String {
     let first = message.lines().next().unwrap_or_default().trim_end();
     let words = || message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = if first.is_empty() { words() } else { first.to_owned() };
+    let line = match first.strip_suffix("errors:") {
+        _ if first.is_empty() => words(),
+        Some(about) => format!("{about}{}", listed(message)),
+        None => first.to_owned(),
+    };
     line.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
+}
+
+/// What the API server lists below the first line, in the order of the alphabet: its own differs from time to time, and
+/// would make the same refusal look like another.
+fn listed(message: &str) -> String {
+    let lines = message.lines().skip(1).map(str::trim).filter(|line| !line.is_empty());
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_unstable();
+    lines.join("; ")
 }
 
 /// Characters of a message.
@@ -238,6 +251,14 @@ mod tests {
             "spec: Forbidden: it is immutable",
         );
         check("\n a\n b", "a b");
+        // A pass that fails in the same way says the same.
+        let typed = "failed to create typed patch object (x/d; apps/v1, Kind=Deployment): ";
+        for order in [".spec.b: no\n  .spec.a: no", ".spec.a: no\n  .spec.b: no\n"] {
+            check(
+                &format!("{typed}errors:\n  {order}"),
+                &format!("{typed}.spec.a: no; .spec.b: no"),
+            );
+        }
         check("a\u{1b}[2J\rb", "a [2J b");
         check(&"ü".repeat(LONGEST + 1), &"ü".repeat(LONGEST));
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::secrets::{Secrets, Used};
 use super::{Common, Seen};
 use crate::api::reference::{SecretKeyReference, SecretReference};
-use crate::api::{Fault, GitOpsApp, GitOpsAppSpec};
+use crate::api::{Fault, GitOpsApp, GitOpsAppSpec, Verify};
 use crate::builder::{Recipe, needed_secrets};
 use crate::cluster::Cluster;
 use crate::cluster::secret::SecretData;
@@ -62,13 +62,7 @@ async fn verification(
 ) -> Result<Option<Arc<Verification>>, Notice> {
     let Some(verify) = &spec.verify else { return Ok(None) };
     let mut keys = Vec::new();
-    if let Some(given) = &verify.keys {
-        let texts = given.iter().map(|text| ("spec.verify.keys", text.as_bytes()));
-        let invalid = |bad: BadKeys| {
-            Notice::InvalidSpec(Fault::new("spec.verify.keys", &bad.to_string()).into())
-        };
-        keys.push(Keyring::parse(texts, "spec.verify.keys").map_err(invalid)?);
-    }
+    keys.extend(own_keys(verify).map_err(|fault| Notice::InvalidSpec(fault.into()))?);
     if let Some(secret) = &verify.secret_ref {
         let name = &secret.name.0;
         let SecretData { data, .. } = secrets.read(name).await?;
@@ -79,6 +73,15 @@ async fn verification(
     let keys = Keys::Given(Arc::new(Keyring::joined(keys)));
     let signed = verify.wanted().map(|mode| (mode, keys));
     Ok(Some(Arc::new(Verification { signed, no_rollback: verify.no_rollback })))
+}
+
+/// The keys of those who may sign that the app holds itself.
+pub fn own_keys(verify: &Verify) -> Result<Option<Keyring>, Fault> {
+    const FIELD: &str = "spec.verify.keys";
+    let Some(given) = &verify.keys else { return Ok(None) };
+    let texts = given.iter().map(|text| (FIELD, text.as_bytes()));
+    let keys = Keyring::parse(texts, FIELD).map(Some);
+    keys.map_err(|bad: BadKeys| Fault::new(FIELD, &bad.to_string()))
 }
 
 /// How the app's objects are built, with what is in the Secrets that it names for that.

@@ -264,8 +264,11 @@ fn read(origin: &Origin, content: &[u8], edits: &Edits) -> Result<manifest::Read
 
 /// A diagnostic at the line and column of the field that it is about.
 fn located(mut diagnostic: Diagnostic, text: &str) -> Diagnostic {
-    let field = diagnostic.problem.field();
-    let place = field.and_then(|field| yaml::locate(text, diagnostic.origin.line, &field));
+    let line = diagnostic.origin.line;
+    let place = match &diagnostic.problem {
+        Problem::Unsubstituted(fault) => fault.place(text, line),
+        problem => problem.field().and_then(|field| yaml::locate(text, line, &field)),
+    };
     if let Some((line, column)) = place {
         diagnostic.origin = Origin { line, column, ..diagnostic.origin };
     }
@@ -287,6 +290,7 @@ fn content_hash(parts: &[Arc<Part>]) -> String {
 mod tests {
     use super::*;
     use crate::render::Variable;
+    use std::collections::BTreeMap;
 
     fn file(path: &str, content: &str) -> SourceFile {
         let content = Content::Read(content.as_bytes().to_vec(), None);
@@ -294,6 +298,23 @@ mod tests {
     }
 
     const A: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+
+    #[test]
+    fn a_variable_without_a_value_is_found_where_it_stands() {
+        let substitution = Some(Arc::new(Substitution::new(BTreeMap::new(), true)));
+        let edits = Edits { substitution, ..Edits::default() };
+        let check = |text: &str, expect: (u32, u32)| {
+            let rendered = edited(vec![file("a.yaml", text)], &edits, None);
+            let places: Vec<_> = rendered.diagnostics.iter().map(|found| &found.origin).collect();
+            assert_eq!(places.iter().map(|at| (at.line, at.column)).collect::<Vec<_>>(), [expect]);
+        };
+        check(&format!("{A}data: {{a: \"ü ${{x}}\"}}\n"), (4, 14));
+        check(
+            &format!("---\n{A}# ${{x}}\ndata:\n  a: $${{x}} ${{x:=1}}\n  b: ${{xy}}${{x}}\n"),
+            (8, 6),
+        );
+        check(&format!("{A}data: {{a: \"${{#x}}\"}}\n"), (1, 0));
+    }
 
     #[test]
     fn of_very_much_that_is_wrong_the_first_is_told() {

@@ -256,7 +256,7 @@ pub enum SourceError {
     },
     /// The path is not in the commit.
     #[error(
-        "no folder {path:?} in {place}: nothing is pruned unless that was approved; check --path"
+        "no folder {path:?} in {place}: check the path; nothing is pruned unless that was approved"
     )]
     PathNotFound {
         /// Path asked for.

@@ -165,6 +165,8 @@ impl<T: Tree> Closure<'_, T> {
             let problem = Problem::BadReference { field, path, why };
             self.gather.problem(at_place(reference.place(&text)), problem);
         }
+        part.file.clone_from(&name);
+        part.text = text.into_owned();
         self.parts.add(joined(at), part);
         if options.is_some() {
             self.says_origins = kustomization.with_origins();

@@ -6,6 +6,7 @@ mod support;
 
 mod accidents;
 mod adopt;
+mod app_file;
 mod approvals;
 mod apps;
 mod atomic;

@@ -3,21 +3,21 @@
 mod place;
 mod references;
 
-use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::app_file;
 use super::common::{EndpointArguments, data_dir};
 use super::render::{BuildArguments, RenderArguments};
 use super::substitute::SubstituteArguments;
-use crate::api::{self, GitOpsApp, GitOpsAppSpec};
+use crate::api::{GitOpsApp, GitOpsAppSpec};
 use crate::builder::{Inputs, KeySource, Recipe, Tools, blocking, build, chart, needed_secrets};
 use crate::cluster::Cluster;
 use crate::cluster::discovery::CachedDiscovery;
@@ -84,7 +84,7 @@ enum Format {
 
 /// Prints the objects, or all that is wrong with the files and no object.
 pub(super) async fn build_objects(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let app = arguments.app.as_deref().map(read_app).transpose()?;
+    let app = arguments.app.as_deref().map(app_file::read).transpose()?;
     let path = app.as_ref().map(|app| app.spec.path.as_str());
     let place = Place::find(arguments.path.as_deref(), arguments.root.as_deref(), path)?;
     let cluster = arguments.cluster().await?;
@@ -180,20 +180,6 @@ async fn rendered(
     let chart = chart(&tools, recipe, Instant::now()).await?;
     let inputs = Inputs { capabilities, chart, keys, ..given };
     Ok(build(&tools, recipe, &inputs, snapshot, None).await?)
-}
-
-/// The app in a file.
-fn read_app(file: &Path) -> anyhow::Result<GitOpsApp> {
-    let shown = file.display();
-    let bytes = fs::read(file).with_context(|| format!("cannot read {shown}"))?;
-    let documents = yaml::text(&bytes).and_then(|text| yaml::documents(&text));
-    let documents =
-        documents.map_err(|bad| anyhow::anyhow!("{shown}:{}:{}: {bad}", bad.line, bad.column))?;
-    let mut apps = documents.iter().filter(|document| document.value["kind"] == "GitOpsApp");
-    let (Some(app), None) = (apps.next(), apps.next()) else {
-        bail!("{shown} has to hold one GitOpsApp: give its file");
-    };
-    api::decode(&app.value).with_context(|| format!("{shown}:{}", app.line))
 }
 
 fn print(format: Format, rendered: &Rendered, common: &CommonMetadata) -> anyhow::Result<()> {

@@ -27,7 +27,13 @@ impl Place {
         let root = root.map(whole).transpose()?.or_else(|| work_tree(&here).map(Path::to_owned));
         let root = root.unwrap_or_else(|| here.clone());
         if let (None, Some(path)) = (path, of_app) {
+            if !root.join(path).is_dir() {
+                bail!("there is no folder {path}, which spec.path names, in {}", root.display());
+            }
             return Ok(Self { root, path: path.to_owned() });
+        }
+        if !here.is_dir() {
+            bail!("{} is a file: give the folder that it is in", here.display());
         }
         let Ok(inside) = here.strip_prefix(&root) else {
             bail!("{} is not in {}: give another --root", here.display(), root.display());
@@ -81,6 +87,18 @@ mod tests {
         check(Some("repo/apps/web"), Some("repo/apps"), None, ("repo/apps", "web"));
         check(Some("plain/web"), None, None, ("plain/web", ""));
         check(None, Some("repo"), Some("apps/web"), ("repo", "apps/web"));
+        fs::write(at("plain/web/a.yaml"), "").unwrap();
+        let refused = |path: Option<&str>, app, expect: &str| {
+            let path = path.map(at);
+            let said = Place::find(path.as_deref(), Some(&at("")), app).unwrap_err().to_string();
+            assert!(said.contains(expect), "{said}");
+        };
+        refused(Some("plain/web/a.yaml"), None, "is a file: give the folder that it is in");
+        refused(
+            None,
+            Some("apps/none"),
+            "there is no folder apps/none, which spec.path names, in ",
+        );
         let other = Place::find(Some(&at("plain")), Some(&at("repo")), None);
         assert!(other.unwrap_err().to_string().contains("give another --root"));
     }

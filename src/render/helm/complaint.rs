@@ -38,6 +38,13 @@ pub fn diagnostic(complaints: &str, chart: Option<&str>, is_secret: bool) -> Dia
     Diagnostic::at(origin, problem)
 }
 
+/// Whether what helm says with values that nobody may see is also what it says with others in their places, and none of
+/// their names: then nothing of them is in it.
+pub fn is_open(complaints: &str, with_others: &str, names: &[String]) -> bool {
+    let said = error(complaints);
+    said == error(with_others) && !names.iter().any(|name| said.contains(name.as_str()))
+}
+
 /// Whether it is about something that another file defines.
 pub fn is_consequence(complaints: &str) -> bool {
     error(complaints).contains(UNDEFINED)

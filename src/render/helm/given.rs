@@ -12,6 +12,8 @@ pub struct Given {
     values: Map<String, Value>,
     /// Whether they must never be shown.
     pub is_secret: bool,
+    /// Whether it says itself what they are called.
+    has_names: bool,
 }
 
 /// They are never shown.
@@ -33,12 +35,32 @@ impl Given {
             Some(path) => nested(path, typed(text)),
             None => map(text)?,
         };
-        Ok(Self { values, is_secret })
+        Ok(Self { values, is_secret, has_names: target_path.is_none() })
     }
 
     /// As helm reads them.
     pub fn json(&self) -> Vec<u8> {
         serde_json::to_vec(&self.values).unwrap_or_default()
+    }
+
+    /// The same values if anybody may see them, else others in their places, of the same types: what comes of those
+    /// as well does not come of these.
+    #[must_use]
+    pub fn stand_in(&self) -> Self {
+        let mut open = self.clone();
+        if self.is_secret {
+            open.values.values_mut().for_each(other);
+        }
+        open
+    }
+
+    /// The names among them that are as secret as they are.
+    pub fn secret_names(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        if self.is_secret && self.has_names {
+            names(&self.values, &mut found);
+        }
+        found
     }
 
     /// Every text among them, if they must never be shown.
@@ -58,6 +80,38 @@ fn leaves(value: &Value, found: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|item| leaves(item, found)),
         Value::Object(fields) => fields.values().for_each(|field| leaves(field, found)),
         Value::Null | Value::Bool(_) => {}
+    }
+}
+
+/// Makes another value of one, of the same type.
+fn other(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            let other = if text == "withheld" { "hidden" } else { "withheld" };
+            other.clone_into(text);
+        }
+        Value::Number(number) => {
+            let other = if number.as_i64() == Some(1) { 2 } else { 1 };
+            *value = other.into();
+        }
+        Value::Array(items) => items.iter_mut().for_each(other),
+        Value::Object(fields) => fields.values_mut().for_each(other),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+fn names<'v>(values: &'v Map<String, Value>, found: &mut Vec<&'v str>) {
+    for (name, value) in values {
+        found.push(name);
+        below(value, found);
+    }
+}
+
+fn below<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+    match value {
+        Value::Object(fields) => names(fields, found),
+        Value::Array(items) => items.iter().for_each(|item| below(item, found)),
+        _ => {}
     }
 }
 
@@ -117,6 +171,20 @@ fn typed(text: &str) -> Value {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn nothing_of_what_is_secret_stands_in_its_place() {
+        let check = |text: &str, path: Option<&str>, is_secret, expect: Value, names: &[&str]| {
+            let given = Given::read(text.as_bytes(), path, is_secret).unwrap();
+            assert_eq!(Value::Object(given.stand_in().values), expect, "{text}");
+            assert_eq!(given.secret_names(), names, "{text}");
+        };
+        let text = "a: {b: hunter2, c: [1, 7, {d: true}]}\ne: withheld\n";
+        let expect = json!({"a": {"b": "withheld", "c": [2, 1, {"d": true}]}, "e": "hidden"});
+        check(text, None, true, expect, &["a", "b", "c", "d", "e"]);
+        check("hunter2", Some("a.b"), true, json!({"a": {"b": "withheld"}}), &[]);
+        check("a: 1", None, false, json!({"a": 1}), &[]);
+    }
 
     #[test]
     fn a_value_is_put_where_it_belongs() {

@@ -6,7 +6,7 @@ mod given;
 mod printed;
 
 pub use chart::{Chart, Charts, Dependency};
-pub use complaint::{diagnostic, fetch_complaint, is_consequence};
+pub use complaint::{diagnostic, fetch_complaint, is_consequence, is_open};
 pub use given::Given;
 pub use printed::objects;
 

@@ -2,6 +2,7 @@
 //!
 //! kustomize is given every kustomization as it was read here, so that what it refers to is what was looked at.
 
+mod blame;
 mod fields;
 mod options;
 mod parts;
@@ -21,6 +22,7 @@ pub const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustom
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kustomization(Map<String, Value>);
 
+pub use blame::blame;
 pub use parts::{Part, Parts};
 pub use references::{Reference, Role, cleaned, place_of};
 pub use secrets::secrets;

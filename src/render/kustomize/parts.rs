@@ -17,12 +17,21 @@ pub struct Part {
     pub builds_on: Vec<String>,
     /// Whether it makes sense only with what takes it in.
     pub is_component: bool,
+    /// Its file,
+    pub file: String,
+    /// and what that says, before anything is added to it.
+    pub text: String,
 }
 
 impl Parts {
     /// Adds the one in a folder.
     pub fn add(&mut self, folder: String, part: Part) {
         self.0.insert(folder, part);
+    }
+
+    /// The one in a folder.
+    pub fn at(&self, folder: &str) -> Option<&Part> {
+        self.0.get(folder)
     }
 
     /// What a file is read as, if any of them reads it.
@@ -71,7 +80,8 @@ mod tests {
         let mut add = |folder: &str, reads: &str, builds_on: &[&str], is_component| {
             let reads = [(reads.to_owned(), Reads::Yaml)].into();
             let builds_on = builds_on.iter().map(|&folder| folder.to_owned()).collect();
-            parts.add(folder.to_owned(), Part { reads, builds_on, is_component });
+            parts
+                .add(folder.to_owned(), Part { reads, builds_on, is_component, ..Part::default() });
         };
         add("top", "t", &["a", "b"], false);
         add("a", "x", &["c"], false);

@@ -19,6 +19,7 @@ use self::expand::Expander;
 use self::scalar::{Context, read, written};
 use super::secrets::Marks;
 use super::text::is_plain;
+use super::yaml::Place;
 use crate::object::handling;
 
 /// Bytes that the texts of one object may take: more than the API server takes of any.
@@ -78,6 +79,34 @@ pub enum Unsubstituted {
         /// The map.
         field: String,
     },
+}
+
+impl Unsubstituted {
+    /// Line and column of the first variable without a value, in the object that begins on a line.
+    pub fn place(&self, text: &str, line: u32) -> Option<Place> {
+        let Self::Missing(names) = self else { return None };
+        let before = usize::try_from(line).ok()?.saturating_sub(1);
+        text.lines().enumerate().skip(before).find_map(|(number, line)| {
+            let column = column(line, names)?;
+            Some((u32::try_from(number + 1).ok()?, u32::try_from(column).ok()?))
+        })
+    }
+}
+
+/// Where a line uses one of these variables first, in characters from 1.
+fn column(line: &str, names: &BTreeSet<String>) -> Option<usize> {
+    if line.trim_start().starts_with('#') {
+        return None;
+    }
+    let is_used = |&(at, _): &(usize, &str)| {
+        let is_name = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        let rest = &line[at + OPEN.len()..];
+        let end = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
+        let has_default = [":=", ":-", "=", "-"].iter().any(|it| rest[end..].starts_with(it));
+        !line[..at].ends_with('$') && names.contains(&rest[..end]) && !has_default
+    };
+    let (at, _) = line.match_indices(OPEN).find(is_used)?;
+    Some(line[..at].chars().count() + 1)
 }
 
 fn names(names: &BTreeSet<String>) -> String {

@@ -92,7 +92,7 @@ fn an_identity_of_docker_gets_tokens() {
     let name = format!("app={}/right}}", apps.test.namespace);
     (0..3).for_each(|_| drop(apps.daemon.line_after(apps.daemon.mark(), &["Synced", &name])));
     let seen = front.seen().split_off(before);
-    assert!(seen.iter().all(|asked| asked.starts_with("HEAD ")) && seen.len() >= 2, "{seen:?}");
+    assert!(!seen.is_empty() && seen.iter().all(|asked| asked.starts_with("HEAD ")), "{seen:?}");
     apps.reason("wrong", "Ready", "CredentialsRefused");
     apps.artifact("anybody", &url, "HEAD", json!({}));
     apps.reason("anybody", "Ready", "CredentialsRefused");

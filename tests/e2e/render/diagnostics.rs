@@ -85,6 +85,41 @@ fn every_kustomization_that_cannot_be_built_is_told() {
 }
 
 #[test]
+fn what_kustomize_complains_about_is_told_where_it_stands() {
+    let map = config_map("a", "1");
+    let with = |kustomization: &'static str| {
+        [
+            ("apps/kustomization.yaml", kustomization),
+            ("apps/a.yaml", &*map),
+            ("apps/b.yaml", &*map),
+            ("apps/p.yaml", "# c\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: z}\n"),
+        ]
+    };
+    check(
+        "apps",
+        &with("resources: [a.yaml]\nresource: [b.yaml]\n"),
+        &[("apps/kustomization.yaml:2:1", "unknown field \"resource\"")],
+    );
+    check(
+        "apps",
+        &with("resources: [a.yaml, b.yaml]\n"),
+        &[("apps/kustomization.yaml:1:21", "with an already registered id: ConfigMap.v1/a")],
+    );
+    check(
+        "apps",
+        &with("resources: [a.yaml]\npatches: [{path: p.yaml}]\n"),
+        &[("apps/p.yaml:2", "no resource matches strategic merge patch \"ConfigMap.v1/z\"")],
+    );
+    let generator =
+        "resources: [a.yaml]\nconfigMapGenerator: [{name: z, behavior: merge, literals: [a=b]}]\n";
+    check(
+        "apps",
+        &with(generator),
+        &[("apps", "needs a ConfigMap z from a base, and there is none")],
+    );
+}
+
+#[test]
 fn what_kustomize_takes_is_not_refused_for_how_it_is_read_here() {
     let thing = "apiVersion: e2e.test/v1\nkind: Thing\nmetadata: {name: a}\nspec: {";
     let [plain, patch] = ["}\n", "list: [a:, b]}\n"].map(|end| format!("{thing}{end}"));

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use testbed::{eventually, http};
 
+use super::build::Tree;
 use super::substitute::{CANARY, declare};
 use crate::apps::Apps;
 use crate::support::{DEADLINE, Fixture, plane};
@@ -283,5 +284,38 @@ fn values_of_a_secret_are_nowhere_but_in_their_objects() {
     for text in shown {
         let at = text.find(CANARY).map(|at| &text[at.saturating_sub(200)..at]);
         assert_eq!(at, None);
+    }
+}
+
+#[test]
+fn what_helm_says_is_told_unless_a_secret_could_be_in_it() {
+    let app = "apiVersion: gitops-sync.dev/v1alpha1\nkind: GitOpsApp\nmetadata: {name: web, namespace: team}\n\
+               spec:\n  repoURL: https://git.example/c\n  path: web\n  render: {helm: {valuesFrom: [{kind: Secret, name: s, valuesKey: pw, targetPath: pw}, {kind: Secret, name: s}]}}\n";
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\nstringData: {{pw: {CANARY}, values.yaml: 'tokens: {{{CANARY}: x}}'}}\n"
+    );
+    let check = |template: &str, expect: &str| {
+        let tree = Tree::new(&[
+            ("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+            ("web/templates/a.yaml", template),
+            ("app.yaml", app),
+            ("secret.yaml", &secret),
+        ]);
+        let built = tree.build(&["--app", "app.yaml", "--ref", "team/s=secret.yaml"]);
+        assert_eq!((built.code, built.stdout.as_str()), (Some(1), ""));
+        assert!(built.stderr.starts_with("error: web/templates/a.yaml:"), "{}", built.stderr);
+        assert!(built.stderr.contains(expect), "{}", built.stderr);
+        assert!(!built.stderr.contains(CANARY), "{}", built.stderr);
+    };
+    check("{{ required \"give a zone\" .Values.zone }}\n", "helm says: give a zone");
+    check("a: {{ .Values.db.name }}\n", "nil pointer evaluating interface");
+    check("a: {{ .Values.pw\n", "helm says: unclosed action");
+    for template in [
+        "{{ fail .Values.pw }}\n",
+        "{{ fail (b64enc .Values.pw) }}\n",
+        "{{ range $token, $of := .Values.tokens }}{{ fail $token }}{{ end }}\n",
+        "{{ fail (len .Values.pw | toString) }}\n",
+    ] {
+        check(template, "its words may hold values of Secrets and are withheld");
     }
 }

@@ -14,5 +14,5 @@ mod kustomize;
 mod plain;
 mod same;
 mod sops;
-mod substitute;
+pub mod substitute;
 mod vault;
