@@ -165,7 +165,7 @@ fn a_variable_without_a_value_is_said_with_its_file_and_nothing_is_deleted() {
         ("apps/b.yaml", &config_map("b", "${third")),
         ("apps/c.yaml", &config_map("c", "v${tag:=9}")),
     ]);
-    apps.daemon.line(&["apps/a.yaml:1", "uses ${first}, ${second}, which postBuild"]);
+    apps.daemon.line(&["apps/a.yaml:6:9", "uses ${first}, ${second}, which postBuild"]);
     apps.daemon.line(&["apps/b.yaml:1", "has in data.key what is not closed"]);
     apps.expect("cm/c", ".data.key", "v9");
     apps.expect("cm/old", ".data.key", "1");
