@@ -155,7 +155,7 @@ fn it_ends_in_time_whatever_it_waits_for() {
         })
         .unwrap();
         daemon.0.signal(Signal::TERM).unwrap();
-        let status = daemon.0.wait_exit(Duration::from_secs(15)).unwrap();
+        let status = daemon.0.wait_exit(Duration::from_secs(30)).unwrap();
         assert!(status.success(), "{spoiled:?}: {:#?}", daemon.0.lines());
         daemon.line(&["Sync stopped"]);
         daemon.line(&["INFO Stopped"]);

@@ -10,7 +10,7 @@ use ureq::{
 };
 
 /// Longer than any request of these takes, shorter than any deadline of those who wait.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Speaks to the API server as the administrator.
 pub(crate) struct ApiClient {

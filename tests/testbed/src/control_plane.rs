@@ -158,13 +158,15 @@ impl ControlPlane {
         self.site.path("ca.pem")
     }
 
-    /// What is at a path of the API, if anything is. A look takes a fraction of what kubectl takes for it.
+    /// What is at a path of the API, if anything is, once the API server says so. A look takes a fraction of what
+    /// kubectl takes for it.
     ///
     /// # Errors
-    /// If the API server does not answer, refuses, or answers what is no JSON.
+    /// If it gives no answer in time but errors, or what is no JSON.
     pub fn read(&self, path: &str) -> Result<Option<Value>, Error> {
         let invalid = |error| Error::Invalid(format!("the answer to GET {path}: {error}"));
-        let found = self.client.find(path)?;
+        let what = format!("an answer to GET {path}");
+        let found = eventually(DEADLINE, &what, || self.client.find(path).map(Some))?;
         found.map(|text| serde_json::from_str(&text).map_err(invalid)).transpose()
     }
 

@@ -4,7 +4,7 @@ use crate::Error;
 use std::time::Duration;
 use ureq::{Agent, http::Request};
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Sends a request; any status is an answer.
 ///

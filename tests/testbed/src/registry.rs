@@ -13,7 +13,7 @@ const PACKAGES: [&str; 2] =
     ["github.com/distribution/distribution/v3/cmd/registry", "oras.land/oras/cmd/oras"];
 /// Who may use a registry that asks: git, with the password hunter2.
 const USERS: &str = "git:$2a$04$q3xLNrHwoY73EVsO.fmijuF2Z1F83uyKRbmVGhtVTbLIMu8PVT9Ku\n";
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(120);
 
 /// A registry on loopback.
 pub struct Registry {

@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Longest time it may take to begin.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 /// Set where a test that is skipped is a failure.
 const NO_SKIP: &str = "GITOPS_SYNC_TEST_NO_SKIP";
 /// What is done for whoever logs in.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 use testbed::{ApiFault, ControlPlane, Error, Spawned, eventually};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 
 #[test]
 fn it_passes_on_what_it_is_not_told_to_spoil() -> Result<(), Error> {

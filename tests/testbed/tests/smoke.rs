@@ -14,7 +14,7 @@ use testbed::{
     eventually,
 };
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(120);
 /// Set in the process that is killed while it holds a control plane.
 const VICTIM: &str = "TESTBED_SMOKE_VICTIM";
 
