@@ -33,6 +33,11 @@ pub struct SourceFile {
     pub content: Content,
 }
 
+/// The folder that a path leads to, and the name in it.
+pub fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
 /// What is in a file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {

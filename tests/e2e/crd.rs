@@ -2,7 +2,7 @@
 
 use testbed::eventually;
 
-use crate::support::{DEADLINE, Fixture, plane};
+use crate::support::{DEADLINE, Fixture};
 
 pub fn crd(group: &str, versions: &str) -> String {
     format!(
@@ -58,12 +58,7 @@ fn a_kind_that_comes_changes_its_version_and_goes_is_followed() {
     test.repo.remove("apps/crd.yaml").unwrap();
     test.commit(&[("apps/keep.yaml", &crate::support::config_map("keep", "1"))]);
     daemon.line(&["INFO Synced", "pruned=2"]);
-    eventually(DEADLINE, "the definition to go", || {
-        let name = format!("gears.{group}");
-        let found = plane().kubectl(&["get", "crd", &name, "-o", "name", "--ignore-not-found"]);
-        found.map(|found| found.is_empty().then_some(()))
-    })
-    .unwrap();
+    test.expect(&format!("crd/gears.{group}"), ".metadata.name", "");
     daemon.next_sync();
 }
 

@@ -115,19 +115,7 @@ fn a_crd_its_objects_a_namespace_and_its_content_come_in_one_commit() {
     test.repo.remove("apps/z-crd.yaml").unwrap();
     test.commit(&[("apps/keep.yaml", &config_map("keep", "1"))]);
     daemon.line(&["Synced", "created=1", "pruned=2"]);
-    eventually(DEADLINE, "the CRD to go", || {
-        plane()
-            .kubectl(&[
-                "get",
-                "crd",
-                &format!("widgets.{group}"),
-                "--ignore-not-found",
-                "-o",
-                "name",
-            ])
-            .map(|name| name.is_empty().then_some(()))
-    })
-    .unwrap();
+    test.expect(&format!("crd/widgets.{group}"), ".metadata.name", "");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::super::diagnostic::Problem;
+use super::super::plain::split;
 use super::super::{Reads, SourceFile, yaml};
 use super::{NAME, REQUIREMENTS};
 
@@ -45,11 +46,6 @@ impl<'a> Charts<'a> {
         };
         (is_manifest && self.0.iter().any(is_crds)).then_some(Reads::Objects)
     }
-}
-
-/// The folder of a file, and its name.
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// Another chart that one is made of.

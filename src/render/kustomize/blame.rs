@@ -1,6 +1,7 @@
 //! What kustomize complains about: where it stands, and in fewer words.
 
 use super::{NAMES, Part};
+use crate::render::plain::split;
 use crate::render::yaml;
 use crate::render::{Origin, SourceFile, plain};
 
@@ -59,10 +60,6 @@ fn generated(words: &str) -> Option<String> {
 
 fn quoted<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
     Some(text.split_once(before)?.1.split_once(after)?.0)
-}
-
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 /// Where a field of a kustomization stands, or a text in it.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::super::built::resolved;
+use super::super::plain::split;
 use super::super::yaml;
 use super::super::{Secrets, SourceFile};
 use super::{Kustomization, NAMES};
@@ -20,7 +21,7 @@ pub fn secrets(files: &[SourceFile]) -> Secrets {
     let known: HashMap<_, _> = known.collect();
     let mut found = Vec::new();
     for (path, text) in &known {
-        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let (folder, name) = split(path);
         if !NAMES.contains(&name) {
             let documents = yaml::documents(text).unwrap_or_default();
             for document in documents {
